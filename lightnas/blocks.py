@@ -1,0 +1,110 @@
+"""What a block is made of: the one description that cost, entropy and the torch module read.
+
+A block stands for one entry of a structure. It is a chain of layers: a first layer, which carries the
+stride and the change of channels, and ``depth - 1`` inner layers that keep both. A layer is a chain of
+convolutions (each with BN) on its main path and, where it is residual, a shortcut beside it.
+
+Sizes (channels, kernels, depths) may be plain numbers or arrays of shape ``(N,)``: one description then
+stands for a whole population, and everything that reads it is vectorised for free.
+
+To add a block type, write a function that returns its ``Layer`` and name it in ``BLOCKS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Size = int | float | NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One entry of a structure; ``kind`` is its class in the structure txt, ``stride`` is always a number."""
+
+    kind: str
+    c_in: Size
+    c_out: Size
+    k: Size
+    stride: int
+    depth: Size = 1
+    btn: Size = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Conv:
+    """A k x k convolution without bias, its BN, and a ReLU unless ``relu`` is False.
+
+    ``name`` is where the published state dict keeps it inside its layer.
+    """
+
+    name: str
+    c_in: Size
+    c_out: Size
+    k: Size
+    stride: int = 1
+    relu: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Convolutions in the order they run, and the shortcut beside them.
+
+    ``residual``: the shortcut is added to the main path, and a ReLU follows the sum.
+    ``pool``: stride of the average pool that opens the shortcut (1: none).
+    ``projection``: the convolution that follows the pool on the shortcut (None: identity).
+    """
+
+    main: tuple[Conv, ...]
+    residual: bool = False
+    pool: int = 1
+    projection: Conv | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockType:
+    """``keys`` are the txt keys of the type, in the order they are written, after ``class``.
+
+    ``layer(block, first)`` describes the block's first layer, or an inner one.
+    """
+
+    keys: tuple[str, ...]
+    layer: Callable[[Block, bool], Layer]
+
+
+def _conv_kx(block: Block, first: bool) -> Layer:
+    return Layer((Conv("", block.c_in, block.c_out, block.k, block.stride),))
+
+
+def _k1_kx_k1(block: Block, first: bool) -> Layer:
+    """Residual bottleneck; the first layer of a block always projects its shortcut, even where in = out."""
+    c_in = block.c_in if first else block.c_out
+    stride = block.stride if first else 1
+    return Layer(
+        main=(
+            Conv("conv1", c_in, block.btn, 1),
+            Conv("conv2", block.btn, block.btn, block.k, stride),
+            Conv("conv3", block.btn, block.c_out, 1, relu=False),
+        ),
+        residual=True,
+        pool=stride,
+        projection=Conv("residual_proj", c_in, block.c_out, 1, relu=False) if first else None,
+    )
+
+
+BLOCKS = {
+    "ConvKXBNRELU": BlockType(("in", "out", "s", "k"), _conv_kx),
+    "SuperResK1KXK1": BlockType(("in", "out", "s", "k", "L", "btn"), _k1_kx_k1),
+}
+
+
+def layers(block: Block) -> tuple[tuple[Layer, Size], ...]:
+    """The block's distinct layers, each with the number of times it runs: the first once, the inner one depth - 1 times."""
+    describe = BLOCKS[block.kind]
+    first = (describe.layer(block, True), 1)
+    if "L" not in describe.keys:
+        return (first,)
+    return (first, (describe.layer(block, False), block.depth - 1))

@@ -1,0 +1,279 @@
+"""An upper bound on what any structure within the budgets can score, by Lagrangian relaxation.
+
+Score, FLOPs, params and layers are sums over blocks, and what a block adds depends on its own sizes and its
+input channels only: a chain. For multipliers lambda >= 0 (one a budget) let
+
+    theta(lambda) = max over all structures x of  score(x) + sum_r lambda_r (budget_r - use_r(x))
+
+A structure within the budgets has no negative term in the sum, so theta(lambda) bounds its score. The maximum is
+exact: dynamic programming over the channels between blocks. Inside a block of given in, out, k and L the best btn
+is known too: entropy grows with log btn, cost is a quadratic in btn with coefficients >= 0, so the difference is
+concave and its best grid point is one of the two neighbours of the stationary point
+
+    n / b = q1 + 2 q2 b        (n: weight of log b;  q0 + q1 b + q2 b^2: lambda-weighted cost)
+
+theta is convex in lambda; Kelley's cutting planes minimise it (Kelley 1960). Every theta met is a valid bound.
+
+The module reads costs and entropies through ``block_cost`` and ``block_entropy`` only, so a new block type needs
+nothing here as long as its cost is such a quadratic and its entropy is linear in log btn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .arrays import Flags, Floats, Genomes
+from .blocks import Block
+from .cost import RESOURCES, block_cost, downsample
+from .entropy import block_entropy, stage_ends
+from .problem import Problem
+
+# Pairs (in, out) handled at a time where all of them are met: bounds the memory of fine grids.
+PAIRS_AT_A_TIME = 65_536
+
+
+@dataclass(frozen=True)
+class Options:
+    """n choices (in, out, k, L) of one block, sorted by in; every field has length n in its last axis.
+
+    Attributes:
+        c_in, c_out: channels in steps (c_in is 0 for the stem).
+        kernel: index into the block's kernels; depth: L.
+        btn_low, btn_high: range of btn in steps; 0 where the block has none.
+        reward: what the block adds to the score, without log btn (log of btn in channels).
+        log_btn: weight of log btn in the score.
+        use: (3, R, n) coefficients of 1, btn and btn^2 (btn in channels) in the use of each limited resource,
+            as a share of its budget.
+    """
+
+    c_in: Genomes
+    c_out: Genomes
+    kernel: Genomes
+    depth: Genomes
+    btn_low: Genomes
+    btn_high: Genomes
+    reward: Floats
+    log_btn: Floats
+    use: Floats
+
+    def __len__(self) -> int:
+        return len(self.c_in)
+
+    def where(self, keep: Flags | Genomes) -> Options:
+        """The options that a mask or an index array selects."""
+        return Options(*(getattr(self, field.name)[..., keep] for field in fields(self)))
+
+
+def join_options(parts: Sequence[Options]) -> Options:
+    """All options of the parts, sorted by in."""
+    joined = Options(*(np.concatenate([getattr(part, f.name) for part in parts], axis=-1) for f in fields(Options)))
+    return joined.where(np.argsort(joined.c_in, kind="stable"))
+
+
+class Best(NamedTuple):
+    """The maximiser of the relaxed problem. ``use``: (R,), shares of the budgets; ``genome``: (D,)."""
+
+    theta: float
+    score: float
+    use: Floats
+    genome: Genomes
+
+
+class Relaxation:
+    """The relaxed problem; multipliers are scaled by the budgets, so ``use`` and limits are shares of a budget."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.space = problem.searched
+        self.limited = [RESOURCES.index(name) for name in problem.limits]
+        self.limits = np.array(list(problem.limits.values()))
+        self.grid = self.space.max_channels // self.space.step + 1
+        ends = stage_ends([block.stride for block in self.space.blocks])
+        first_stage = np.searchsorted(ends, np.arange(len(self.space.blocks)))
+        # h of a block counts in its own stage and in all later ones; log(channels) where a stage ends.
+        self.weights = [float(sum(problem.alpha[stage:])) for stage in first_stage]
+        self.end_weights = [problem.alpha[ends.index(i)] if i in ends else 0.0 for i in range(len(self.space.blocks))]
+        self.sizes = [problem.input_size]
+        for block in self.space.blocks[:-1]:
+            self.sizes.append(downsample(self.sizes[-1], block.stride))
+
+    # --- options ------------------------------------------------------------------------------------------------
+
+    def options(self, i: int, pairs: tuple[Genomes, Genomes]) -> Iterator[Options]:
+        """All options of block i over the given (in, out) pairs, one (k, L) at a time."""
+        block = self.space.blocks[i]
+        c_in, c_out = pairs
+        low, high = (bounds[c_out] for bounds in self.space.btn_range(i)) if block.btn else (0 * c_out, 0 * c_out)
+        for kernel, k in enumerate(block.kernels):
+            first, inner = self._coefficients(i, pairs, k)
+            for depth in range(block.depth[0], block.depth[1] + 1):
+                reward, log_btn, use = (a + (depth - 1) * b for a, b in zip(first, inner, strict=True))
+                reward = reward + self.end_weights[i] * np.log(c_out * float(self.space.step))
+                log_btn = np.broadcast_to(log_btn, c_in.shape)
+                same = np.ones_like(c_in)
+                yield Options(c_in, c_out, kernel * same, depth * same, low, high, reward, log_btn, use)
+
+    def _coefficients(self, i: int, pairs: tuple[Genomes, Genomes], k: int) -> tuple[Any, Any]:
+        """(reward, log_btn, use) of block i with one layer, and what every further layer adds."""
+        one, two = (self._at_depth(i, pairs, k, depth) for depth in (1, 2))
+        return one, tuple(b - a for a, b in zip(one, two, strict=True))
+
+    def _at_depth(self, i: int, pairs: tuple[Genomes, Genomes], k: int, depth: int) -> tuple[Floats, float, Floats]:
+        step = float(self.space.step)
+        c_in = np.full(len(pairs[0]), float(self.space.c_in)) if i == 0 else pairs[0] * step
+        spec = self.space.blocks[i]
+
+        def block(btn: float) -> Block:
+            return Block(spec.kind, c_in, pairs[1] * step, k, spec.stride, depth, btn)
+
+        costs = [block_cost(block(btn), self.sizes[i])[0] for btn in (0.0, 1.0, 2.0)]
+        y0, y1, y2 = (
+            np.stack([np.broadcast_to(np.asarray(c[r], float), c_in.shape) for r in self.limited]) for c in costs
+        )
+        # Differences of integers below 2**53: exact. Scaled to shares of the budgets last.
+        q2 = (y2 - 2 * y1 + y0) / 2
+        use = np.stack([y0, y1 - y0 - q2, q2]) / self.limits[:, None]
+        reward = self.weights[i] * np.asarray(block_entropy(block(1.0)), float)
+        growth = self.weights[i] * np.asarray(block_entropy(block(2.0)), float) - reward
+        return reward, float(np.max(growth) / np.log(2.0)), use
+
+    def all_pairs(self, i: int) -> Iterator[tuple[Genomes, Genomes]]:
+        """Every (in, out) of block i, in pieces."""
+        c_in, c_out = np.nonzero(self.space.pairs[i])
+        for start in range(0, len(c_in), PAIRS_AT_A_TIME):
+            yield c_in[start : start + PAIRS_AT_A_TIME], c_out[start : start + PAIRS_AT_A_TIME]
+
+    def coarse_chain(self) -> list[Options]:
+        """Options over few channel counts, about 12 % apart: enough to find good multipliers."""
+        kept = np.zeros(self.grid, bool)
+        value = 1.0
+        while value < self.grid:
+            kept[int(value)] = True
+            value = max(value + 1, value * 1.12)
+        chain = []
+        for i, pairs in enumerate(self.space.pairs):
+            c_in, c_out = np.nonzero(pairs & kept & (kept[:, None] if i else True))
+            chain.append((c_in, c_out))
+        if not self._connected(chain):
+            chain = [np.nonzero(pairs) for pairs in self.space.pairs]
+        return [join_options(list(self.options(i, pairs))) for i, pairs in enumerate(chain)]
+
+    def _connected(self, chain: list[tuple[Genomes, Genomes]]) -> bool:
+        reached = np.array([0])
+        for c_in, c_out in chain:
+            reached = np.unique(c_out[np.isin(c_in, reached)])
+        return len(reached) > 0
+
+    # --- the relaxed problem at given multipliers --------------------------------------------------------------------
+
+    def best_btn(self, options: Options, multipliers: Floats) -> tuple[Floats, Genomes]:
+        """Largest reward - multipliers * use of every option over its btn, and that btn in steps; each of shape (n,)."""
+        q0, q1, q2 = np.tensordot(options.use, multipliers, axes=([1], [0]))
+        n, step = options.log_btn, float(self.space.step)
+        base = options.reward - q0
+        if not options.btn_high.any():
+            return base, options.btn_high
+        with np.errstate(divide="ignore"):  # no cost at all: as much btn as there is
+            stationary = 2 * n / (q1 + np.sqrt(q1 * q1 + 8 * q2 * n)) / step
+        lower = np.floor(np.minimum(stationary, self.grid)).astype(np.int64)
+        value, best = np.full(len(options), -np.inf), lower
+        for btn in (lower, lower + 1):
+            btn = np.minimum(np.maximum(btn, options.btn_low), options.btn_high)
+            b = btn * step
+            at = base + n * np.log(b) - (q1 + q2 * b) * b
+            value, best = np.maximum(value, at), np.where(at > value, btn, best)
+        return value, best
+
+    def backward(self, chain: list[Options], values: list[Floats]) -> list[Floats]:
+        """For every block, the best sum of values from it to the end, by its in; each of shape (grid,)."""
+        after = np.zeros(self.grid)
+        result = []
+        for options, value in zip(reversed(chain), reversed(values), strict=True):
+            after = best_by(options.c_in, value + after[options.c_out], self.grid)
+            result.append(after)
+        return result[::-1]
+
+    def forward(self, chain: list[Options], values: list[Floats]) -> list[Floats]:
+        """For every block, the best sum of values before it, by its in; each of shape (grid,)."""
+        before = np.zeros(self.grid)
+        result = []
+        for options, value in zip(chain, values, strict=True):
+            result.append(before)
+            before = best_by_unsorted(options.c_out, value + before[options.c_in], self.grid)
+        return result
+
+    def maximise(self, chain: list[Options], multipliers: Floats) -> Best:
+        """theta at the multipliers, over the options of the chain, and a structure that reaches it."""
+        solved = [self.best_btn(options, multipliers) for options in chain]
+        rest = self.backward(chain, [value for value, _ in solved])
+        theta = float(rest[0][0] + multipliers.sum())
+        here, use, genes = 0, np.zeros(len(self.limits)), {}
+        for i, (options, (value, btns)) in enumerate(zip(chain, solved, strict=True)):
+            start, end = np.searchsorted(options.c_in, [here, here + 1])
+            onward = rest[i + 1][options.c_out[start:end]] if i + 1 < len(chain) else 0.0
+            at = int(start + np.argmax(value[start:end] + onward))
+            here = int(options.c_out[at])
+            b = float(btns[at] * self.space.step)
+            use += options.use[:, :, at].T @ (1.0, b, b * b)
+            genes |= {(i, "out"): here, (i, "k"): options.kernel[at], (i, "L"): options.depth[at], (i, "btn"): btns[at]}
+        genome = np.array([genes[gene] for gene in self.space.genes], np.int64)
+        return Best(theta, theta - float(multipliers @ (1 - use)), use, genome)
+
+    def minimise(self, chain: list[Options], start: Floats, tolerance: float, rounds: int) -> tuple[Floats, list[Best]]:
+        """Multipliers that make theta small over a chain, and what was met on the way (the least theta is a bound).
+
+        Args:
+            start: multipliers to begin with, shape (R,).
+            tolerance: stop once theta is proven to be this close to its minimum (relative).
+            rounds: stop after so many evaluations of theta.
+        """
+        met = [self.maximise(chain, start)]
+        best, least = start, met[0].theta
+        most = self._largest_multipliers(least)
+        while len(met) < rounds:
+            multipliers, model = _lowest_point(met, most)
+            if least - model <= tolerance * abs(least):
+                break
+            met.append(self.maximise(chain, multipliers))
+            if met[-1].theta < least:
+                best, least = multipliers, met[-1].theta
+        return best, met
+
+    def _largest_multipliers(self, theta: float) -> Floats:
+        """The smallest structure x has score(x) + lambda (1 - use(x)) <= theta: beyond, no multiplier improves on theta."""
+        smallest = self.problem.evaluate(self.space.smallest[None])
+        use = np.array([smallest[1 + r][0] for r in self.limited]) / self.limits
+        return (theta - smallest.score[0]) / np.maximum(1 - use, 1e-6) + 1.0
+
+
+def best_by(group: Genomes, values: Floats, size: int) -> Floats:
+    """Largest value of every group; ``group`` is sorted, groups that are absent get -inf; shape (size,)."""
+    result = np.full(size, -np.inf)
+    if len(group):
+        starts = np.flatnonzero(np.diff(group, prepend=-1))
+        result[group[starts]] = np.maximum.reduceat(values, starts)
+    return result
+
+
+def best_by_unsorted(group: Genomes, values: Floats, size: int) -> Floats:
+    """``best_by`` for groups in any order."""
+    order = np.argsort(group, kind="stable")
+    return best_by(group[order], values[order], size)
+
+
+def _lowest_point(met: list[Best], most: Floats) -> tuple[Floats, float]:
+    """Minimum of the cutting-plane model max_x score(x) + lambda (1 - use(x)) over 0 <= lambda <= most: a small LP."""
+    from scipy.optimize import linprog  # here, because it takes longer to import than to use
+
+    cuts = np.array([[*(1 - best.use), -1.0] for best in met])
+    bounds = [(0.0, float(limit)) for limit in most] + [(None, None)]
+    objective = np.zeros(len(most) + 1)
+    objective[-1] = 1.0
+    solution = linprog(objective, A_ub=cuts, b_ub=[-best.score for best in met], bounds=bounds, method="highs")
+    if solution.x is None:
+        raise RuntimeError(f"the cutting-plane model could not be solved: {solution.message}")
+    return solution.x[:-1], float(solution.x[-1])

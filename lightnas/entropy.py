@@ -1,0 +1,68 @@
+"""The maximum-entropy score in closed form (MAE-DET, ICML 2022, arXiv 2111.13336).
+
+A Gaussian input runs through Gaussian weights, without BN and without shortcuts. The standard deviation of
+a k x k convolution then grows by the square root of its fan-in, so its log grows by
+
+    h(conv) = 1/2 log(k^2 c_in)
+
+and the entropy of the features at the end of stage i, up to constants, is
+
+    H_i = log(channels of C_i) + sum of h over the main path, from the stem to the end of stage i.
+
+The score is the multi-scale prior, sum_i alpha_i H_i over C1 ... C5. It does not depend on the input size.
+Shortcut projections add nothing, as in the published code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .blocks import Block, Layer, Size, layers
+
+ALPHA = (0.0, 0.0, 1.0, 1.0, 6.0)
+STAGES = len(ALPHA)
+
+
+def _layer_entropy(layer: Layer) -> Size:
+    """1/2 log of the product of the fan-ins: one logarithm a layer costs less than one a convolution."""
+    fan_in: Size = 1.0
+    for conv in layer.main:
+        fan_in = fan_in * conv.c_in * (conv.k * conv.k)
+    return 0.5 * np.log(fan_in)
+
+
+def block_entropy(block: Block) -> Size:
+    """Sum of h over the block's main path (nats)."""
+    total: Size = 0
+    for layer, times in layers(block):
+        total = total + times * _layer_entropy(layer)
+    return total
+
+
+def stage_ends(strides: Sequence[int]) -> list[int]:
+    """Index of the last block of each stage; a stage runs up to the next stride 2."""
+    starts = [i for i, stride in enumerate(strides) if stride == 2]
+    return [start - 1 for start in starts[1:]] + [len(strides) - 1]
+
+
+def entropies(blocks: Sequence[Block]) -> list[Size]:
+    """H_1 ... H_5 of a backbone (numbers), or of a population (arrays of shape (N,))."""
+    ends = stage_ends([block.stride for block in blocks])
+    running: Size = 0
+    result: list[Size] = []
+    for i, block in enumerate(blocks):
+        running = running + block_entropy(block)
+        if i in ends:
+            result.append(running + np.log(1.0 * block.c_out))
+    return result
+
+
+def score(entropies_: Sequence[Size], alpha: Sequence[float] = ALPHA) -> Size:
+    """sum_i alpha_i H_i; stages of weight 0 are skipped."""
+    total: Size = 0
+    for weight, entropy in zip(alpha, entropies_, strict=True):
+        if weight:
+            total = total + weight * entropy
+    return total

@@ -1,0 +1,34 @@
+"""The two ways a command ends badly, other than by a signal."""
+
+from __future__ import annotations
+
+import difflib
+import reprlib
+from collections.abc import Iterable
+
+_repr = reprlib.Repr()
+_repr.maxstring = _repr.maxother = 60
+_repr.maxlevel = 3
+
+
+class InputError(ValueError):
+    """Bad input: the message is one line that says which file or option, what it was and what was expected."""
+
+
+class WorkError(RuntimeError):
+    """Good input, but the work failed; the message is one line."""
+
+
+def shown(value: object) -> str:
+    """A value as it stands in a message: short, on one line, whatever it holds."""
+    try:
+        return " ".join(_repr.repr(value).split())
+    except ValueError:  # Python refuses to print integers of more than 4300 digits
+        return f"<{type(value).__name__} too long to print>"
+
+
+def nearest(word: object, valid: Iterable[str]) -> str:
+    """`, did you mean 'x'?` where a valid word is near, else the valid words."""
+    valid = sorted(valid)
+    close = difflib.get_close_matches(str(word)[:60], valid, n=1)
+    return f"did you mean '{close[0]}'?" if close else f"expected one of {', '.join(valid)}"

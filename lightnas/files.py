@@ -1,0 +1,75 @@
+"""Reading with a limit, and writing whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from .errors import InputError
+
+
+def read_text(path: str | Path, max_bytes: int) -> str:
+    """The text of a UTF-8 file of at most ``max_bytes``.
+
+    Raises:
+        InputError: one line that names the file.
+    """
+    try:
+        with open(path, "rb") as file:
+            content = file.read(max_bytes + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError(f"{path}: cannot be read ({reason}), expected a text file") from error
+    if len(content) > max_bytes:
+        raise InputError(f"{path}: is larger than {max_bytes} bytes, expected a small text file")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: byte {error.start} is not UTF-8, expected a text file in UTF-8") from error
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that, killed or out of space at any instant, it holds the old bytes or the new ones.
+
+    A link is followed. What is no regular file (a pipe, a device) is written to, not replaced.
+
+    Raises:
+        OSError: nothing has changed.
+    """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file() and not path.is_dir():
+        path.write_bytes(content)
+        return
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(beside, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    if sys.platform != "win32":
+        _sync_directory(path.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    """The rename itself reaches the disk only with its directory."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def data_file(folder: str, name: str) -> Path:
+    """A file of ``search_spaces`` or ``configs``: beside this package in a checkout, inside it once installed."""
+    return data_folder(folder) / name
+
+
+def data_folder(folder: str) -> Path:
+    package = Path(__file__).resolve().parent
+    inside = package / folder
+    return inside if inside.is_dir() else package.parent / folder

@@ -1,0 +1,70 @@
+"""Numbers as people write them: 83.6G, 25.6M, 91, resnet50, 800x1280."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from .errors import InputError, nearest, shown
+
+EXPONENTS = {"": 0, "K": 3, "M": 6, "G": 9, "T": 12}
+
+# FLOPs of the published networks at 800 x 1280, multiply-accumulates (MAE-DET, table of results).
+NAMED_FLOPS = {"resnet50": 83.6e9, "resnet101": 159.5e9}
+
+MIN_SIDE, MAX_SIDE = 32, 65_536
+
+
+def parse_count(text: object, what: str, named: dict[str, float] | None = None) -> float:
+    """A positive finite number such as ``83.6G``, ``8.36e10`` or a key of ``named``.
+
+    Args:
+        text: a string, or a number as YAML gives it.
+        what: opens the error message, e.g. ``--budget-flops``.
+
+    Raises:
+        InputError: anything else.
+    """
+    named = named or {}
+    expected = "expected a positive number such as 83.6G or 8.36e10" + "".join(f", or {name}" for name in named)
+    word = str(text).strip() if isinstance(text, str | int | float) and not isinstance(text, bool) else ""
+    if word.lower() in named:
+        return named[word.lower()]
+    match = re.fullmatch(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-z]?)", word)
+    if not match or match[2].upper() not in EXPONENTS:
+        if re.fullmatch(r"[A-Za-z][\w-]*", word) and named and word.lower() not in ("nan", "inf", "infinity"):
+            raise InputError(f"{what} is {shown(text)}, {nearest(word.lower(), named)} (or a number such as 83.6G)")
+        raise InputError(f"{what} is {shown(text)}, {expected}")
+    # Decimal arithmetic: 83.6 * 1e9 in binary is not the integer that was meant.
+    mantissa, _, exponent = match[1].lower().partition("e")
+    value = float(f"{mantissa}e{int(exponent[:9] or 0) + EXPONENTS[match[2].upper()]}")
+    if not (0 < value and math.isfinite(value)):
+        raise InputError(f"{what} is {shown(text)}, {expected}")
+    return value
+
+
+def parse_size(text: object, what: str) -> tuple[int, int]:
+    """Height and width from ``HxW``.
+
+    Raises:
+        InputError: another form, or a side outside 32 ... 65536.
+    """
+    match = re.fullmatch(r"(\d{1,9})x(\d{1,9})", str(text).strip()) if isinstance(text, str) else None
+    size = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not all(MIN_SIDE <= side <= MAX_SIDE for side in size):
+        raise InputError(f"{what} is {shown(text)}, expected HxW such as 800x1280, no side below {MIN_SIDE}")
+    return size
+
+
+def format_size(size: tuple[int, int]) -> str:
+    """``HxW``, as ``parse_size`` reads it."""
+    return f"{size[0]}x{size[1]}"
+
+
+def format_count(value: float, digits: int = 5) -> str:
+    """A suffix and at most ``digits`` digits: 83.6G, 21.233M, 91; ``parse_count`` reads it back, rounded."""
+    for suffix in ("T", "G", "M", "K"):
+        unit = 10.0 ** EXPONENTS[suffix]
+        if value >= unit:
+            return f"{value / unit:.{digits}g}{suffix}"
+    return f"{value:.{digits}g}"

@@ -1,0 +1,78 @@
+"""YAML files, read safely and checked with pydantic; every mistake is one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from .errors import InputError, nearest, shown
+from .files import read_text
+
+MAX_BYTES = 2**20
+Model = TypeVar("Model", bound=BaseModel)
+
+_Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def read_yaml(path: str | Path) -> Any:
+    """What a YAML file holds: plain data only, a Python tag is refused.
+
+    Raises:
+        InputError: one line that names the file and, where YAML knows it, the line.
+    """
+    text = read_text(path, MAX_BYTES)
+    try:
+        document = yaml.load(text, Loader=_Loader)  # noqa: S506 (a safe loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "broken"
+        at = f" in line {mark.line + 1}" if mark else ""
+        raise InputError(f"{path}: not valid YAML{at} ({' '.join(str(problem).split())}), expected keys and values") from error
+    except (RecursionError, ValueError) as error:  # deep nesting; a date or a number that does not exist
+        raise InputError(f"{path}: not valid YAML ({shown(str(error))}), expected keys and values") from error
+    if document is None:
+        raise InputError(f"{path}: is empty, expected keys and values")
+    return document
+
+
+def check(model: type[Model], document: Any, where: str) -> Model:
+    """The document as ``model``; the first mistake becomes an InputError that names key, value and expectation."""
+    if not isinstance(document, dict):
+        raise InputError(f"{where}: holds {shown(document)}, expected keys and values")
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        # An unknown key is mostly the misspelling of one that is missing: it is the better message.
+        mistakes = sorted(error.errors(include_url=False), key=lambda mistake: mistake["type"] != "extra_forbidden")
+        raise InputError(f"{where}: {_line(mistakes[0], model)}") from error
+
+
+def _line(mistake: Any, model: type[BaseModel]) -> str:
+    path = mistake["loc"]
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+    if mistake["type"] == "extra_forbidden":
+        return f"unknown key '{key}', {nearest(path[-1], _keys_at(model, path[:-1]))}"
+    if mistake["type"] == "missing":
+        return f"no key '{key}', expected one"
+    expected = mistake["msg"].removeprefix("Input should ").removeprefix("Value error, ")
+    return f"{key} is {shown(mistake['input'])}, expected it to {expected}"
+
+
+def _keys_at(model: type[BaseModel], path: Iterable[int | str]) -> list[str]:
+    """Valid keys of the model that stands at a path of keys and indices."""
+    for part in path:
+        if isinstance(part, int):
+            continue
+        field = next(f for name, f in model.model_fields.items() if part in (name, f.alias))
+        found = [t for t in _types_in(field.annotation) if isinstance(t, type) and issubclass(t, BaseModel)]
+        model = found[0]
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _types_in(annotation: Any) -> list[Any]:
+    inner = getattr(annotation, "__args__", ())
+    return [annotation, *(t for part in inner for t in _types_in(part))]
