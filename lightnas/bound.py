@@ -235,9 +235,10 @@ class Relaxation:
         best, least = start, met[0].theta
         most = self._largest_multipliers(least)
         while len(met) < rounds:
-            multipliers, model = _lowest_point(met, most)
-            if least - model <= tolerance * abs(least):
+            lowest = _lowest_point(met, most)
+            if lowest is None or least - lowest[1] <= tolerance * abs(least):
                 break
+            multipliers = lowest[0]
             met.append(self.maximise(chain, multipliers))
             if met[-1].theta < least:
                 best, least = multipliers, met[-1].theta
@@ -265,8 +266,11 @@ def best_by_unsorted(group: Genomes, values: Floats, size: int) -> Floats:
     return best_by(group[order], values[order], size)
 
 
-def _lowest_point(met: list[Best], most: Floats) -> tuple[Floats, float]:
-    """Minimum of the cutting-plane model max_x score(x) + lambda (1 - use(x)) over 0 <= lambda <= most: a small LP."""
+def _lowest_point(met: list[Best], most: Floats) -> tuple[Floats, float] | None:
+    """Where the cutting-plane model max_x score(x) + lambda (1 - use(x)) is lowest over 0 <= lambda <= most, and its value.
+
+    A small LP; None where it is too ill-conditioned to be solved: the multipliers met so far stay valid.
+    """
     from scipy.optimize import linprog  # here, because it takes longer to import than to use
 
     cuts = np.array([[*(1 - best.use), -1.0] for best in met])
@@ -274,6 +278,4 @@ def _lowest_point(met: list[Best], most: Floats) -> tuple[Floats, float]:
     objective = np.zeros(len(most) + 1)
     objective[-1] = 1.0
     solution = linprog(objective, A_ub=cuts, b_ub=[-best.score for best in met], bounds=bounds, method="highs")
-    if solution.x is None:
-        raise RuntimeError(f"the cutting-plane model could not be solved: {solution.message}")
-    return solution.x[:-1], float(solution.x[-1])
+    return (solution.x[:-1], float(solution.x[-1])) if solution.success else None

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
 
 from .errors import InputError
+
+# The disk's fault, not the user's.
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def read_text(path: str | Path, max_bytes: int) -> str:
@@ -53,6 +57,21 @@ def write_whole(path: Path, content: bytes) -> None:
         raise
     if sys.platform != "win32":
         _sync_directory(path.parent)
+
+
+def write_output(path: Path, content: bytes, option: str) -> None:
+    """``write_whole`` to a path that the user gave.
+
+    Raises:
+        InputError: the path cannot be written; the message names the option.
+        OSError: the disk is full or broken.
+    """
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        if error.errno in NO_SPACE:
+            raise
+        raise InputError(f"{option} {path} cannot be written ({error.strerror}), expected a file") from error
 
 
 def _sync_directory(directory: Path) -> None:

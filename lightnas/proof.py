@@ -32,6 +32,8 @@ TOLERANCE = 1e-11
 # Choices and labels in memory at a time; a box with more is split.
 MAX_CHOICES = 400_000
 MAX_LABELS = 100_000
+# Every so many boxes the most promising choices of a box too large to list are followed for better structures.
+DIVE_EVERY = 8
 
 
 class Choices(NamedTuple):
@@ -104,8 +106,8 @@ class Proof:
         bound = min(-node.minus_bound, min(best.theta for best in met))
         if bound <= self._target():
             return
-        chain = self._prune(chain, multipliers)
-        if not all(map(len, chain)) or self._list(chain, multipliers):
+        chain, through = self._prune(chain, multipliers)
+        if not all(map(len, chain)) or self._list(chain, through, multipliers, node.serial % DIVE_EVERY == 0):
             return
         self._split(node, chain, bound, multipliers)
 
@@ -115,31 +117,43 @@ class Proof:
     def _columns(self, genome: Genomes) -> dict[tuple[int, str], int]:
         return dict(zip(self.space.genes, map(int, genome), strict=True))
 
-    def _prune(self, chain: list[Options], multipliers: Floats) -> list[Options]:
-        """Drop options through which even the relaxed problem stays below the best score."""
+    def _prune(self, chain: list[Options], multipliers: Floats) -> tuple[list[Options], list[Floats]]:
+        """Drop options through which even the relaxed problem stays below the best score.
+
+        Returns what is left, and for each option the relaxed optimum among the structures that hold it.
+        """
         relaxation = self.relaxation
         values = [relaxation.best_btn(options, multipliers)[0] for options in chain]
-        need = self._target() - multipliers.sum()
         before, rest = relaxation.forward(chain, values), relaxation.backward(chain, values)
         after = [*rest[1:], np.zeros(relaxation.grid)]
-        return [
-            options.where(before[i][options.c_in] + value + after[i][options.c_out] > need)
-            for i, (options, value) in enumerate(zip(chain, values, strict=True))
-        ]
+        kept, kept_through = [], []
+        for i, (options, value) in enumerate(zip(chain, values, strict=True)):
+            through = before[i][options.c_in] + value + after[i][options.c_out] + multipliers.sum()
+            keep = through > self._target()
+            kept.append(options.where(keep))
+            kept_through.append(through[keep])
+        return kept, kept_through
 
     # --- listing ------------------------------------------------------------------------------------------------
 
-    def _list(self, chain: list[Options], multipliers: Floats) -> bool:
-        """Follow all partial structures that may still beat the best score; False if some had to be left out."""
-        sizes = [int((options.btn_high - options.btn_low + 1).sum()) for options in chain]
-        if max(sizes) > MAX_CHOICES:
-            return False
-        self.work += sum(sizes)
+    def _list(self, chain: list[Options], through: list[Floats], multipliers: Floats, dive: bool) -> bool:
+        """Follow all partial structures that may still beat the best score; False if some had to be left out.
+
+        Where there are too many choices for that, none is followed, or with ``dive`` the most promising ones.
+        """
+        counts = [options.btn_high - options.btn_low + 1 for options in chain]
+        whole = max(int(count.sum()) for count in counts) <= MAX_CHOICES
+        if not whole:
+            if not dive:
+                return False
+            least = max(_cutoff(value, count) for value, count in zip(through, counts, strict=True))
+            chain = [options.where(value >= least) for options, value in zip(chain, through, strict=True)]
         choices = [_spell_out(options, self.space.step) for options in chain]
+        self.work += sum(len(block.c_in) for block in choices)
         choices = self._prune_choices(choices, multipliers)
         if not all(len(block.c_in) for block in choices):
-            return True
-        return self._follow(choices, multipliers)
+            return whole
+        return self._follow(choices, multipliers) and whole
 
     def _completions(self, choices: list[Choices], multipliers: Floats) -> list[Floats]:
         """For every block, the largest relaxed value from its in to the end; one more entry of zeros for the end."""
@@ -334,6 +348,13 @@ def _range_of(options: Options, key: str) -> tuple[int, int]:
         "btn": (options.btn_low, options.btn_high),
     }[key]
     return int(low.min()), int(high.max())
+
+
+def _cutoff(through: Floats, count: Genomes) -> float:
+    """Value that leaves options of at most MAX_CHOICES / 8 choices, the best ones."""
+    order = np.argsort(-through, kind="stable")
+    fitting = int(np.searchsorted(np.cumsum(count[order]), MAX_CHOICES // 8))
+    return float(through[order[min(max(fitting - 1, 0), len(order) - 1)]])
 
 
 def _spell_out(options: Options, step: int) -> Choices:

@@ -1,0 +1,157 @@
+"""Search configs: what decides a search, from a YAML file, a preset or options, made into one checked document.
+
+A run's config.yaml is such a document with every default spelled out and the space written into it, so the run can
+be had again from that file alone.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from .cost import INPUT_SIZE, RESOURCES
+from .entropy import ALPHA, STAGES
+from .errors import InputError, nearest, shown
+from .files import data_folder
+from .problem import Budget, Problem
+from .search import Limits
+from .space_file import parse_space, read_space_document
+from .units import NAMED_FLOPS, format_size, parse_count, parse_size
+from .yaml_file import check, read_yaml
+
+Count = str | int | float
+
+
+class BudgetFile(BaseModel):
+    """The budgets of a config; counts may be written 83.6G."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    flops: Count | None = None
+    params: Count | None = None
+    layers: Count | None = None
+
+
+class ConfigFile(BaseModel):
+    """A search config. ``space`` is a name, a path (from the config's folder), or the space itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    space: str | dict[str, Any] = "k1kxk1"
+    max_channels: Annotated[int, Field(ge=1, le=65_536, strict=True)] | None = None
+    budget: BudgetFile = BudgetFile()
+    input_size: str = format_size(INPUT_SIZE)
+    alpha: Annotated[list[float], Field(min_length=STAGES, max_length=STAGES)] = list(ALPHA)
+    seed: Annotated[int, Field(ge=0, strict=True)] = 0
+    evaluations: Annotated[int, Field(ge=1, strict=True)] = Limits.evaluations
+    proof_work: Annotated[int, Field(ge=0, strict=True)] = Limits.proof_work
+    time_limit: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)] | None = None
+    top: Annotated[int, Field(ge=1, strict=True)] = 5
+    versions: dict[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """A checked config. ``document`` is what config.yaml holds, but for the versions."""
+
+    problem: Problem
+    seed: int
+    limits: Limits
+    top: int
+    document: dict[str, Any]
+
+
+def preset_names() -> list[str]:
+    """maedet-s and the like: the configs that come with lightnas."""
+    return sorted(path.stem.replace("_", "-") for path in (data_folder("configs") / "search").glob("*.yaml"))
+
+
+def preset_path(name: str) -> Path:
+    """The config of a preset.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name not in preset_names():
+        raise InputError(f"--preset is {shown(name)}, {nearest(name, preset_names())}")
+    return data_folder("configs") / "search" / f"{name.replace('-', '_')}.yaml"
+
+
+def load_config(path: Path | None, options: dict[str, Any]) -> SearchConfig:
+    """A config file (None: the defaults) with options over it.
+
+    Args:
+        options: keys of a config, and ``budget`` with its own keys; None means not given. Options win.
+
+    Raises:
+        InputError: one line that names the file or the option.
+    """
+    document: Any = {} if path is None else read_yaml(path)
+    file = check(ConfigFile, document, "options" if path is None else str(path))
+    where = "" if path is None else f"{path}: "
+    space = file.space
+    if isinstance(space, str) and path is not None and (path.parent / space).is_file():
+        space = str(path.parent / space)
+    given = {key: value for key, value in options.items() if value is not None and key != "budget"}
+    values = {key: getattr(file, key) for key in ConfigFile.model_fields if key not in ("space", "versions")}
+    values |= {"space": space} | given
+    values["budget"] = _budget(file.budget, options.get("budget", {}), where)
+    return _build(values, where)
+
+
+def _budget(file: BudgetFile, options: dict[str, Any], where: str) -> dict[str, float | None]:
+    budget: dict[str, float | None] = {}
+    for name in RESOURCES:
+        named = NAMED_FLOPS if name == "flops" else None
+        option = options.get(name)
+        value, what = (option, f"--budget-{name}") if option is not None else (getattr(file, name), f"{where}budget.{name}")
+        budget[name] = None if value is None else parse_count(value, what, named)
+    if all(value is None for value in budget.values()):
+        raise InputError(
+            f"{where}no budget, expected at least one of --budget-flops, --budget-params, --budget-layers, "
+            f"or --preset {'|'.join(preset_names())}"
+        )
+    return budget
+
+
+def _build(values: dict[str, Any], where: str) -> SearchConfig:
+    document, name = values["space"], f"{where}space"
+    if isinstance(document, str):
+        document, name = read_space_document(document)
+    space = parse_space(document, name, values["max_channels"])
+    alpha = tuple(values["alpha"])
+    if not all(math.isfinite(weight) and weight >= 0 for weight in alpha) or not any(alpha):
+        raise InputError(f"{where}alpha is {shown(list(alpha))}, expected {STAGES} weights of at least 0, not all 0")
+    size = parse_size(values["input_size"], "--input-size" if not where else f"{where}input_size")
+    limits = Limits(values["evaluations"], values["proof_work"], values["time_limit"])
+    resolved = {key: values[key] for key in ("max_channels", "budget", "input_size", "alpha")}
+    resolved |= {key: values[key] for key in ("seed", "evaluations", "proof_work", "time_limit", "top")}
+    problem = Problem(space, Budget(**values["budget"]), size, alpha)
+    return SearchConfig(problem, values["seed"], limits, values["top"], {"space": document} | resolved)
+
+
+def format_config(config: SearchConfig, versions: dict[str, str]) -> str:
+    """The text of a run's config.yaml; it works with --config."""
+    document = config.document | {"versions": versions}
+    head = "# Everything that decides this run; `lightnas search --config` takes it.\n"
+    return head + yaml.dump(document, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=120)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Without aliases: a document that people read says things where they stand."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def differences(old: Any, new: Any, key: str = "") -> list[str]:
+    """`seed is 0 there and 1 here` for everything in which two documents differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = [*old, *(k for k in new if k not in old)]
+        return [d for k in keys for d in differences(old.get(k), new.get(k), f"{key}.{k}".lstrip("."))]
+    return [] if old == new else [f"{key} is {shown(old)} there and {shown(new)} here"]

@@ -1,0 +1,82 @@
+"""What people see: tables on stdout, a progress bar on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from .problem import Problem
+from .search import Progress as SearchProgress
+from .structure import parse_structure
+from .units import format_count, format_size
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[SearchProgress], None]]:
+    """A bar on stderr; the function it yields moves it."""
+    columns = (SpinnerColumn(), TextColumn("{task.description:<7}"), BarColumn(24), TextColumn("{task.fields[note]}"))
+    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), refresh_per_second=20) as bars:
+        task = bars.add_task("start", total=1.0, note="")
+
+        def show(progress: SearchProgress) -> None:
+            note = f"{progress.evaluations:,} evaluations, score {progress.score:.3f}"
+            if progress.upper_bound is not None:
+                note += f", gap {100 * (1 - progress.score / progress.upper_bound):.4f} %"
+            bars.update(task, completed=progress.done, description=progress.phase, note=note)
+
+        yield show
+
+
+def print_search(result: dict[str, Any], problem: Problem, output: Path) -> None:
+    """The table of a search result."""
+    table = _table(f"best of space {problem.space.name}", "", "found", "budget", "used")
+    table.add_row("score", f"{result['score']:.4f}", "", "")
+    for name in ("flops", "params", "layers"):
+        limit = problem.limits.get(name)
+        share = ("-", "") if limit is None else (format_count(limit), f"{100 * result[name] / limit:.2f} %")
+        table.add_row(f"{name} at {format_size(problem.input_size)}" if name == "flops" else name, format_count(result[name]), *share)
+    table.add_row("upper bound", f"{result['upper_bound']:.4f}", "", "")
+    table.add_row("gap", "proven optimal" if result["proven_optimal"] else f"{100 * result['gap']:.4f} %", "", "")
+    rate = format_count(result["evaluations_per_second"], digits=3)
+    table.add_row("evaluations", f"{result['evaluations']:,}", "", f"{rate}/s")
+    table.add_row("seconds", f"{result['seconds']:.2f}", "", "")
+    blocks = _table("structure", "block", "in", "out", "stride", "kernel", "depth", "bottleneck")
+    for block in parse_structure(result["structure"]):
+        depth = (str(block.depth), str(block.btn)) if block.btn else ("", "")
+        blocks.add_row(block.kind, *map(str, (block.c_in, block.c_out, block.stride, block.k)), *depth)
+    console = _console()
+    console.print(table)
+    console.print(blocks)
+    console.print(Text(f"{output / 'structure.txt'}"))
+
+
+def print_scores(rows: list[dict[str, Any]], source: Path, input_size: str, alpha: str) -> None:
+    """The table of ``lightnas score``: a row a structure."""
+    stages = [f"H{i}" for i in range(1, len(rows[0]["entropies"]) + 1)]
+    table = _table(f"{source} at {input_size}, alpha {alpha}", "#", "score", "FLOPs", "params", "layers", *stages)
+    for i, row in enumerate(rows):
+        counts = (format_count(row[name]) for name in ("flops", "params", "layers"))
+        table.add_row(str(i), f"{row['score']:.6f}", *counts, *(f"{h:.3f}" for h in row["entropies"]))
+    _console().print(table)
+
+
+def _console() -> Console:
+    """Wide enough for every table: where there is no terminal, rows are not wrapped at 80 columns."""
+    console = Console()
+    return console if console.is_terminal else Console(width=140)
+
+
+def _table(title: str, first: str, *columns: str) -> Table:
+    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column(first, no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
