@@ -119,21 +119,21 @@ class Relaxation:
 
     def _coefficients(self, i: int, pairs: tuple[Genomes, Genomes], k: int) -> tuple[Any, Any]:
         """(reward, log_btn, use) of block i with one layer, and what every further layer adds."""
-        one, two = (self._at_depth(i, pairs, k, depth) for depth in (1, 2))
-        return one, tuple(b - a for a, b in zip(one, two, strict=True))
+        one, two = self._at_depth(i, pairs, k, 1), self._at_depth(i, pairs, k, 2)
+        return one, (two[0] - one[0], two[1] - one[1], two[2] - one[2])
 
     def _at_depth(self, i: int, pairs: tuple[Genomes, Genomes], k: int, depth: int) -> tuple[Floats, float, Floats]:
         step = float(self.space.step)
-        c_in = np.full(len(pairs[0]), float(self.space.c_in)) if i == 0 else pairs[0] * step
+        c_in, c_out = (steps.astype(np.float64) * step for steps in pairs)
+        if i == 0:
+            c_in = np.full(len(c_out), float(self.space.c_in))
         spec = self.space.blocks[i]
 
         def block(btn: float) -> Block:
-            return Block(spec.kind, c_in, pairs[1] * step, k, spec.stride, depth, btn)
+            return Block(spec.kind, c_in, c_out, k, spec.stride, depth, btn)
 
         costs = [block_cost(block(btn), self.sizes[i])[0] for btn in (0.0, 1.0, 2.0)]
-        y0, y1, y2 = (
-            np.stack([np.broadcast_to(np.asarray(c[r], float), c_in.shape) for r in self.limited]) for c in costs
-        )
+        y0, y1, y2 = (np.stack([np.broadcast_to(np.asarray(c[r], float), c_in.shape) for r in self.limited]) for c in costs)
         # Differences of integers below 2**53: exact. Scaled to shares of the budgets last.
         q2 = (y2 - 2 * y1 + y0) / 2
         use = np.stack([y0, y1 - y0 - q2, q2]) / self.limits[:, None]
@@ -143,7 +143,7 @@ class Relaxation:
 
     def all_pairs(self, i: int) -> Iterator[tuple[Genomes, Genomes]]:
         """Every (in, out) of block i, in pieces."""
-        c_in, c_out = np.nonzero(self.space.pairs[i])
+        c_in, c_out = nonzero(self.space.pairs[i])
         for start in range(0, len(c_in), PAIRS_AT_A_TIME):
             yield c_in[start : start + PAIRS_AT_A_TIME], c_out[start : start + PAIRS_AT_A_TIME]
 
@@ -154,12 +154,9 @@ class Relaxation:
         while value < self.grid:
             kept[int(value)] = True
             value = max(value + 1, value * 1.12)
-        chain = []
-        for i, pairs in enumerate(self.space.pairs):
-            c_in, c_out = np.nonzero(pairs & kept & (kept[:, None] if i else True))
-            chain.append((c_in, c_out))
+        chain = [nonzero(pairs & kept & (kept[:, None] if i else True)) for i, pairs in enumerate(self.space.pairs)]
         if not self._connected(chain):
-            chain = [np.nonzero(pairs) for pairs in self.space.pairs]
+            chain = [nonzero(pairs) for pairs in self.space.pairs]
         return [join_options(list(self.options(i, pairs))) for i, pairs in enumerate(chain)]
 
     def _connected(self, chain: list[tuple[Genomes, Genomes]]) -> bool:
@@ -211,7 +208,8 @@ class Relaxation:
         solved = [self.best_btn(options, multipliers) for options in chain]
         rest = self.backward(chain, [value for value, _ in solved])
         theta = float(rest[0][0] + multipliers.sum())
-        here, use, genes = 0, np.zeros(len(self.limits)), {}
+        here, use = 0, np.zeros(len(self.limits))
+        genes: dict[tuple[int, str], int] = {}
         for i, (options, (value, btns)) in enumerate(zip(chain, solved, strict=True)):
             start, end = np.searchsorted(options.c_in, [here, here + 1])
             onward = rest[i + 1][options.c_out[start:end]] if i + 1 < len(chain) else 0.0
@@ -248,7 +246,14 @@ class Relaxation:
         """The smallest structure x has score(x) + lambda (1 - use(x)) <= theta: beyond, no multiplier improves on theta."""
         smallest = self.problem.evaluate(self.space.smallest[None])
         use = np.array([smallest[1 + r][0] for r in self.limited]) / self.limits
-        return (theta - smallest.score[0]) / np.maximum(1 - use, 1e-6) + 1.0
+        largest: Floats = (theta - smallest.score[0]) / np.maximum(1 - use, 1e-6) + 1.0
+        return largest
+
+
+def nonzero(pairs: Flags) -> tuple[Genomes, Genomes]:
+    """Rows and columns of the True entries of a matrix, row by row."""
+    rows, columns = np.nonzero(pairs)
+    return rows.astype(np.int64), columns.astype(np.int64)
 
 
 def best_by(group: Genomes, values: Floats, size: int) -> Floats:
@@ -271,7 +276,7 @@ def _lowest_point(met: list[Best], most: Floats) -> tuple[Floats, float] | None:
 
     A small LP; None where it is too ill-conditioned to be solved: the multipliers met so far stay valid.
     """
-    from scipy.optimize import linprog  # here, because it takes longer to import than to use
+    from scipy.optimize import linprog  # type: ignore[import-untyped]  # here, because it takes longer to import than to use
 
     cuts = np.array([[*(1 - best.use), -1.0] for best in met])
     bounds = [(0.0, float(limit)) for limit in most] + [(None, None)]

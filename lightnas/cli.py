@@ -21,6 +21,7 @@ from .errors import InputError, WorkError, nearest
 
 if TYPE_CHECKING:
     from .config import SearchConfig
+    from .run_dir import RunDir
 
 INTERRUPTED, TERMINATED = 130, 143
 
@@ -68,17 +69,17 @@ def cli(ctx: click.Context) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def search(workers: int, output: Path | None, resume: bool, overwrite: bool, as_json: bool, **options: Any) -> None:
     """Search for the backbone of the largest score within the budgets."""
-    from .run_dir import RunDir, fresh_path
+    from . import run_dir
 
     if resume and overwrite:
         raise InputError("--resume and --overwrite are both given, expected one of them")
     config = _search_config(options, output if resume else None)
     if output is None:
         output = Path("outputs") / _run_name(options)
-        output = output if resume or overwrite else fresh_path(output)
-    run = RunDir.begin(output, config, resume=resume, overwrite=overwrite)
+        output = output if resume or overwrite else run_dir.fresh_path(output)
+    run = run_dir.RunDir.begin(output, config, resume=resume, overwrite=overwrite)
     try:
-        content = run.finished or _run_search(config, run, workers)
+        content: dict[str, Any] = run.finished or _run_search(config, run, workers)
     finally:
         run.close()
     if as_json:
@@ -115,33 +116,34 @@ def _run_name(options: dict[str, Any]) -> str:
     return "-".join(words).replace("flops-resnet", "resnet").replace("/", "_")
 
 
-def _run_search(config: SearchConfig, run: Any, n_workers: int) -> dict[str, Any]:
+def _run_search(config: SearchConfig, run: RunDir, n_workers: int) -> dict[str, Any]:
     import time
 
     from .search import Search
     from .tables import progress_bar
     from .workers import workers
 
-    with workers(n_workers) as executor, progress_bar() as show:
-        search = Search(config.problem, config.seed, config.limits, config.top, executor)
-        run.log("resumed" if run.load(search) else f"started: budgets {config.problem.limits}, seed {config.seed}")
+    search = Search(config.problem, config.seed, config.limits, config.top)
+    run.log("resumed" if run.load(search) else f"started: budgets {config.problem.limits}, seed {config.seed}")
+    with workers(n_workers) as search.executor, progress_bar() as show:
         saved, phase = time.monotonic(), ""
         for progress in search.steps():
             show(progress)
             if progress.phase != phase:
                 phase = progress.phase
-                run.log(f"{phase}: {progress.evaluations} evaluations, best {progress.score!r}, bound {progress.upper_bound}")
+                bound = progress.upper_bound
+                run.log(f"{phase}: {progress.evaluations} evaluations, best {progress.score!r}, bound {bound}")
             if time.monotonic() - saved > 0.5:
                 run.save(search)
                 saved = time.monotonic()
-        content = run.finish(search.result(), search)
-        run.log(f"finished: score {content['score']!r}, upper bound {content['upper_bound']!r}")
+    content = run.finish(search.result(), search)
+    run.log(f"finished: score {content['score']!r}, upper bound {content['upper_bound']!r}")
     return content
 
 
 @cli.command()
 @click.argument("structure", type=click.Path(path_type=Path))
-@click.option("--input-size", metavar="HxW", default="800x1280", show_default=True, help="Picture that FLOPs are counted at.")
+@click.option("--input-size", metavar="HxW", default="800x1280", show_default=True, help="Picture for FLOPs.")
 @click.option("--alpha", metavar="A1,...,A5", default="0,0,1,1,6", show_default=True, help="Weights of the stages C1 to C5.")
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as one JSON object.")
 def score(structure: Path, input_size: str, alpha: str, as_json: bool) -> None:
@@ -173,7 +175,7 @@ def export_structure(run_dir: Path, rank: int, output: Path | None) -> None:
         raise InputError(f"{run_dir} is not a directory, expected a run directory such as search writes")
     structures = read_structures(run_dir / "structure.txt")
     if rank >= len(structures):
-        raise InputError(f"--rank is {rank}, expected 0 to {len(structures) - 1}: {run_dir} holds {len(structures)} structures")
+        raise InputError(f"--rank is {rank}, expected 0 to {len(structures) - 1}, the structures that {run_dir} holds")
     text = format_structures([structures[rank]])
     if output is None:
         click.echo(text, nl=False)
@@ -188,9 +190,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status. Every expected failure is one line on stderr."""
     with _terminable():
         try:
-            status = cli.main(args=arguments, prog_name="lightnas", standalone_mode=False)
+            # Not cli.main: it prints a line of its own for Ctrl-C.
+            with cli.make_context("lightnas", list(sys.argv[1:] if arguments is None else arguments)) as ctx:
+                cli.invoke(ctx)
             sys.stdout.flush()
-            return status if isinstance(status, int) else 0
+            return 0
+        except click.exceptions.Exit as leaving:
+            return leaving.exit_code
         except click.ClickException as error:
             return _fail(error.format_message(), 2)
         except InputError as error:
@@ -203,7 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except OSError as error:
             _discard_output()
             return _fail(f"{error.filename or 'output'}: {error.strerror or error}", 1)
-        except (KeyboardInterrupt, click.Abort):
+        except KeyboardInterrupt:
             return _fail("interrupted; --resume continues a search", INTERRUPTED)
         except Terminated:
             return _fail("terminated; --resume continues a search", TERMINATED)

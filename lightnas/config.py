@@ -24,7 +24,7 @@ from .space_file import parse_space, read_space_document
 from .units import NAMED_FLOPS, format_size, parse_count, parse_size
 from .yaml_file import check, read_yaml
 
-Count = str | int | float
+Count = Any  # checked by parse_count, whose messages are better
 
 
 class BudgetFile(BaseModel):
@@ -122,7 +122,7 @@ def _budget(file: BudgetFile, options: dict[str, Any], where: str) -> dict[str, 
 def _build(values: dict[str, Any], where: str) -> SearchConfig:
     document, name = values["space"], f"{where}space"
     if isinstance(document, str):
-        document, name = read_space_document(document)
+        document, name = read_space_document(document, where)
     space = parse_space(document, name, values["max_channels"])
     alpha = tuple(values["alpha"])
     if not all(math.isfinite(weight) and weight >= 0 for weight in alpha) or not any(alpha):

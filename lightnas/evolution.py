@@ -20,7 +20,6 @@ import numpy as np
 from .arrays import Flags, Floats, Genomes
 
 
-
 @dataclass(frozen=True)
 class Settings:
     """How evolution behaves. ``coarsest`` is the first mutation step as a share of a gene's range."""
@@ -95,21 +94,22 @@ class Evolution:
     def _parents(self, n: int) -> Genomes:
         """Tournament of two: the population is sorted, so the smaller of two ranks wins."""
         ranks = self.rng.integers(len(self.genomes), size=(2, n)).min(axis=0)
-        return self.genomes[ranks]
+        parents: Genomes = self.genomes[ranks]
+        return parents
 
     def _cross(self, mothers: Genomes, fathers: Genomes) -> Genomes:
         """Two-point crossover, so that neighbouring genes travel together; a share of the offspring is not crossed."""
         n, d = mothers.shape
         cuts = np.sort(self.rng.integers(d + 1, size=(2, n)), axis=0)[:, :, None]
         columns = np.arange(d)
-        crossed = self.rng.random(n) < self.settings.crossover
+        crossed: Flags = np.less(self.rng.random(n), self.settings.crossover)
         from_father = (columns >= cuts[0]) & (columns < cuts[1]) & crossed[:, None]
         return np.where(from_father, fathers, mothers)
 
     def _mutate(self, genomes: Genomes) -> Genomes:
         """Move some genes of every genome up or down by 1 to the generation's largest step."""
         n, d = genomes.shape
-        free = self.high > self.low
+        free: Flags = np.greater(self.high, self.low)
         rate = min(1.0, self.settings.mutated_genes / max(1, free.sum()))
         chosen = (self.rng.random((n, d)) < rate) & free
         steps = np.floor(self._largest_steps() ** self.rng.random((n, d))).astype(np.int64)  # log-uniform
@@ -119,4 +119,5 @@ class Evolution:
     def _largest_steps(self) -> Floats:
         """Largest step of every gene, shape (D,): from ``coarsest`` of its range down to 1, by halves."""
         share = self.settings.coarsest * 0.5 ** (8 * self.generation / self.settings.anneal)
-        return np.maximum(2.0, share * (self.high - self.low))
+        largest: Floats = np.maximum(2.0, share * (self.high - self.low))
+        return largest

@@ -1,6 +1,6 @@
 """What a search solves: a space, budgets, an input size and the weights of the score.
 
-    maximise score(structure) over the space, with flops, params and layers within their budgets
+maximise score(structure) over the space, with flops, params and layers within their budgets
 """
 
 from __future__ import annotations

@@ -48,7 +48,8 @@ class Choices(NamedTuple):
     use: Floats
 
     def where(self, keep: Flags | Genomes) -> Choices:
-        return Choices(*(column[keep] for column in self))
+        columns: list[Any] = [column[keep] for column in self]
+        return Choices(*columns)
 
 
 @dataclass(order=True)
@@ -213,7 +214,7 @@ class Proof:
     def _offer_best(self, choices: list[Choices], trail: list[tuple[Genomes, Genomes]], score: Floats) -> None:
         """Offer the structure of the best complete label."""
         label = int(np.argmax(score))
-        genes = {}
+        genes: dict[tuple[int, str], Any] = {}
         for i in range(len(choices) - 1, -1, -1):
             parent, choice = trail[i]
             block, c = choices[i], choice[label]
@@ -302,14 +303,13 @@ def _survivors(relaxation: Relaxation, multipliers: Floats, target: float) -> tu
                 options = relaxation.options(i, (c_in[some], c_out[some]))
                 kept += [o.where(keep) for o, keep in zip(options, hopeful[:, some], strict=True)]
         if not kept:  # nothing beats the target: an empty chain closes the root at once
-            kept = [o.where(np.zeros(len(o), bool)) for o in relaxation.options(i, tuple(p[:1] for p in pieces[0]))]
+            c_in, c_out = pieces[0]
+            kept = [o.where(np.zeros(len(o), bool)) for o in relaxation.options(i, (c_in[:1], c_out[:1]))]
         chain.append(join_options(kept))
     return theta, chain
 
 
-def _best_around(
-    pairs: list[tuple[Genomes, ...]], best: list[Floats], grid: int
-) -> tuple[list[Floats], list[Floats]]:
+def _best_around(pairs: list[tuple[Genomes, ...]], best: list[Floats], grid: int) -> tuple[list[Floats], list[Floats]]:
     """Best sums of values before every block (by its in) and from every block on (by its in); each of shape (grid,)."""
     before, after = [np.zeros(grid)], [np.zeros(grid)]
     for (c_in, c_out), value in zip(pairs, best, strict=True):
@@ -366,13 +366,11 @@ def _spell_out(options: Options, step: int) -> Choices:
     log_btn = np.log(np.maximum(b, 1.0))  # weight 0 where the block has no btn
     use = options.use[0][:, row] + (options.use[1][:, row] + options.use[2][:, row] * b) * b
     score = options.reward[row] + options.log_btn[row] * log_btn
-    columns = (options.c_in, options.c_out, options.kernel, options.depth)
-    return Choices(*(column[row] for column in columns), btn, score, use.T)
+    c_in, c_out, kernel, depth = (column[row] for column in (options.c_in, options.c_out, options.kernel, options.depth))
+    return Choices(c_in, c_out, kernel, depth, btn, score, use.T)
 
 
-def _extensions(
-    at: Genomes, labels: Floats, c_in: Genomes, ends: Floats, need: float
-) -> tuple[Genomes, Genomes, bool]:
+def _extensions(at: Genomes, labels: Floats, c_in: Genomes, ends: Floats, need: float) -> tuple[Genomes, Genomes, bool]:
     """Pairs (label, choice), the choice's in being the label's out, whose relaxed values sum to more than ``need``.
 
     Args:

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from .config import SearchConfig, differences, format_config, load_config
-from .errors import InputError
+from .errors import InputError, shown
 from .files import NO_SPACE, write_whole
 from .search import Search, SearchResult
 from .structure import format_structures
@@ -35,6 +35,10 @@ CONFIG, RESULT, STRUCTURE, HISTORY, POPULATION, LOG, CHECKPOINT = (
     "config.yaml", "result.json", "structure.txt", "history.csv", "population.npz", "search.log", "checkpoint.npz",
 )  # fmt: skip
 OURS = (RESULT, CHECKPOINT, STRUCTURE, HISTORY, POPULATION, CONFIG)
+RESULT_KEYS = (
+    "score", "flops", "params", "layers", "upper_bound", "gap", "proven_optimal", "evaluations",
+    "evaluations_per_second", "seconds", "seed", "structure",
+)  # fmt: skip
 
 
 class RunDir:
@@ -71,10 +75,11 @@ class RunDir:
 
     def _lock(self) -> None:
         """Hold the directory: two processes in one would write over each other. The log serves as the lock file."""
-        self._log = open(self.path / LOG, "a", encoding="utf-8")
+        self._log = open(self.path / LOG, "a", encoding="utf-8")  # noqa: SIM115 (held until close)
         try:
             fcntl.flock(self._log, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
+            self._log.close()
             raise InputError(f"--output {self.path} is in use by another search, expected a directory of its own") from error
 
     def close(self) -> None:
@@ -128,7 +133,8 @@ class RunDir:
         try:
             state = _unpack(path.read_bytes())
         except Exception as error:
-            raise InputError(f"{path}: is damaged ({error}), expected what a search wrote; --overwrite starts anew") from error
+            reason = shown(str(error))
+            raise InputError(f"{path}: is damaged ({reason}), expected a checkpoint; --overwrite starts anew") from error
         search.restore(state)
         return True
 
@@ -165,9 +171,7 @@ def versions() -> dict[str, str]:
 
 def result_json(result: SearchResult) -> dict[str, Any]:
     """The keys of result.json and of ``search --json``; numbers are plain, FLOPs in multiply-accumulates."""
-    names = ("score", "flops", "params", "layers", "upper_bound", "gap", "proven_optimal", "evaluations")
-    names += ("evaluations_per_second", "seconds", "seed", "structure")
-    content = {name: getattr(result, name) for name in names}
+    content = {name: getattr(result, name) for name in RESULT_KEYS}
     return content | {name: whole(content[name]) for name in ("flops", "params", "layers")}
 
 
@@ -193,7 +197,7 @@ def _population(result: SearchResult, search: Search) -> bytes:
 
 def _pack(state: dict[str, Any]) -> bytes:
     """Nested dicts of arrays and JSON values as one npz: arrays by their path, the rest as JSON."""
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
 
     def strip(value: Any, path: str) -> Any:
         if isinstance(value, np.ndarray):
@@ -217,5 +221,5 @@ def _unpack(content: bytes) -> dict[str, Any]:
                 return arrays[value["array"]] if set(value) == {"array"} else {k: fill(v) for k, v in value.items()}
             return value
 
-        return fill(json.loads(str(arrays["json"])))
-
+        state: dict[str, Any] = fill(json.loads(str(arrays["json"])))
+        return state

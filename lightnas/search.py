@@ -15,7 +15,7 @@ Steps, each short, so that a run can be stopped between any two of them and cont
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import repeat
@@ -276,7 +276,8 @@ class Search:
 
     def result(self) -> SearchResult:
         """The result once all steps are taken."""
-        assert self.proof is not None and self.phase == "done"
+        assert self.proof is not None
+        assert self.phase == "done"
         genomes = self.evolution.genomes
         evaluation = self.problem.evaluate(genomes)
         upper_bound = max(self.proof.upper_bound, self.best_score)

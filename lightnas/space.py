@@ -24,7 +24,6 @@ from .blocks import BLOCKS, Block, Size
 from .errors import InputError
 from .structure import Structure
 
-
 # A ratio such as 0.1 is no exact float: 0.1 * 70 exceeds 7. The bounds below allow for that.
 _SLACK = 1e-9
 
@@ -111,14 +110,14 @@ class Space:
     def pairs(self) -> list[Flags]:
         """For every block, which (in, out) some structure has; (grid, grid), for the stem (1, grid)."""
         chain = [self._pairs_of(i) for i in range(len(self.blocks))]
-        reached = np.ones(1, bool)
+        reached: Flags = np.ones(1, bool)
         for pairs in chain:  # keep what the stem leads to ...
             pairs &= reached[:, None]
-            reached = pairs.any(axis=0)
-        leads_on = np.ones_like(reached)
+            reached = np.any(pairs, axis=0)
+        leads_on: Flags = np.ones_like(reached)
         for pairs in reversed(chain):  # ... and what leads on to the end
             pairs &= leads_on
-            leads_on = pairs.any(axis=1)
+            leads_on = np.any(pairs, axis=1)
         return chain
 
     def _pairs_of(self, i: int) -> Flags:
@@ -232,7 +231,7 @@ class Space:
             return int(np.argmin(np.abs(np.array(self.blocks[i].kernels) - block.k)))
         if key == "L":
             return int(block.depth)
-        return round((block.c_out if key == "out" else block.btn) / self.step)
+        return round(float(block.c_out if key == "out" else block.btn) / self.step)
 
 
 def _row(block: Block, n: int) -> Block:

@@ -30,6 +30,7 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def parse_structure(blocks: Any, where: str = "structure") -> Structure:
     if not isinstance(blocks, list | tuple) or not blocks:
         raise InputError(f"{where}: is {shown(blocks)}, expected a list of blocks")
     parsed = tuple(_parse_block(block, f"{where}, block {i}") for i, block in enumerate(blocks))
-    for i, (before, block) in enumerate(zip(parsed, parsed[1:], strict=False), start=1):
+    for i, (before, block) in enumerate(pairwise(parsed), start=1):
         if block.c_in != before.c_out:
             raise InputError(f"{where}, block {i}: in is {block.c_in}, expected {before.c_out}, the out of block {i - 1}")
     stages = sum(block.stride == 2 for block in parsed)

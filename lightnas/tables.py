@@ -21,9 +21,11 @@ from .units import format_count, format_size
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[SearchProgress], None]]:
-    """A bar on stderr; the function it yields moves it."""
+    """A bar on stderr where that is a terminal; the function it yields moves it."""
+    console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description:<7}"), BarColumn(24), TextColumn("{task.fields[note]}"))
-    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), refresh_per_second=20) as bars:
+    bars = Progress(*columns, TimeElapsedColumn(), console=console, refresh_per_second=20, disable=not console.is_terminal)
+    with bars:
         task = bars.add_task("start", total=1.0, note="")
 
         def show(progress: SearchProgress) -> None:
@@ -42,7 +44,8 @@ def print_search(result: dict[str, Any], problem: Problem, output: Path) -> None
     for name in ("flops", "params", "layers"):
         limit = problem.limits.get(name)
         share = ("-", "") if limit is None else (format_count(limit), f"{100 * result[name] / limit:.2f} %")
-        table.add_row(f"{name} at {format_size(problem.input_size)}" if name == "flops" else name, format_count(result[name]), *share)
+        label = f"FLOPs at {format_size(problem.input_size)}" if name == "flops" else name
+        table.add_row(label, format_count(result[name]), *share)
     table.add_row("upper bound", f"{result['upper_bound']:.4f}", "", "")
     table.add_row("gap", "proven optimal" if result["proven_optimal"] else f"{100 * result['gap']:.4f} %", "", "")
     rate = format_count(result["evaluations_per_second"], digits=3)

@@ -30,7 +30,7 @@ def parse_count(text: object, what: str, named: dict[str, float] | None = None) 
     word = str(text).strip() if isinstance(text, str | int | float) and not isinstance(text, bool) else ""
     if word.lower() in named:
         return named[word.lower()]
-    match = re.fullmatch(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-z]?)", word)
+    match = re.fullmatch(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z]?)", word)
     if not match or match[2].upper() not in EXPONENTS:
         if re.fullmatch(r"[A-Za-z][\w-]*", word) and named and word.lower() not in ("nan", "inf", "infinity"):
             raise InputError(f"{what} is {shown(text)}, {nearest(word.lower(), named)} (or a number such as 83.6G)")
@@ -38,7 +38,7 @@ def parse_count(text: object, what: str, named: dict[str, float] | None = None) 
     # Decimal arithmetic: 83.6 * 1e9 in binary is not the integer that was meant.
     mantissa, _, exponent = match[1].lower().partition("e")
     value = float(f"{mantissa}e{int(exponent[:9] or 0) + EXPONENTS[match[2].upper()]}")
-    if not (0 < value and math.isfinite(value)):
+    if not (value > 0 and math.isfinite(value)):
         raise InputError(f"{what} is {shown(text)}, {expected}")
     return value
 
@@ -49,7 +49,7 @@ def parse_size(text: object, what: str) -> tuple[int, int]:
     Raises:
         InputError: another form, or a side outside 32 ... 65536.
     """
-    match = re.fullmatch(r"(\d{1,9})x(\d{1,9})", str(text).strip()) if isinstance(text, str) else None
+    match = re.fullmatch(r"([0-9]{1,9})x([0-9]{1,9})", str(text).strip()) if isinstance(text, str) else None
     size = (int(match[1]), int(match[2])) if match else (0, 0)
     if not all(MIN_SIDE <= side <= MAX_SIDE for side in size):
         raise InputError(f"{what} is {shown(text)}, expected HxW such as 800x1280, no side below {MIN_SIDE}")

@@ -12,10 +12,8 @@ from pydantic import BaseModel, ValidationError
 from .errors import InputError, nearest, shown
 from .files import read_text
 
-MAX_BYTES = 2**20
+MAX_BYTES = 2**17
 Model = TypeVar("Model", bound=BaseModel)
-
-_Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read_yaml(path: str | Path) -> Any:
@@ -26,12 +24,14 @@ def read_yaml(path: str | Path) -> Any:
     """
     text = read_text(path, MAX_BYTES)
     try:
-        document = yaml.load(text, Loader=_Loader)  # noqa: S506 (a safe loader)
+        # Not the faster CSafeLoader: it recurses in C, and deep nesting then kills the process.
+        document = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "broken"
         at = f" in line {mark.line + 1}" if mark else ""
-        raise InputError(f"{path}: not valid YAML{at} ({' '.join(str(problem).split())}), expected keys and values") from error
+        problem = " ".join(str(problem).split())
+        raise InputError(f"{path}: not valid YAML{at} ({problem}), expected keys and values") from error
     except (RecursionError, ValueError) as error:  # deep nesting; a date or a number that does not exist
         raise InputError(f"{path}: not valid YAML ({shown(str(error))}), expected keys and values") from error
     if document is None:

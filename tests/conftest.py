@@ -1,0 +1,47 @@
+import os
+from pathlib import Path
+
+import pytest
+
+# Two OpenMP threads can spin against each other; tests that meet a BLAS need neither.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "reference"
+
+S, STEM, BLOCK = "class", "ConvKXBNRELU", "SuperResK1KXK1"
+
+TINY = {
+    "name": "tiny",
+    "in": 3,
+    "step": 8,
+    "max_channels": 32,
+    "blocks": [
+        {S: STEM, "s": 2, "k": [3], "out": [8, 16]},
+        {S: BLOCK, "s": 2, "k": [3, 5], "growth": [1, 2], "btn": [0.5, 1], "L": [1, 1]},
+        {S: BLOCK, "s": 2, "k": [3], "growth": [1, 2], "btn": [0.5, 1], "L": [1, 2]},
+        {S: BLOCK, "s": 2, "k": [3, 5], "growth": [1, 2], "btn": [0.5, 1], "L": [1, 2]},
+        {S: BLOCK, "s": 2, "k": [3], "growth": [1, 2], "btn": [0.5, 1], "L": [1, 3]},
+    ],
+}
+
+# The published MAE-DET-S, M and L, quoted: (out, k, L, btn) of the four stages after the stem's out.
+PUBLISHED = {
+    "s": (32, [(48, 5, 2, 32), (272, 3, 4, 120), (1024, 5, 10, 80), (2048, 3, 10, 240)]),
+    "m": (64, [(120, 3, 2, 64), (512, 5, 10, 72), (1632, 5, 10, 112), (2048, 5, 8, 184)]),
+    "l": (80, [(144, 3, 2, 80), (608, 5, 12, 88), (1912, 5, 12, 136), (2400, 5, 10, 220)]),
+}
+
+
+def published(size):
+    stem, stages = PUBLISHED[size]
+    blocks = [{"class": STEM, "in": 3, "out": stem, "s": 2, "k": 3}]
+    for out, k, depth, btn in stages:
+        blocks.append({"class": BLOCK, "in": blocks[-1]["out"], "out": out, "s": 2, "k": k, "L": depth, "btn": btn})
+    return blocks
+
+
+@pytest.fixture
+def reference():
+    if not REFERENCE.is_dir():
+        pytest.skip("the reference data is not at hand")
+    return REFERENCE

@@ -1,0 +1,51 @@
+"""Heavy packages stay out of the search, and modules import in one direction only."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lightnas
+
+ROOM = Path(lightnas.__file__).parent
+
+# From the bottom up: a module imports only modules that stand before it.
+ORDER = [
+    "arrays", "errors", "files", "units", "blocks", "cost", "entropy", "structure", "yaml_file", "space", "space_file",
+    "score", "problem", "evolution", "bound", "proof", "search", "workers", "config", "run_dir", "tables", "cli",
+    "__main__",
+]  # fmt: skip
+
+
+def loaded_by(statement):
+    code = f"import sys; {statement}; print(*sys.modules)"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_search_loads_no_detector():
+    heavy = {"torch", "mmcv", "mmdet", "detection", "matplotlib"}
+    assert not heavy & loaded_by("import lightnas.search, lightnas.cli, lightnas.run_dir, lightnas.tables")
+    assert "lightnas.bound" in loaded_by("import lightnas.search")  # the check can fail
+
+
+def test_help_loads_no_numpy():
+    assert not {"numpy", "pydantic", "rich", "yaml"} & loaded_by("import lightnas.cli")
+
+
+def imports_of(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level == 1:
+            yield from [node.module] if node.module else [alias.name for alias in node.names]
+
+
+@pytest.mark.parametrize("name", [path.stem for path in ROOM.glob("*.py") if path.stem != "__init__"])
+def test_imports_go_one_way(name):
+    assert name in ORDER, f"{name} has no place in the order yet"
+    for imported in imports_of(ROOM / f"{name}.py"):
+        assert ORDER.index(imported) < ORDER.index(name), f"{name} imports {imported}"
+
+
+def test_evolution_knows_only_integers_bounds_and_scores():
+    assert set(imports_of(ROOM / "evolution.py")) == {"arrays"}

@@ -1,0 +1,86 @@
+"""Slow, plain answers to compare with: one structure, one layer, one number at a time, from the block dicts.
+
+Nothing here uses the block description of lightnas.
+"""
+
+import math
+from itertools import pairwise, product
+
+
+def up(n):
+    return (n + 1) // 2
+
+
+def convs_of(structure, height=800, width=1280):
+    """(c_in, c_out, k, output pixels, on the main path, stage) of every convolution."""
+    stage = 0
+    for block in structure:
+        stage += block["s"] == 2
+        for layer in range(block.get("L", 1)):
+            first = layer == 0
+            c_in, c_out, k = block["in"] if first else block["out"], block["out"], block["k"]
+            before = height * width
+            if first and block["s"] == 2:
+                height, width = up(height), up(width)
+            after = height * width
+            if block["class"] == "ConvKXBNRELU":
+                yield c_in, c_out, k, after, True, stage
+                continue
+            btn = block["btn"]
+            yield c_in, btn, 1, before, True, stage
+            yield btn, btn, k, after, True, stage
+            yield btn, c_out, 1, after, True, stage
+            if first:
+                yield c_in, c_out, 1, after, False, stage
+
+
+def costs(structure, height=800, width=1280):
+    """(flops, params, layers), exact integers."""
+    flops = params = layers = 0
+    for c_in, c_out, k, pixels, main, _ in convs_of(structure, height, width):
+        flops += c_in * c_out * k * k * pixels + 2 * c_out * pixels
+        params += c_in * c_out * k * k + 2 * c_out
+        layers += main
+    return flops, params, layers
+
+
+def score(structure, alpha=(0, 0, 1, 1, 6)):
+    total = 0.0
+    for stage, weight in enumerate(alpha, start=1):
+        logs = [0.5 * math.log(k * k * c_in) for c_in, _, k, _, main, at in convs_of(structure) if main and at <= stage]
+        channels = [c_out for _, c_out, _, _, main, at in convs_of(structure) if main and at <= stage][-1]
+        total += weight * (math.fsum(logs) + math.log(channels))
+    return total
+
+
+def all_structures(document):
+    """Every structure of a space document whose bounds are all spelled out."""
+    step, most = document["step"], document["max_channels"]
+    channels = range(step, most + 1, step)
+
+    def ways(spec, c_in):
+        low, high = spec.get("out", (0, most))
+        for out, k in product((c for c in channels if low <= c <= high), spec["k"]):
+            block = {"class": spec["class"], "in": c_in, "out": out, "s": spec["s"], "k": k}
+            if "growth" in spec and not spec["growth"][0] * c_in <= out <= spec["growth"][1] * c_in:
+                continue
+            if "btn" not in spec:
+                yield block
+                continue
+            for btn, depth in product(channels, range(spec["L"][0], spec["L"][1] + 1)):
+                if spec["btn"][0] * out <= btn <= spec["btn"][1] * out:
+                    yield block | {"L": depth, "btn": btn}
+
+    def chains(specs, c_in):
+        if not specs:
+            yield []
+            return
+        for block in ways(specs[0], c_in):
+            for rest in chains(specs[1:], block["out"]):
+                yield [block, *rest]
+
+    yield from chains(document["blocks"], document["in"])
+
+
+def chained(structure):
+    return all(before["out"] == after["in"] for before, after in pairwise(structure))
