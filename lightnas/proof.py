@@ -33,7 +33,7 @@ TOLERANCE = 1e-11
 MAX_CHOICES = 400_000
 MAX_LABELS = 100_000
 # Every so many boxes the most promising choices of a box too large to list are followed for better structures.
-DIVE_EVERY = 8
+DIVE_EVERY = 4
 
 
 class Choices(NamedTuple):

@@ -1,0 +1,146 @@
+"""Speed of the search, side by side in one run on one core: ``python -m benchmarks.search``.
+
+Absolute times depend on the machine; the ratios are what to look at. Nothing is read from an earlier run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from lightnas.config import SearchConfig, load_config, preset_names, preset_path
+from lightnas.problem import Budget, Problem
+from lightnas.search import Limits, Search
+from lightnas.space_file import load_space
+from lightnas.structure import structure_dicts
+from tests import oracle
+
+CORES = sorted(os.sched_getaffinity(0))
+
+
+def seconds(work: Callable[[], object], repeats: int = 7) -> float:
+    """Median time of a call."""
+    times = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)
+
+
+def scoring() -> None:
+    print("\n## Scoring: score, FLOPs, params and layers of random structures\n")
+    problem = Problem(load_space("k1kxk1"), Budget(flops=1e15))
+    genomes = problem.searched.random(np.random.default_rng(0), 1_048_576)
+    few = [structure_dicts(s) for s in problem.searched.structures(genomes[:300])]
+    loop = seconds(lambda: [(oracle.costs(s), oracle.score(s)) for s in few], 3) / len(few)
+    print("| structures | ns a structure | structures a second | times the plain loop |")
+    print("| ---: | ---: | ---: | ---: |")
+    print(f"| plain loop | {1e9 * loop:,.0f} | {1 / loop:,.0f} | 1 |")
+    for n in (1, 1024, 8192, 65_536, 262_144, 1_048_576):
+        each = seconds(lambda n=n: problem.evaluate(genomes[:n])) / n  # type: ignore[misc]
+        print(f"| {n:,} | {1e9 * each:,.0f} | {1 / each:,.0f} | {loop / each:,.3g} |")
+
+
+def run(config: SearchConfig, seed: int, limits: Limits) -> tuple[Search, float | None, float]:
+    """A search, the seconds until its own bound showed a gap of at most 0.05 %, and those until it ended."""
+    search = Search(config.problem, seed, limits)
+    close = None
+    for progress in search.steps():
+        bound = progress.upper_bound
+        if close is None and bound is not None and 1 - progress.score / bound <= 0.0005:
+            close = search.seconds
+    return search, close, search.seconds
+
+
+def searching(seeds: int) -> None:
+    print(f"\n## Searching: {seeds} seeds of each preset, in this process\n")
+    print("| preset | gap ≤ 0.05 % shown after, median / worst s | within 2 s | ended after, median / worst s |"
+          " largest gap | proven optimal |")  # fmt: skip
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    for name in preset_names():
+        config = load_config(preset_path(name), {})
+        runs = [run(config, seed, config.limits) for seed in range(seeds)]
+        close = [c if c is not None else float("inf") for _, c, _ in runs]
+        ended = [e for *_, e in runs]
+        results = [s.result() for s, *_ in runs]
+        print(
+            f"| {name} | {statistics.median(close):.2f} / {max(close):.2f} | {sum(c <= 2 for c in close)} of {seeds} "
+            f"| {statistics.median(ended):.2f} / {max(ended):.2f} | {100 * max(r.gap for r in results):.4f} % "
+            f"| {sum(r.proven_optimal for r in results)} of {seeds} |"
+        )
+
+
+# Times and measures from a small process: a child's largest memory is never below that of the process that forked it.
+LAUNCH = """
+import resource, subprocess, sys, time
+began = time.perf_counter()
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+"""
+
+
+def command(words: list[str]) -> tuple[float, float]:
+    """Seconds from start to end of a command, and its largest memory in MB."""
+    process = subprocess.run([sys.executable, "-c", LAUNCH, *words], check=True, capture_output=True, text=True)
+    took, memory = map(float, process.stdout.split())
+    return took, memory
+
+
+def whole_command(repeats: int) -> None:
+    print(f"\n## The whole command, start to files written, {repeats} times each\n")
+    print("| command | median s | worst s | memory, worst MB |")
+    print("| --- | ---: | ---: | ---: |")
+    lightnas = [sys.executable, "-m", "lightnas"]
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [
+            ("python -c 'import numpy'", [sys.executable, "-c", "import numpy"]),
+            ("lightnas --help", [*lightnas, "--help"]),
+        ]
+        for name in preset_names():
+            words = ["search", "--preset", name, "--output", f"{folder}/run", "--overwrite"]
+            rows.append((f"lightnas search --preset {name}", [*lightnas, *words]))
+        for name, words in rows:
+            measured = [command(words) for _ in range(repeats)]
+            times, memory = zip(*measured, strict=True)
+            print(f"| `{name}` | {statistics.median(times):.2f} | {max(times):.2f} | {max(memory):.0f} |")
+
+
+def growth() -> None:
+    print("\n## Growth with the evaluations: proposing, repairing and scoring of maedet-m\n")
+    print("| evaluations | ms | µs an evaluation | evaluations a second |")
+    print("| ---: | ---: | ---: | ---: |")
+    config = load_config(preset_path("maedet-m"), {})
+    for cap in (12_500, 25_000, 50_000, 100_000):
+        searches = [run(config, seed, Limits(cap, proof_work=0))[0] for seed in range(5)]
+        each = statistics.median(s.evolution_seconds / s.evaluations for s in searches)
+        evaluations = statistics.median(s.evaluations for s in searches)
+        print(f"| {evaluations:,.0f} | {1e3 * each * evaluations:.0f} | {1e6 * each:.2f} | {1 / each:,.0f} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--repeats", type=int, default=5)
+    arguments = parser.parse_args()
+    os.sched_setaffinity(0, CORES[:1])
+    import scipy.optimize  # noqa: F401 (imported once a process: counted in the whole command, not in a search)
+
+    print(f"Python {platform.python_version()}, numpy {np.__version__}, one core of {platform.machine()}")
+    scoring()
+    searching(arguments.seeds)
+    whole_command(arguments.repeats)
+    growth()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""What the README says is what the project does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lightnas.cost import cost
+from lightnas.entropy import entropies, score
+from lightnas.structure import read_structures
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("page", sorted(p.relative_to(ROOT) for p in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]))
+def test_links_lead_somewhere(page):
+    path = ROOT / page
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
+        assert target.startswith("https://") or (path.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("size", "sml")
+def test_table_of_results(size):
+    """Score and cost of the committed structures as the table gives them."""
+    row = next(line for line in README.splitlines() if line.startswith(f"| [maedet_{size}.txt]"))
+    expected = [cell.strip() for cell in row.split("|")[3:-1]]
+    structure = read_structures(ROOT / f"configs/structures/maedet_{size}.txt")[0]
+    flops, params, layers = cost(structure)
+    total = score(entropies(structure))
+    assert expected == [f"{total:.3f}", f"{flops / 1e9:.3f} G", f"{params / 1e6:.3f} M", f"{layers}"]
+
+
+def test_options_of_the_readme_exist():
+    from lightnas.cli import cli
+
+    known = {option for command in cli.commands.values() for parameter in command.params for option in parameter.opts}
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for option in re.findall(r"(?<![\w-])--[a-z-]+", page.read_text()):
+            assert option in known, f"{page.name}: {option}"
+
+
+def test_documented_steps_run():
+    """The blocks of docs/python.md that need no cluster, run as they stand."""
+    blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", (ROOT / "docs/python.md").read_text(), re.MULTILINE)
+    code = ["\n".join(line[4:] for line in block.splitlines()) for block in blocks]
+    runnable = [text for text in code if "executor=" not in text and "best.txt" not in text]
+    assert len(runnable) == 2
+    for text in runnable:
+        names: dict = {}
+        exec(text, names)
+        assert names["result"].proven_optimal
