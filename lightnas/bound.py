@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -74,6 +74,23 @@ def join_options(parts: Sequence[Options]) -> Options:
     return joined.where(np.argsort(joined.c_in, kind="stable"))
 
 
+class Linked(Protocol):
+    """Ways through one block: in and out of each, in steps, shape (n,); sorted by in."""
+
+    @property
+    def c_in(self) -> Genomes: ...
+
+    @property
+    def c_out(self) -> Genomes: ...
+
+
+class Pairs(NamedTuple):
+    """In and out of n pairs, in steps, sorted by in."""
+
+    c_in: Genomes
+    c_out: Genomes
+
+
 class Best(NamedTuple):
     """The maximiser of the relaxed problem. ``use``: (R,), shares of the budgets; ``genome``: (D,)."""
 
@@ -103,7 +120,7 @@ class Relaxation:
 
     # --- options ------------------------------------------------------------------------------------------------
 
-    def options(self, i: int, pairs: tuple[Genomes, Genomes]) -> Iterator[Options]:
+    def options(self, i: int, pairs: Pairs) -> Iterator[Options]:
         """All options of block i over the given (in, out) pairs, one (k, L) at a time."""
         block = self.space.blocks[i]
         c_in, c_out = pairs
@@ -117,12 +134,12 @@ class Relaxation:
                 same = np.ones_like(c_in)
                 yield Options(c_in, c_out, kernel * same, depth * same, low, high, reward, log_btn, use)
 
-    def _coefficients(self, i: int, pairs: tuple[Genomes, Genomes], k: int) -> tuple[Any, Any]:
+    def _coefficients(self, i: int, pairs: Pairs, k: int) -> tuple[Any, Any]:
         """(reward, log_btn, use) of block i with one layer, and what every further layer adds."""
         one, two = self._at_depth(i, pairs, k, 1), self._at_depth(i, pairs, k, 2)
         return one, (two[0] - one[0], two[1] - one[1], two[2] - one[2])
 
-    def _at_depth(self, i: int, pairs: tuple[Genomes, Genomes], k: int, depth: int) -> tuple[Floats, float, Floats]:
+    def _at_depth(self, i: int, pairs: Pairs, k: int, depth: int) -> tuple[Floats, float, Floats]:
         step = float(self.space.step)
         c_in, c_out = (steps.astype(np.float64) * step for steps in pairs)
         if i == 0:
@@ -141,11 +158,11 @@ class Relaxation:
         growth = self.weights[i] * np.asarray(block_entropy(block(2.0)), float) - reward
         return reward, float(np.max(growth) / np.log(2.0)), use
 
-    def all_pairs(self, i: int) -> Iterator[tuple[Genomes, Genomes]]:
+    def all_pairs(self, i: int) -> Iterator[Pairs]:
         """Every (in, out) of block i, in pieces."""
         c_in, c_out = nonzero(self.space.pairs[i])
         for start in range(0, len(c_in), PAIRS_AT_A_TIME):
-            yield c_in[start : start + PAIRS_AT_A_TIME], c_out[start : start + PAIRS_AT_A_TIME]
+            yield Pairs(c_in[start : start + PAIRS_AT_A_TIME], c_out[start : start + PAIRS_AT_A_TIME])
 
     def coarse_chain(self) -> list[Options]:
         """Options over few channel counts, about 12 % apart: enough to find good multipliers."""
@@ -159,7 +176,7 @@ class Relaxation:
             chain = [nonzero(pairs) for pairs in self.space.pairs]
         return [join_options(list(self.options(i, pairs))) for i, pairs in enumerate(chain)]
 
-    def _connected(self, chain: list[tuple[Genomes, Genomes]]) -> bool:
+    def _connected(self, chain: list[Pairs]) -> bool:
         reached = np.array([0])
         for c_in, c_out in chain:
             reached = np.unique(c_out[np.isin(c_in, reached)])
@@ -185,22 +202,22 @@ class Relaxation:
             value, best = np.maximum(value, at), np.where(at > value, btn, best)
         return value, best
 
-    def backward(self, chain: list[Options], values: list[Floats]) -> list[Floats]:
-        """For every block, the best sum of values from it to the end, by its in; each of shape (grid,)."""
-        after = np.zeros(self.grid)
-        result = []
-        for options, value in zip(reversed(chain), reversed(values), strict=True):
-            after = best_by(options.c_in, value + after[options.c_out], self.grid)
-            result.append(after)
+    def backward(self, chain: Sequence[Linked], values: Sequence[Floats]) -> list[Floats]:
+        """For every block, the best sum of values from it to the end, by its in, (grid,); then zeros for the end."""
+        result = [np.zeros(self.grid)]
+        for ways, value in zip(reversed(chain), reversed(values), strict=True):
+            result.append(best_by(ways.c_in, value + result[-1][ways.c_out], self.grid))
         return result[::-1]
 
-    def forward(self, chain: list[Options], values: list[Floats]) -> list[Floats]:
-        """For every block, the best sum of values before it, by its in; each of shape (grid,)."""
-        before = np.zeros(self.grid)
+    def through(self, chain: Sequence[Linked], values: Sequence[Floats]) -> list[Floats]:
+        """For every way through every block, the best sum of values along a chain that takes it; each of shape (n,)."""
+        before, rest = np.zeros(self.grid), self.backward(chain, values)
         result = []
-        for options, value in zip(chain, values, strict=True):
-            result.append(before)
-            before = best_by_unsorted(options.c_out, value + before[options.c_in], self.grid)
+        for ways, value, after in zip(chain, values, rest[1:], strict=True):
+            so_far = value + before[ways.c_in]
+            result.append(so_far + after[ways.c_out])
+            order = np.argsort(ways.c_out, kind="stable")
+            before = best_by(ways.c_out[order], so_far[order], self.grid)
         return result
 
     def maximise(self, chain: list[Options], multipliers: Floats) -> Best:
@@ -212,8 +229,7 @@ class Relaxation:
         genes: dict[tuple[int, str], int] = {}
         for i, (options, (value, btns)) in enumerate(zip(chain, solved, strict=True)):
             start, end = np.searchsorted(options.c_in, [here, here + 1])
-            onward = rest[i + 1][options.c_out[start:end]] if i + 1 < len(chain) else 0.0
-            at = int(start + np.argmax(value[start:end] + onward))
+            at = int(start + np.argmax(value[start:end] + rest[i + 1][options.c_out[start:end]]))
             here = int(options.c_out[at])
             b = float(btns[at] * self.space.step)
             use += options.use[:, :, at].T @ (1.0, b, b * b)
@@ -250,10 +266,10 @@ class Relaxation:
         return largest
 
 
-def nonzero(pairs: Flags) -> tuple[Genomes, Genomes]:
+def nonzero(pairs: Flags) -> Pairs:
     """Rows and columns of the True entries of a matrix, row by row."""
     rows, columns = np.nonzero(pairs)
-    return rows.astype(np.int64), columns.astype(np.int64)
+    return Pairs(rows.astype(np.int64), columns.astype(np.int64))
 
 
 def best_by(group: Genomes, values: Floats, size: int) -> Floats:
@@ -263,12 +279,6 @@ def best_by(group: Genomes, values: Floats, size: int) -> Floats:
         starts = np.flatnonzero(np.diff(group, prepend=-1))
         result[group[starts]] = np.maximum.reduceat(values, starts)
     return result
-
-
-def best_by_unsorted(group: Genomes, values: Floats, size: int) -> Floats:
-    """``best_by`` for groups in any order."""
-    order = np.argsort(group, kind="stable")
-    return best_by(group[order], values[order], size)
 
 
 def _lowest_point(met: list[Best], most: Floats) -> tuple[Floats, float] | None:

@@ -6,8 +6,8 @@ nothing in it beats the best structure known, or when everything in it that coul
     1. Bound the box (``Relaxation.minimise``), and drop every choice of a block through which even the relaxed
        problem cannot beat the best structure known.
     2. List what is left by label setting (Joksch 1966; bounds as in Beasley and Christofides 1989): partial
-       structures from the stem onwards, dropped as soon as their completion bound, under several multipliers, is too
-       low or their budgets must be exceeded.
+       structures from the stem onwards, dropped as soon as their completion bound is too low or a budget must be
+       exceeded.
     3. Where the labels are too many, the most promising ones are followed, which finds better structures, and the
        box is split.
 
@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .arrays import Flags, Floats, Genomes
-from .bound import Options, Relaxation, best_by, best_by_unsorted, join_options
+from .bound import Options, Pairs, Relaxation, best_by, join_options
 
 # A bound that exceeds the best score by less than this share is equal to it: sums of logs are not exact.
 TOLERANCE = 1e-11
@@ -123,17 +123,10 @@ class Proof:
 
         Returns what is left, and for each option the relaxed optimum among the structures that hold it.
         """
-        relaxation = self.relaxation
-        values = [relaxation.best_btn(options, multipliers)[0] for options in chain]
-        before, rest = relaxation.forward(chain, values), relaxation.backward(chain, values)
-        after = [*rest[1:], np.zeros(relaxation.grid)]
-        kept, kept_through = [], []
-        for i, (options, value) in enumerate(zip(chain, values, strict=True)):
-            through = before[i][options.c_in] + value + after[i][options.c_out] + multipliers.sum()
-            keep = through > self._target()
-            kept.append(options.where(keep))
-            kept_through.append(through[keep])
-        return kept, kept_through
+        values = [self.relaxation.best_btn(options, multipliers)[0] for options in chain]
+        through = [value + multipliers.sum() for value in self.relaxation.through(chain, values)]
+        keep = [value > self._target() for value in through]
+        return [o.where(k) for o, k in zip(chain, keep, strict=True)], [v[k] for v, k in zip(through, keep, strict=True)]
 
     # --- listing ------------------------------------------------------------------------------------------------
 
@@ -151,43 +144,27 @@ class Proof:
             chain = [options.where(value >= least) for options, value in zip(chain, through, strict=True)]
         choices = [_spell_out(options, self.space.step) for options in chain]
         self.work += sum(len(block.c_in) for block in choices)
-        choices = self._prune_choices(choices, multipliers)
+        values = [block.score - block.use @ multipliers for block in choices]
+        need = self._target() - multipliers.sum()
+        through = self.relaxation.through(choices, values)
+        choices = [block.where(value > need) for block, value in zip(choices, through, strict=True)]
         if not all(len(block.c_in) for block in choices):
             return whole
         return self._follow(choices, multipliers) and whole
-
-    def _completions(self, choices: list[Choices], multipliers: Floats) -> list[Floats]:
-        """For every block, the largest relaxed value from its in to the end; one more entry of zeros for the end."""
-        rest = [np.zeros(self.relaxation.grid)]
-        for block in reversed(choices):
-            value = block.score - block.use @ multipliers
-            rest.append(best_by(block.c_in, value + rest[-1][block.c_out], self.relaxation.grid))
-        return rest[::-1]
-
-    def _prune_choices(self, choices: list[Choices], multipliers: Floats) -> list[Choices]:
-        """Drop choices through which even the relaxed problem stays below the best score."""
-        rest = self._completions(choices, multipliers)
-        need = self._target() - multipliers.sum()
-        before = np.zeros(self.relaxation.grid)
-        kept = []
-        for block, after in zip(choices, rest[1:], strict=True):
-            value = block.score - block.use @ multipliers + before[block.c_in]
-            kept.append(block.where(value + after[block.c_out] > need))
-            before = best_by_unsorted(block.c_out, value, self.relaxation.grid)
-        return kept
 
     def _follow(self, choices: list[Choices], multipliers: Floats) -> bool:
         """Label setting, block by block; True if no label was left out.
 
         A label is a partial structure: its out, score and use. ``trail`` holds parents and choices per block.
         """
-        rests, least = self._completions(choices, multipliers), self._least_use(choices)
+        values = [block.score - block.use @ multipliers for block in choices]
+        rests, least = self.relaxation.backward(choices, values), self._least_use(choices)
         need = self._target() - multipliers.sum()
         at, score, use = np.zeros(1, np.int64), np.zeros(1), np.zeros((1, len(multipliers)))
         trail: list[tuple[Genomes, Genomes]] = []
         whole = True
         for i, block in enumerate(choices):
-            ends = block.score - block.use @ multipliers + rests[i + 1][block.c_out]
+            ends = values[i] + rests[i + 1][block.c_out]
             parent, choice, every = _extensions(at, score - use @ multipliers, block.c_in, ends, need)
             self.work += len(parent)
             whole &= every
@@ -212,8 +189,13 @@ class Proof:
         return least[::-1]
 
     def _offer_best(self, choices: list[Choices], trail: list[tuple[Genomes, Genomes]], score: Floats) -> None:
-        """Offer the structure of the best complete label."""
-        label = int(np.argmax(score))
+        """Offer the structures of the complete labels, best first, until one is taken: mostly the first."""
+        for label in np.argsort(-score, kind="stable"):
+            if score[label] <= self.score or self.offer(self._genome(choices, trail, int(label))):
+                return
+
+    def _genome(self, choices: list[Choices], trail: list[tuple[Genomes, Genomes]], label: int) -> Genomes:
+        """The genome of a complete label, from its choices along the trail."""
         genes: dict[tuple[int, str], Any] = {}
         for i in range(len(choices) - 1, -1, -1):
             parent, choice = trail[i]
@@ -221,13 +203,15 @@ class Proof:
             genes |= {(i, "out"): block.c_out[c], (i, "k"): block.kernel[c]}
             genes |= {(i, "L"): block.depth[c], (i, "btn"): block.btn[c]}
             label = int(parent[label])
-        self.offer(np.array([genes[gene] for gene in self.space.genes], np.int64))
+        return np.array([genes[gene] for gene in self.space.genes], np.int64)
 
-    def offer(self, genome: Genomes) -> None:
-        """Make a genome the best known if it is within the budgets and scores more."""
+    def offer(self, genome: Genomes) -> bool:
+        """Make a genome the best known if, evaluated exactly, it is within the budgets and scores more."""
         evaluation = self.relaxation.problem.evaluate(genome[None])
-        if self.relaxation.problem.feasible(evaluation)[0] and evaluation.score[0] > self.score:
-            self.score, self.genome = float(evaluation.score[0]), genome
+        if not self.relaxation.problem.feasible(evaluation)[0] or evaluation.score[0] <= self.score:
+            return False
+        self.score, self.genome = float(evaluation.score[0]), genome
+        return True
 
     # --- splitting ----------------------------------------------------------------------------------------------
 
@@ -290,33 +274,27 @@ def _survivors(relaxation: Relaxation, multipliers: Floats, target: float) -> tu
     for i, pieces in enumerate(pairs):
         values.append([np.stack([relaxation.best_btn(o, multipliers)[0] for o in relaxation.options(i, p)]) for p in pieces])
     best = [np.concatenate([piece.max(axis=0) for piece in of_block]) for of_block in values]
-    joined = [tuple(np.concatenate(column) for column in zip(*pieces, strict=True)) for pieces in pairs]
-    before, after = _best_around(joined, best, relaxation.grid)
-    theta = float(after[0][0] + multipliers.sum())
+    joined = [Pairs(*(np.concatenate(column) for column in zip(*pieces, strict=True))) for pieces in pairs]
+    rest = relaxation.backward(joined, best)
+    theta = float(rest[0][0] + multipliers.sum())
+    # Through a pair with another k or L than its best: as much below the best through the pair as its own value is.
+    through = [value + multipliers.sum() for value in relaxation.through(joined, best)]
     chain = []
     for i, pieces in enumerate(pairs):
-        kept = []
+        kept, start = [], 0
         for (c_in, c_out), value in zip(pieces, values[i], strict=True):
-            hopeful = before[i][c_in] + value + after[i + 1][c_out] + multipliers.sum() > target
+            at = slice(start, start + len(c_in))
+            start = at.stop
+            hopeful = through[i][at] - best[i][at] + value > target
             some = hopeful.any(axis=0)
             if some.any():
-                options = relaxation.options(i, (c_in[some], c_out[some]))
+                options = relaxation.options(i, Pairs(c_in[some], c_out[some]))
                 kept += [o.where(keep) for o, keep in zip(options, hopeful[:, some], strict=True)]
         if not kept:  # nothing beats the target: an empty chain closes the root at once
             c_in, c_out = pieces[0]
-            kept = [o.where(np.zeros(len(o), bool)) for o in relaxation.options(i, (c_in[:1], c_out[:1]))]
+            kept = [o.where(np.zeros(len(o), bool)) for o in relaxation.options(i, Pairs(c_in[:1], c_out[:1]))]
         chain.append(join_options(kept))
     return theta, chain
-
-
-def _best_around(pairs: list[tuple[Genomes, ...]], best: list[Floats], grid: int) -> tuple[list[Floats], list[Floats]]:
-    """Best sums of values before every block (by its in) and from every block on (by its in); each of shape (grid,)."""
-    before, after = [np.zeros(grid)], [np.zeros(grid)]
-    for (c_in, c_out), value in zip(pairs, best, strict=True):
-        before.append(best_by_unsorted(c_out, value + before[-1][c_in], grid))
-    for (c_in, c_out), value in zip(reversed(pairs), reversed(best), strict=True):
-        after.append(best_by(c_in, value + after[-1][c_out], grid))
-    return before, after[::-1]
 
 
 def _inside(chain: list[Options], low: dict[tuple[int, str], int], high: dict[tuple[int, str], int]) -> list[Options]:

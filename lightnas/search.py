@@ -18,7 +18,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -261,7 +260,8 @@ class Search:
         if self.executor is None:
             return self.problem.evaluate(genomes)
         pieces = [genomes[i : i + PIECE] for i in range(0, len(genomes), PIECE)]
-        parts = self.executor.map(Problem.evaluate, repeat(self.problem, len(pieces)), pieces)
+        # Lists, not iterators: Dask's executor asks for their lengths.
+        parts = self.executor.map(Problem.evaluate, [self.problem] * len(pieces), pieces)
         return Evaluation(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
     # --- results ------------------------------------------------------------------------------------------------

@@ -34,7 +34,9 @@ def test_table_of_results(size):
 def test_options_of_the_readme_exist():
     from lightnas.cli import cli
 
-    known = {option for command in cli.commands.values() for parameter in command.params for option in parameter.opts}
+    known = {"--help"} | {
+        option for command in cli.commands.values() for parameter in command.params for option in parameter.opts
+    }
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text()):
             assert option in known, f"{page.name}: {option}"
