@@ -107,7 +107,7 @@ class Relaxation:
         self.problem = problem
         self.space = problem.searched
         self.limited = [RESOURCES.index(name) for name in problem.limits]
-        self.limits = np.array(list(problem.limits.values()))
+        self.limits = np.array(list((problem.limits | self._attainable_layers()).values()))
         self.grid = self.space.max_channels // self.space.step + 1
         ends = stage_ends([block.stride for block in self.space.blocks])
         first_stage = np.searchsorted(ends, np.arange(len(self.space.blocks)))
@@ -117,6 +117,21 @@ class Relaxation:
         self.sizes = [problem.input_size]
         for block in self.space.blocks[:-1]:
             self.sizes.append(downsample(self.sizes[-1], block.stride))
+
+    def _attainable_layers(self) -> dict[str, float]:
+        """A layer budget lowered to the largest number of layers that some choice of depths has.
+
+        Depths add layers in threes, say: the multipliers would else reward layers of the budget that cannot be had.
+        """
+        if "layers" not in self.problem.limits:
+            return {}
+        totals = {0.0}
+        for block in self.space.blocks:
+            depths = range(block.depth[0], block.depth[1] + 1)
+            counts = {float(block_cost(Block(block.kind, 1, 1, 1, 1, depth, 1), (1, 1))[0].layers) for depth in depths}
+            totals = {total + count for total in totals for count in counts}
+            totals = {total for total in totals if total <= self.problem.limits["layers"]}
+        return {"layers": max(totals)}
 
     # --- options ------------------------------------------------------------------------------------------------
 

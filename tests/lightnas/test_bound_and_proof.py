@@ -26,6 +26,7 @@ MIXES = [
     {"layers": 22},
     {"flops": 3e6, "params": 15_000},
     {"flops": 3e6, "layers": 19},
+    {"flops": 3e6, "layers": 24.9},
     {"params": 16_000, "layers": 25},
     {"flops": 5e6, "params": 14_000, "layers": 22},
     {"flops": 1e9},

@@ -28,6 +28,7 @@ TIMES = ("seconds", "evaluations_per_second")
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    write_fine_space(tmp_path)
     return tmp_path
 
 
@@ -177,13 +178,21 @@ def test_help(capsys, words):
 
 # --- stop and go ----------------------------------------------------------------------------------------------------
 
-# Long enough to be stopped: a proof with many nodes.
-LONG = ["search", "--budget-layers", "50", "--seed", "1", "--output", "run"]
+# Long enough to be stopped: a grid four times as fine in every channel.
+LONG = ["search", "--space", "fine.yaml", "--budget-flops", "83.6G", "--budget-params", "25.6M", "--budget-layers", "91",
+        "--seed", "1", "--output", "run"]  # fmt: skip
+
+
+def write_fine_space(folder):
+    text = (data_folder("search_spaces") / "k1kxk1.yaml").read_text()
+    assert "step: 8 " in text
+    (folder / "fine.yaml").write_text(text.replace("step: 8 ", "step: 2 "))
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     path = tmp_path_factory.mktemp("whole")
+    write_fine_space(path)
     assert status_of(*LONG, cwd=path) == 0
     return outcome(path / "run")
 
