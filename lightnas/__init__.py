@@ -7,3 +7,5 @@
 Modules, in the order in which they build on each other: ``blocks`` (what a block is made of), ``structure`` (the txt),
 ``cost``, ``entropy``, ``space``, ``problem``, ``bound``, ``evolution``, ``proof``, ``search``, ``cli``.
 """
+
+__version__ = "0.1.0"

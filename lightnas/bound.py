@@ -301,7 +301,7 @@ def _lowest_point(met: list[Best], most: Floats) -> tuple[Floats, float] | None:
 
     A small LP; None where it is too ill-conditioned to be solved: the multipliers met so far stay valid.
     """
-    from scipy.optimize import linprog  # type: ignore[import-untyped]  # here, because it takes longer to import than to use
+    from scipy.optimize import linprog  # here, because it takes longer to import than to use
 
     cuts = np.array([[*(1 - best.use), -1.0] for best in met])
     bounds = [(0.0, float(limit)) for limit in most] + [(None, None)]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from . import __version__
 from .errors import InputError, WorkError, nearest
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="lightnas")
+@click.version_option(__version__)
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """Find detection backbones without training any network, proven optimal under your budgets."""
@@ -62,7 +63,7 @@ def cli(ctx: click.Context) -> None:
 @click.option("--evaluations", metavar="N", type=click.IntRange(1), help="At most so many.  [default: 100000]")
 @click.option("--proof-work", metavar="N", type=click.IntRange(0), help="Operations of the proof.  [default: 50000000]")
 @click.option("--time-limit", metavar="S", type=float, help="Stop after S seconds; the result then depends on the machine.")
-@click.option("--top", metavar="K", type=click.IntRange(1), help="Structures to keep.  [default: 5]")
+@click.option("--top", metavar="K", type=click.IntRange(1, 128), help="Structures to keep.  [default: 5]")
 @click.option("--output", metavar="DIR", type=click.Path(path_type=Path), help="Run directory.  [default: outputs/NAME]")
 @click.option("--resume", is_flag=True, help="Continue a run that was stopped.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in the directory.")

@@ -19,7 +19,7 @@ from .entropy import ALPHA, STAGES
 from .errors import InputError, nearest, shown
 from .files import data_folder
 from .problem import Budget, Problem
-from .search import Limits
+from .search import MAX_TOP, Limits
 from .space_file import parse_space, read_space_document
 from .units import NAMED_FLOPS, format_size, parse_count, parse_size
 from .yaml_file import check, read_yaml
@@ -51,7 +51,7 @@ class ConfigFile(BaseModel):
     evaluations: Annotated[int, Field(ge=1, strict=True)] = Limits.evaluations
     proof_work: Annotated[int, Field(ge=0, strict=True)] = Limits.proof_work
     time_limit: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)] | None = None
-    top: Annotated[int, Field(ge=1, strict=True)] = 5
+    top: Annotated[int, Field(ge=1, le=MAX_TOP, strict=True)] = 5
     versions: dict[str, str] | None = None
 
 

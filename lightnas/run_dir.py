@@ -19,11 +19,13 @@ import io
 import json
 import platform
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy
+
+import lightnas
 
 from .config import SearchConfig, differences, format_config, load_config
 from .errors import InputError, shown
@@ -65,8 +67,7 @@ class RunDir:
                 run._check_same(config)
             run._lock()
             if empty or not resume:
-                run._clear()
-                write_whole(path / CONFIG, format_config(config, versions()).encode())
+                run._replace_with(config)
         except OSError as error:
             if error.errno in NO_SPACE:
                 raise
@@ -94,13 +95,16 @@ class RunDir:
         if found:
             raise InputError(f"--resume: {self.path} holds a run of another config: {'; '.join(found)}")
 
-    def _clear(self) -> None:
-        """Remove the files of an earlier run, and nothing else."""
+    def _replace_with(self, config: SearchConfig) -> None:
+        """Remove the files of an earlier run, and nothing else, once the new config is safely on the disk."""
+        for part in self.path.glob(".*.part"):
+            part.unlink(missing_ok=True)
+        ahead = self.path / ".config.ahead.part"
+        write_whole(ahead, format_config(config, versions()).encode())
         for name in OURS:
             (self.path / name).unlink(missing_ok=True)
         self._log.truncate(0)
-        for part in self.path.glob(".*.part"):
-            part.unlink(missing_ok=True)
+        ahead.replace(self.path / CONFIG)
 
     # --- the log ------------------------------------------------------------------------------------------------
 
@@ -165,7 +169,7 @@ def fresh_path(base: Path) -> Path:
 
 def versions() -> dict[str, str]:
     """Versions of everything that takes part in the result."""
-    packages = {name: version(name) for name in ("lightnas", "numpy", "scipy")}
+    packages = {module.__name__: str(module.__version__) for module in (lightnas, np, scipy)}
     return {"python": platform.python_version()} | packages
 
 

@@ -27,7 +27,7 @@ from .bound import Relaxation
 from .cost import INPUT_SIZE
 from .entropy import ALPHA
 from .errors import InputError
-from .evolution import Evolution
+from .evolution import Evolution, Settings
 from .problem import Budget, Evaluation, Problem
 from .proof import Proof
 from .space import Space
@@ -39,6 +39,8 @@ OFFSPRING = 1024
 PATIENCE = 25
 # Evaluations kept back for structures that branch and bound finds.
 FOR_PROOF = 100
+# Structures that can be kept: the size of the population.
+MAX_TOP = Settings.population
 # Structures a worker scores at a time; it does not depend on the number of workers.
 PIECE = 256
 # Halvings on the way from a random structure to the smallest one.
@@ -66,7 +68,7 @@ class Limits:
 
 
 class Progress(NamedTuple):
-    """Where a search stands: ``done`` is the share of its limits that is spent, from 0 to 1."""
+    """Where a search stands: ``done`` rises from 0 to 1, evolution the first half, the proof the second."""
 
     phase: str
     done: float
@@ -151,8 +153,8 @@ class Search:
     ) -> None:
         if seed < 0:
             raise InputError(f"seed is {seed}, expected 0 or more")
-        if top < 1:
-            raise InputError(f"top is {top}, expected at least 1")
+        if not 1 <= top <= MAX_TOP:
+            raise InputError(f"top is {top}, expected 1 to {MAX_TOP}")
         self.problem, self.seed, self.limits, self.top, self.executor = problem, seed, limits, top, executor
         self.space = problem.searched
         self.evolution = Evolution(*self.space.bounds, np.random.default_rng(seed))
@@ -267,10 +269,12 @@ class Search:
     # --- results ------------------------------------------------------------------------------------------------
 
     def _progress(self) -> Progress:
-        spent = self.evaluations / self.limits.evaluations
-        if self.proof is not None:
-            spent = max(spent, self.proof.work / max(1, self.limits.proof_work))
-        done = 1.0 if self.phase == "done" else min(1.0, spent)
+        if self.phase == "done":
+            done = 1.0
+        elif self.proof is None:
+            done = 0.5 * self.evaluations / self.limits.evaluations
+        else:
+            done = 0.5 + 0.5 * min(1.0, self.proof.work / max(1, self.limits.proof_work))
         bound = None if self.proof is None else self.proof.upper_bound
         return Progress(self.phase, done, self.evaluations, self.best_score, bound)
 

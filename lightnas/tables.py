@@ -67,7 +67,7 @@ def print_scores(rows: list[dict[str, Any]], source: Path, input_size: str, alph
     table = _table(f"{source} at {input_size}, alpha {alpha}", "#", "score", "FLOPs", "params", "layers", *stages)
     for i, row in enumerate(rows):
         counts = (format_count(row[name]) for name in ("flops", "params", "layers"))
-        table.add_row(str(i), f"{row['score']:.6f}", *counts, *(f"{h:.3f}" for h in row["entropies"]))
+        table.add_row(str(i), f"{row['score']:.9f}", *counts, *(f"{h:.3f}" for h in row["entropies"]))
     _console().print(table)
 
 

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 import yaml
 
-from lightnas.cli import main
+from lightnas.cli import cli, main
 from lightnas.files import data_folder
+from lightnas.search import MAX_TOP
 from lightnas.structure import format_structures, parse_structure, read_structures
 
 from ..conftest import TINY, published
@@ -120,7 +121,7 @@ def test_score_prints_published_figures(capsys, folder):
     text = format_structures([parse_structure(published(size)) for size in "sml"])
     (folder / "published.txt").write_text(text)
     out = run(capsys, "score", "published.txt")
-    for figure in ("1731.907010", "48.682G", "21.233M", "79", "2114.782868", "2599.396120"):
+    for figure in ("1731.907009967", "48.682G", "21.233M", "79", "2114.782867683", "2599.396120323"):
         assert figure in out
     rows = json.loads(run(capsys, "score", "published.txt", "--alpha", "1,0,0,0,0", "--json"))["structures"]
     assert rows[0]["score"] == rows[0]["entropies"][0]
@@ -169,6 +170,11 @@ def test_same_bytes_for_any_workers_and_process(capsys, folder):
     run(capsys, *QUICK, "--seed", "2", "--output", "b", "--workers", "3")
     assert status_of(*QUICK, "--seed", "2", "--output", "c") == 0
     assert outcome(folder / "a") == outcome(folder / "b") == outcome(folder / "c")
+
+
+def test_top_reaches_as_far_as_the_population():
+    option = next(parameter for parameter in cli.commands["search"].params if parameter.name == "top")
+    assert option.type.max == MAX_TOP
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["search", "--help"], ["--version"]])
@@ -319,6 +325,7 @@ BAD_SEARCHES = {
     "no workers": (["--budget-flops", "1G", "--workers", "0"], "--workers"),
     "no evaluations": (["--budget-flops", "1G", "--evaluations", "0"], "--evaluations"),
     "no top": (["--budget-flops", "1G", "--top", "0"], "--top"),
+    "top beyond the population": (["--budget-flops", "1G", "--top", "129"], "--top"),
     "time limit": (["--budget-flops", "1G", "--time-limit", "nan"], "time limit is nan"),
     "input size": (["--budget-flops", "1G", "--input-size", "800"], "--input-size is '800', expected HxW"),
     "small input": (["--budget-flops", "1G", "--input-size", "31x64"], "no side below 32"),
@@ -433,6 +440,15 @@ def test_a_full_disk_loses_nothing(folder, size):
     assert not any(name.endswith(".part") for name in left) and "result.json" not in left
     assert (folder / "old.txt").read_text() == "precious"
     assert status_of(*QUICK, "--output", "run", "--resume") == 0
+
+
+def test_overwrite_on_a_full_disk_keeps_the_old_run(capsys, folder):
+    run(capsys, *QUICK, "--output", "run")
+    before = tree(folder)
+    process = python(*QUICK, "--output", "run", "--overwrite", "--seed", "1", preexec_fn=limited(1000))
+    _, err = process.communicate()
+    assert process.returncode == 1 and err.count("\n") == 1
+    assert tree(folder) == before
 
 
 def test_export_to_a_full_disk_keeps_the_old_file(capsys, folder):
