@@ -44,7 +44,7 @@ wheel: .venv/ready
 	touch $@
 
 .venv/ready-test: .venv/ready tests/constraints.txt
-	$(BIN)/pip install --quiet -c tests/constraints.txt -e '.[test,dask]'
+	$(BIN)/pip install --quiet -c tests/constraints.txt -e '.[test,dask,torch]'
 	touch $@
 
 clean:

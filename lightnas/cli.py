@@ -146,21 +146,37 @@ def _run_search(config: SearchConfig, run: RunDir, n_workers: int) -> dict[str, 
 @click.argument("structure", type=click.Path(path_type=Path))
 @click.option("--input-size", metavar="HxW", default="800x1280", show_default=True, help="Picture for FLOPs.")
 @click.option("--alpha", metavar="A1,...,A5", default="0,0,1,1,6", show_default=True, help="Weights of the stages C1 to C5.")
+@click.option("--measured", is_flag=True, help="Run the networks too (needs torch), and print what they measure beside.")
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as one JSON object.")
-def score(structure: Path, input_size: str, alpha: str, as_json: bool) -> None:
+def score(structure: Path, input_size: str, alpha: str, measured: bool, as_json: bool) -> None:
     """Score and cost of every structure of a txt."""
     from .score import parse_alpha, score_structures
     from .structure import read_structures
     from .units import parse_size
 
     size, weights = parse_size(input_size, "--input-size"), parse_alpha(alpha, "--alpha")
-    rows = score_structures(read_structures(structure), size, weights)
+    structures = read_structures(structure)
+    rows = score_structures(structures, size, weights)
+    if measured:
+        _require_torch("--measured")
+        from .measured import measured_entropies
+        from .score import entropy_row
+
+        for row, blocks in zip(rows, structures, strict=True):
+            row["measured"] = entropy_row(measured_entropies(blocks, size), weights)
     if as_json:
         click.echo(json.dumps({"structures": rows}))
     else:
         from .tables import print_scores
 
         print_scores(rows, structure, input_size, alpha)
+
+
+def _require_torch(option: str) -> None:
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None:
+        raise InputError(f"{option}: torch is not installed, expected it: pip install 'lightnas[torch]'")
 
 
 @cli.command("export-structure")

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from .blocks import Size
 from .cost import INPUT_SIZE, cost
 from .entropy import ALPHA, STAGES, entropies
 from .entropy import score as weighted
@@ -21,10 +22,15 @@ def score_structures(
     """score, flops, params, layers and entropies (H_1 ... H_5) of each structure, as ``score --json`` prints them."""
     rows = []
     for structure in structures:
-        of_stages = entropies(structure)
         counts = {name: int(value) for name, value in cost(structure, input_size)._asdict().items()}
-        rows.append({"score": float(weighted(of_stages, alpha))} | counts | {"entropies": [float(h) for h in of_stages]})
+        row = entropy_row(entropies(structure), alpha)
+        rows.append({"score": row["score"]} | counts | {"entropies": row["entropies"]})
     return rows
+
+
+def entropy_row(of_stages: Sequence[Size], alpha: tuple[float, ...]) -> dict[str, Any]:
+    """score and entropies, as plain numbers."""
+    return {"score": float(weighted(of_stages, alpha)), "entropies": [float(h) for h in of_stages]}
 
 
 def parse_alpha(text: str, what: str) -> tuple[float, ...]:

@@ -66,8 +66,13 @@ def print_scores(rows: list[dict[str, Any]], source: Path, input_size: str, alph
     stages = [f"H{i}" for i in range(1, len(rows[0]["entropies"]) + 1)]
     table = _table(f"{source} at {input_size}, alpha {alpha}", "#", "score", "FLOPs", "params", "layers", *stages)
     for i, row in enumerate(rows):
-        counts = (format_count(row[name]) for name in ("flops", "params", "layers"))
+        counts = [format_count(row[name]) for name in ("flops", "params", "layers")]
         table.add_row(str(i), f"{row['score']:.9f}", *counts, *(f"{h:.3f}" for h in row["entropies"]))
+        if "measured" in row:
+            closed, measured = ([values["score"], *values["entropies"]] for values in (row, row["measured"]))
+            off = [f"{100 * (m / c - 1):+.2f} %" for m, c in zip(measured, closed, strict=True)]
+            table.add_row("measured", f"{measured[0]:.9f}", "", "", "", *(f"{h:.3f}" for h in measured[1:]))
+            table.add_row("off by", off[0], "", "", "", *off[1:])
     _console().print(table)
 
 

@@ -13,9 +13,9 @@ ROOM = Path(lightnas.__file__).parent
 
 # From the bottom up: a module imports only modules that stand before it.
 ORDER = [
-    "arrays", "errors", "files", "units", "blocks", "cost", "entropy", "structure", "yaml_file", "space", "space_file",
-    "score", "problem", "evolution", "bound", "proof", "search", "workers", "config", "run_dir", "tables", "cli",
-    "__main__",
+    "arrays", "errors", "files", "units", "blocks", "cost", "entropy", "structure", "yaml_file", "space",
+    "space_file", "score", "backbone", "measured", "problem", "evolution", "bound", "proof", "search", "workers",
+    "config", "run_dir", "tables", "cli", "__main__",
 ]  # fmt: skip
 
 
@@ -28,6 +28,11 @@ def test_search_loads_no_detector():
     heavy = {"torch", "mmcv", "mmdet", "detection", "matplotlib"}
     assert not heavy & loaded_by("import lightnas.search, lightnas.cli, lightnas.run_dir, lightnas.tables")
     assert "lightnas.bound" in loaded_by("import lightnas.search")  # the check can fail
+
+
+def test_only_the_rooms_of_torch_import_it():
+    assert {path.stem for path in ROOM.glob("*.py") if "import torch" in path.read_text()} == {"measured"}
+    assert {path.stem for path in ROOM.glob("*.py") if "from torch" in path.read_text()} == {"backbone", "measured"}
 
 
 def test_help_loads_no_numpy():
