@@ -94,17 +94,17 @@ def load_config(path: Path | None, options: dict[str, Any]) -> SearchConfig:
     document: Any = {} if path is None else read_yaml(path)
     file = check(ConfigFile, document, "options" if path is None else str(path))
     where = "" if path is None else f"{path}: "
-    space = file.space
-    if isinstance(space, str) and path is not None and (path.parent / space).is_file():
-        space = str(path.parent / space)
+    values = {key: getattr(file, key) for key in ConfigFile.model_fields if key != "versions"}
+    if path is not None and isinstance(file.space, str) and (path.parent / file.space).is_file():
+        values["space"] = str(path.parent / file.space)
     given = {key: value for key, value in options.items() if value is not None and key != "budget"}
-    values = {key: getattr(file, key) for key in ConfigFile.model_fields if key not in ("space", "versions")}
-    values |= {"space": space} | given
-    values["budget"] = _budget(file.budget, options.get("budget", {}), where)
-    return _build(values, where)
+    names = {key: f"--{key.replace('_', '-')}" if key in given else f"{where}{key}" for key in values}
+    budget = _budget(file.budget, options.get("budget", {}), where)
+    return _build(values | given | {"budget": budget}, names)
 
 
 def _budget(file: BudgetFile, options: dict[str, Any], where: str) -> dict[str, float | None]:
+    """The budgets as numbers: the options' where given, else the file's."""
     budget: dict[str, float | None] = {}
     for name in RESOURCES:
         named = NAMED_FLOPS if name == "flops" else None
@@ -119,15 +119,16 @@ def _budget(file: BudgetFile, options: dict[str, Any], where: str) -> dict[str, 
     return budget
 
 
-def _build(values: dict[str, Any], where: str) -> SearchConfig:
-    document, name = values["space"], f"{where}space"
+def _build(values: dict[str, Any], names: dict[str, str]) -> SearchConfig:
+    """The checked config of complete values; ``names`` says what to call each in messages."""
+    document, name = values["space"], names["space"]
     if isinstance(document, str):
-        document, name = read_space_document(document, where)
+        document, name = read_space_document(document, name)
     space = parse_space(document, name, values["max_channels"])
     alpha = tuple(values["alpha"])
     if not all(math.isfinite(weight) and weight >= 0 for weight in alpha) or not any(alpha):
-        raise InputError(f"{where}alpha is {shown(list(alpha))}, expected {STAGES} weights of at least 0, not all 0")
-    size = parse_size(values["input_size"], "--input-size" if not where else f"{where}input_size")
+        raise InputError(f"{names['alpha']} is {shown(list(alpha))}, expected {STAGES} weights of at least 0, not all 0")
+    size = parse_size(values["input_size"], names["input_size"])
     limits = Limits(values["evaluations"], values["proof_work"], values["time_limit"])
     resolved = {key: values[key] for key in ("max_channels", "budget", "input_size", "alpha")}
     resolved |= {key: values[key] for key in ("seed", "evaluations", "proof_work", "time_limit", "top")}

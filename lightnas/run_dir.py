@@ -101,9 +101,9 @@ class RunDir:
             part.unlink(missing_ok=True)
         ahead = self.path / ".config.ahead.part"
         write_whole(ahead, format_config(config, versions()).encode())
+        self._log.truncate(0)
         for name in OURS:
             (self.path / name).unlink(missing_ok=True)
-        self._log.truncate(0)
         ahead.replace(self.path / CONFIG)
 
     # --- the log ------------------------------------------------------------------------------------------------
@@ -117,9 +117,16 @@ class RunDir:
 
     @property
     def finished(self) -> dict[str, Any] | None:
-        """The result of a finished run, as result.json holds it."""
+        """The result of a finished run, as result.json holds it; None while it is not finished.
+
+        Raises:
+            InputError: the file is damaged.
+        """
         path = self.path / RESULT
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        try:
+            return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        except ValueError as error:
+            raise InputError(f"{path}: is damaged ({error}), expected a result; --overwrite starts anew") from error
 
     def save(self, search: Search) -> None:
         """Write the checkpoint."""

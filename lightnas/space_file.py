@@ -56,17 +56,17 @@ def space_names() -> list[str]:
     return sorted(path.stem for path in data_folder("search_spaces").glob("*.yaml"))
 
 
-def read_space_document(name: str, where: str = "") -> tuple[Any, str]:
+def read_space_document(name: str, what: str = "space") -> tuple[Any, str]:
     """The YAML document of a space, by name (``k1kxk1``) or by path, and what to call it in messages.
 
-    ``where`` opens the message for a space that there is not.
+    ``what`` opens the message for a space that there is not.
     """
     if name in space_names():
         path = data_folder("search_spaces") / f"{name}.yaml"
     elif "/" in name or name.endswith((".yaml", ".yml")) or Path(name).exists():
         path = Path(name)
     else:
-        raise InputError(f"{where}space {shown(name)} is neither a file nor a known space, {nearest(name, space_names())}")
+        raise InputError(f"{what} is {shown(name)}, neither a file nor a known space, {nearest(name, space_names())}")
     return read_yaml(path), str(path)
 
 

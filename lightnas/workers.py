@@ -7,9 +7,11 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import wait
+
+from .errors import WorkError
 
 
 @contextmanager
@@ -18,13 +20,19 @@ def workers(n: int) -> Iterator[Executor | None]:
 
     The processes are fresh interpreters (a fork would copy the threads' locks of this one), leave Ctrl-C to this
     process, and end when it ends, however it ends.
+
+    Raises:
+        WorkError: a worker died.
     """
     if n == 1:
         yield None
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(n, mp_context=context, initializer=_begin) as executor:
-        yield executor
+        try:
+            yield executor
+        except BrokenExecutor as error:
+            raise WorkError("a worker process died (out of memory?); --resume continues the search") from error
 
 
 def _begin() -> None:

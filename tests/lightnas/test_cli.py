@@ -245,6 +245,22 @@ def test_workers_die_with_their_parent(folder):
         time.sleep(0.05)
 
 
+def test_a_dead_worker_is_one_line_and_a_resumable_run(folder, whole):
+    process = python(*LONG, "--workers", "2")
+    worker = None
+    while worker is None:
+        assert process.poll() is None
+        for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+            if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text():
+                worker = int(pid)
+    os.kill(worker, signal.SIGKILL)
+    _, err = process.communicate()
+    assert process.returncode == 1
+    assert err.count("\n") == 1 and "a worker process died" in err
+    assert status_of(*LONG, "--resume") == 0
+    assert outcome(folder / "run") == whole
+
+
 def alive(pid):
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -278,6 +294,12 @@ def test_resume_of_a_damaged_checkpoint(capsys, folder):
     (folder / "run/result.json").unlink()
     (folder / "run/checkpoint.npz").write_bytes(b"PK nonsense")
     assert "checkpoint.npz: is damaged" in refused(capsys, *QUICK, "--output", "run", "--resume")
+
+
+def test_a_damaged_result(capsys, folder):
+    run(capsys, *QUICK, "--output", "run")
+    (folder / "run/result.json").write_text("{")
+    assert "result.json: is damaged" in refused(capsys, *QUICK, "--output", "run", "--resume")
 
 
 def test_overwrite(capsys, folder):
@@ -328,6 +350,9 @@ BAD_SEARCHES = {
     "top beyond the population": (["--budget-flops", "1G", "--top", "129"], "--top"),
     "time limit": (["--budget-flops", "1G", "--time-limit", "nan"], "time limit is nan"),
     "input size": (["--budget-flops", "1G", "--input-size", "800"], "--input-size is '800', expected HxW"),
+    "input size beside a preset": (["--preset", "maedet-s", "--input-size", "7"], "lightnas: --input-size is '7'"),
+    "space beside a preset": (["--preset", "maedet-s", "--space", "k2"], "lightnas: --space is 'k2'"),
+    "budget beside a preset": (["--preset", "maedet-s", "--budget-flops", "x"], "lightnas: --budget-flops is 'x'"),
     "small input": (["--budget-flops", "1G", "--input-size", "31x64"], "no side below 32"),
     "unknown option": (["--budget-flop", "1G"], "--budget-flops"),
     "no value": (["--budget-flops"], "--budget-flops"),
