@@ -18,7 +18,8 @@ from collections.abc import Callable
 import numpy as np
 
 from lightnas.config import SearchConfig, load_config, preset_names, preset_path
-from lightnas.problem import Budget, Problem
+from lightnas.cost import RESOURCES
+from lightnas.problem import Budget, Problem, evaluate_blocks
 from lightnas.search import Limits, Search
 from lightnas.space_file import load_space
 from lightnas.structure import structure_dicts
@@ -80,6 +81,29 @@ def searching(seeds: int) -> None:
         )
 
 
+def random_budgets(count: int) -> None:
+    print(f"\n## {count} random budgets: a random mix of limits around what a random structure uses, at five input sizes\n")
+    space = load_space("k1kxk1")
+    rng = np.random.default_rng(0)
+    times, proven, gaps = [], 0, []
+    while len(times) < count:
+        size = [(800, 1280), (640, 640), (320, 320), (192, 192), (33, 500)][rng.integers(5)]
+        uses = evaluate_blocks(space.structures(space.random(rng, 1))[0], size)
+        limits = {n: float(getattr(uses, n)[0] * rng.uniform(1, 1.5)) for n in RESOURCES if rng.random() < 0.6}
+        if not limits:
+            continue
+        search = Search(Problem(space, Budget(**limits), size), seed=len(times))
+        for _ in search.steps():
+            pass
+        result = search.result()
+        times.append(result.seconds)
+        gaps.append(result.gap)
+        proven += result.proven_optimal
+    print("| budgets | proven optimal | largest gap | median s | worst s |")
+    print("| ---: | ---: | ---: | ---: | ---: |")
+    print(f"| {count} | {proven} | {100 * max(gaps):.4f} % | {statistics.median(times):.2f} | {max(times):.2f} |")
+
+
 # Times and measures from a small process: a child's largest memory is never below that of the process that forked it.
 LAUNCH = """
 import resource, subprocess, sys, time
@@ -131,6 +155,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--budgets", type=int, default=100)
     arguments = parser.parse_args()
     os.sched_setaffinity(0, CORES[:1])
     import scipy.optimize  # noqa: F401 (imported once a process: counted in the whole command, not in a search)
@@ -138,6 +163,7 @@ def main() -> None:
     print(f"Python {platform.python_version()}, numpy {np.__version__}, one core of {platform.machine()}")
     scoring()
     searching(arguments.seeds)
+    random_budgets(arguments.budgets)
     whole_command(arguments.repeats)
     growth()
 
