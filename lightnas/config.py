@@ -6,7 +6,6 @@ be had again from that file alone.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,10 +14,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from .cost import INPUT_SIZE, RESOURCES
-from .entropy import ALPHA, STAGES
+from .entropy import ALPHA
 from .errors import InputError, nearest, shown
 from .files import data_folder
 from .problem import Budget, Problem
+from .score import check_alpha
 from .search import MAX_TOP, Limits
 from .space_file import parse_space, read_space_document
 from .units import NAMED_FLOPS, format_size, parse_count, parse_size
@@ -46,7 +46,7 @@ class ConfigFile(BaseModel):
     max_channels: Annotated[int, Field(ge=1, le=65_536, strict=True)] | None = None
     budget: BudgetFile = BudgetFile()
     input_size: str = format_size(INPUT_SIZE)
-    alpha: Annotated[list[float], Field(min_length=STAGES, max_length=STAGES)] = list(ALPHA)
+    alpha: list[float] = list(ALPHA)
     seed: Annotated[int, Field(ge=0, strict=True)] = 0
     evaluations: Annotated[int, Field(ge=1, strict=True)] = Limits.evaluations
     proof_work: Annotated[int, Field(ge=0, strict=True)] = Limits.proof_work
@@ -125,9 +125,7 @@ def _build(values: dict[str, Any], names: dict[str, str]) -> SearchConfig:
     if isinstance(document, str):
         document, name = read_space_document(document, name)
     space = parse_space(document, name, values["max_channels"])
-    alpha = tuple(values["alpha"])
-    if not all(math.isfinite(weight) and weight >= 0 for weight in alpha) or not any(alpha):
-        raise InputError(f"{names['alpha']} is {shown(list(alpha))}, expected {STAGES} weights of at least 0, not all 0")
+    alpha = check_alpha(values["alpha"], names["alpha"], values["alpha"])
     size = parse_size(values["input_size"], names["input_size"])
     limits = Limits(values["evaluations"], values["proof_work"], values["time_limit"])
     resolved = {key: values[key] for key in ("max_channels", "budget", "input_size", "alpha")}

@@ -1,6 +1,7 @@
 """Evolution over integer genomes by ask and tell: it knows integers, bounds and scores, and nothing of networks.
 
-    evolution = Evolution(low, high, initial, rng)
+    evolution = Evolution(low, high, rng)
+    evolution.tell(first_genomes, scores, feasible)   # at least one feasible genome: offspring need parents
     while ...:
         genomes = evolution.ask(n)                    # (n, D): may be moved (repaired) before they are told
         evolution.tell(genomes, scores, feasible)
@@ -22,7 +23,14 @@ from .arrays import Flags, Floats, Genomes
 
 @dataclass(frozen=True)
 class Settings:
-    """How evolution behaves. ``coarsest`` is the first mutation step as a share of a gene's range."""
+    """How evolution behaves.
+
+    population: genomes kept.
+    mutated_genes: genes that mutate in an offspring, on average.
+    coarsest: the largest mutation step of the first generation, as a share of a gene's range.
+    anneal: generations in which the largest step halves eight times.
+    crossover: share of the offspring that have two parents.
+    """
 
     population: int = 128
     mutated_genes: float = 4.0

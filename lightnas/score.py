@@ -43,6 +43,15 @@ def parse_alpha(text: str, what: str) -> tuple[float, ...]:
         weights = tuple(float(word) for word in text.split(","))
     except ValueError:
         weights = ()
+    return check_alpha(weights, what, text)
+
+
+def check_alpha(weights: Sequence[float], what: str, given: object) -> tuple[float, ...]:
+    """The weights if they are such; ``given`` is how the user wrote them.
+
+    Raises:
+        InputError: another number of weights, one below 0 or not finite, or none above 0.
+    """
     if len(weights) != STAGES or not all(0 <= w < math.inf for w in weights) or not any(weights):
-        raise InputError(f"{what} is {shown(text)}, expected {STAGES} weights of at least 0, not all 0, such as 0,0,1,1,6")
-    return weights
+        raise InputError(f"{what} is {shown(given)}, expected {STAGES} weights of at least 0, not all 0, such as 0,0,1,1,6")
+    return tuple(weights)
