@@ -2,9 +2,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Two OpenMP threads can spin against each other; tests that meet a BLAS need neither.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+# A busy machine is no failure, and a failure must come again: no deadlines, the same examples each time.
+settings.register_profile("calm", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("calm")
 
 REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "reference"
 
