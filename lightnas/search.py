@@ -284,7 +284,7 @@ class Search:
         assert self.phase == "done"
         genomes = self.evolution.genomes
         evaluation = self.problem.evaluate(genomes)
-        upper_bound = max(self.proof.upper_bound, self.best_score)
+        upper_bound = self.proof.upper_bound
         top = self.space.structures(genomes[: self.top])
         return SearchResult(
             **{name: float(getattr(evaluation, name)[0]) for name in Evaluation._fields},

@@ -13,8 +13,9 @@ so a population is an integer array of shape ``(N, D)``. Space files are read by
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +67,10 @@ class Space:
         for i, pairs in enumerate(self.pairs):
             if not pairs.any():
                 raise InputError(f"space {self.name}: blocks[{i}]: no out fits growth, btn and the blocks around it")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled: the fields alone. The tables derived from them are large, and workers do not need them."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def under_layers(self, budget: float | None) -> Space:
         """The space that a layer budget leaves: depth limits given as a share of the layers are set by it."""

@@ -1,6 +1,7 @@
 """Spaces: files, genomes, and what repair promises."""
 
 import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -66,6 +67,17 @@ def test_smallest_is_smallest_in_every_gene():
         genomes = space.random(np.random.default_rng(3), 2000)
         assert (space.smallest <= genomes).all()
         assert (space.repair(space.smallest[None]) == space.smallest).all()
+
+
+def test_a_space_travels_without_its_tables():
+    """Every piece of work that goes to a worker carries the space."""
+    space = load_space("k1kxk1")
+    genomes = space.repair(space.random(np.random.default_rng(0), 10))
+    content = pickle.dumps(space)
+    assert len(content) < 5000
+    again = pickle.loads(content)
+    assert again == space
+    assert again.structures(genomes) == space.structures(genomes)
 
 
 def test_layer_budget_sets_depth():
