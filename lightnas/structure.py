@@ -53,17 +53,22 @@ def read_structures(path: str | Path) -> list[Structure]:
     Raises:
         InputError: one line that names the file, the structure, the block and the key.
     """
-    content = _literal(read_text(path, MAX_BYTES), str(path))
+    return parse_structures(read_text(path, MAX_BYTES), str(path))
+
+
+def parse_structures(text: str, where: str = "structure txt") -> list[Structure]:
+    """``read_structures`` of a text at hand; ``where`` opens the error messages."""
+    content = _literal(text, where)
     if not isinstance(content, dict):
-        raise InputError(f"{path}: holds a {type(content).__name__}, expected a dict with the key 'best_structures'")
+        raise InputError(f"{where}: holds a {type(content).__name__}, expected a dict with the key 'best_structures'")
     if "best_structures" not in content:
-        raise InputError(f"{path}: no key 'best_structures', expected {{'space_arch': 'CnnNet', 'best_structures': [...]}}")
+        raise InputError(f"{where}: no key 'best_structures', expected {{'space_arch': 'CnnNet', 'best_structures': [...]}}")
     if content.get("space_arch", "CnnNet") != "CnnNet":
-        raise InputError(f"{path}: space_arch is {shown(content['space_arch'])}, expected 'CnnNet'")
+        raise InputError(f"{where}: space_arch is {shown(content['space_arch'])}, expected 'CnnNet'")
     structures = content["best_structures"]
     if not isinstance(structures, list | tuple) or not structures:
-        raise InputError(f"{path}: best_structures is {shown(structures)}, expected a list of at least one structure")
-    return [parse_structure(blocks, f"{path}: structure {i}") for i, blocks in enumerate(structures)]
+        raise InputError(f"{where}: best_structures is {shown(structures)}, expected a list of at least one structure")
+    return [parse_structure(blocks, f"{where}: structure {i}") for i, blocks in enumerate(structures)]
 
 
 def parse_structure(blocks: Any, where: str = "structure") -> Structure:

@@ -1,0 +1,17 @@
+"""The mmdet plug-in: importing it registers ``MadNas``, ``GFocalHead``, ``ReseedEpochs`` and the whole-file runners.
+
+In any mmdet 2.x project two lines of a config are enough:
+
+    custom_imports = dict(imports=['detection'])
+    model = dict(backbone=dict(type='MadNas', structure_txt='maedet_m.txt'), ...)
+"""
+
+from . import compat
+
+compat.apply()
+
+from .gfocal_head import GFocalHead  # noqa: E402 (mmcv cannot be imported before compat.apply())
+from .madnas import MadNas, load_structure  # noqa: E402
+from .runners import ReseedEpochs, WholeEpochRunner, WholeIterRunner  # noqa: E402
+
+__all__ = ["GFocalHead", "MadNas", "ReseedEpochs", "WholeEpochRunner", "WholeIterRunner", "load_structure"]

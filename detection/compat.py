@@ -1,0 +1,98 @@
+"""Where mmcv-full 1.7 and mmdet 2.28 do not fit today's torch, or a machine without a GPU. Installed packages stay as they are."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import types
+import warnings
+from typing import Any
+
+import torch
+
+
+def apply() -> None:
+    """Everything below; safe to call again, before or after mmcv was imported."""
+    _torchvision()
+    # mmcv 1.7 announces mmcv 2 at every import; numpy, addict and pycocotools are no news to the user either.
+    warnings.filterwarnings("ignore", message="On January 1, 2023, MMCV will release", category=UserWarning)
+    _get_stream()
+    _build_ddp()
+
+
+def _torchvision() -> None:
+    """mmcv's checkpoint module imports torchvision at its top, for model-zoo addresses only.
+
+    Beside a CPU torch it is often missing, or its import fails on an operator. Where it works it is left alone.
+    """
+    if "torchvision" in sys.modules:
+        return
+    try:
+        importlib.import_module("torchvision")
+    except (ImportError, RuntimeError, OSError):
+        for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        stand_in = types.ModuleType("torchvision")
+        stand_in.__version__ = "0.0"  # type: ignore[attr-defined]
+        stand_in.models = types.ModuleType("torchvision.models")  # type: ignore[attr-defined]
+        sys.modules |= {"torchvision": stand_in, "torchvision.models": stand_in.models}  # type: ignore[attr-defined]
+
+
+def _get_stream() -> None:
+    """mmcv's scatter asks for the stream of GPU number i; torch from 2.1 on wants a ``torch.device``."""
+    from mmcv.parallel import _functions
+
+    original = _functions._get_stream
+    if getattr(original, "takes_numbers", False):
+        return
+
+    def get_stream(device: Any) -> Any:
+        return original(torch.device("cuda", device) if isinstance(device, int) else device)
+
+    get_stream.takes_numbers = True  # type: ignore[attr-defined]
+    _functions._get_stream = get_stream
+
+
+def _build_ddp() -> None:
+    """mmdet's ``build_ddp`` refuses CPUs, and mmcv's wrapper neither scatters there nor evaluates under torch 2."""
+    import mmdet.apis.train
+    from mmcv.parallel import MMDistributedDataParallel
+    from mmcv.parallel.scatter_gather import scatter_kwargs
+
+    class DistributedDetector(MMDistributedDataParallel):
+        """mmcv's data-parallel wrapper, on GPUs and, with the gloo backend, on CPUs."""
+
+        # An attribute of torch 1.13 that mmcv's forward still asks for.
+        _use_replicated_tensor_module = False
+
+        def train_step(self, *inputs: Any, **kwargs: Any) -> Any:
+            return super().train_step(*self._unwrap(inputs), **kwargs)
+
+        def val_step(self, *inputs: Any, **kwargs: Any) -> Any:
+            return super().val_step(*self._unwrap(inputs), **kwargs)
+
+        def _run_ddp_forward(self, *inputs: Any, **kwargs: Any) -> Any:
+            if self.device_ids:
+                return super()._run_ddp_forward(*inputs, **kwargs)
+            inputs, kwargs = scatter_kwargs(inputs, kwargs, [-1])
+            return self.module(*inputs[0], **kwargs[0])
+
+        def _unwrap(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+            """Take the batch out of its DataContainers where no device is there to scatter it to (-1 means CPU).
+
+            The optimizer, mmcv's second input, must not pass through the scatter.
+            """
+            if self.device_ids:
+                return inputs
+            batch, rest = inputs[0], inputs[1:]
+            scattered, _ = scatter_kwargs((batch,), {}, [-1])
+            return (scattered[0][0], *rest)
+
+    def build_ddp(model: Any, device: str = "cuda", device_ids: Any = None, **kwargs: Any) -> Any:
+        if device == "cuda":
+            model = model.cuda(int(os.environ["LOCAL_RANK"]))
+            return DistributedDetector(model, device_ids=device_ids, **kwargs)
+        return DistributedDetector(model, **kwargs)
+
+    mmdet.apis.train.build_ddp = build_ddp

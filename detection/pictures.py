@@ -1,0 +1,44 @@
+"""Detections as boxes on pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from lightnas.pictures import Box, draw_boxes, grid, save_picture
+
+SHOWN = 12
+
+
+def boxes_of(detections: Sequence[NDArray[Any]], classes: Sequence[str], threshold: float) -> list[Box]:
+    """Boxes of one picture, best first, from the detections of each class (n, 5)."""
+    boxes = [
+        Box(name, tuple(map(float, row[:4])), float(row[4]))  # type: ignore[arg-type]
+        for name, rows in zip(classes, detections, strict=True)
+        for row in rows
+        if row[4] >= threshold
+    ]
+    return sorted(boxes, key=lambda box: -(box.score or 0))
+
+
+def open_picture(path: Path) -> Image.Image:
+    """A picture in RGB, turned as its camera says, as mmcv reads it too."""
+    with Image.open(path) as picture:
+        return ImageOps.exif_transpose(picture).convert("RGB")
+
+
+def draw_split(data: Any, detections: Sequence[Sequence[NDArray[Any]]], path: Path, threshold: float = 0.3) -> None:
+    """Draw what was found on the first pictures of a split into one sheet."""
+    from pycocotools.coco import COCO
+
+    coco = COCO(data.ann_file)
+    names = [coco.imgs[key]["file_name"] for key in coco.getImgIds()][:SHOWN]
+    drawn = [
+        draw_boxes(open_picture(Path(data.img_prefix) / name), boxes_of(found, data.classes, threshold))
+        for name, found in zip(names, detections, strict=False)
+    ]
+    save_picture(grid(drawn, columns=4), path)

@@ -1,0 +1,257 @@
+"""From a structure, a data folder and options to one mmdet config that says everything."""
+
+from __future__ import annotations
+
+import ast
+import json
+import pprint
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmcv import Config, ConfigDict, DictAction
+
+from lightnas.backbone import CnnNet
+from lightnas.coco import SPLITS, CocoSplit
+from lightnas.errors import InputError, nearest, shown
+from lightnas.files import data_file
+from lightnas.structure import Structure, read_structures, structure_dicts
+
+from .madnas import load_structure
+
+# Epochs and the epochs after which the learning rate falls to a tenth.
+SCHEDULES = {"1x": (12, [8, 11]), "2x": (24, [16, 22]), "3x": (36, [28, 34]), "6x": (73, [65, 71])}
+WIDTHS = {"s": 192, "m": 256, "l": 256}
+TEST_SIZE = (800, 1333)
+MULTI_SCALE = (0.6, 1.2)
+RUNNERS = {"EpochBasedRunner": "WholeEpochRunner", "IterBasedRunner": "WholeIterRunner"}
+
+
+@dataclass
+class TrainOptions:
+    """What ``train-det`` was asked for; None where the config decides."""
+
+    structure: Path | None = None
+    config: Path | None = None
+    size: str | None = None
+    width: int | None = None
+    schedule: str | None = None
+    input_size: tuple[int, int] | None = None
+    multi_scale: tuple[float, float] | None = None
+    batch: int | None = None
+    workers: int | None = None
+    seed: int = 0
+    amp: bool = False
+    cfg_options: Sequence[str] = ()
+
+
+def build_config(options: TrainOptions, splits: dict[str, CocoSplit], device: str) -> Config:
+    """The config of a training run: the published recipe or the user's own, with structure, data and options written in.
+
+    Raises:
+        InputError: the config cannot be read, or an option does not fit it.
+    """
+    cfg = read_config(options.config or data_file("configs", f"detection/gfl_maedet_{options.size or 'm'}.py"))
+    if options.structure is not None:
+        if cfg.model.backbone.get("type") != "MadNas":
+            raise InputError(f"{options.config}: its backbone is {cfg.model.backbone.get('type')}, expected MadNas for a structure")
+        cfg.model.backbone.structure_txt = str(options.structure)
+    if options.width or options.size:
+        _set_width(cfg, options.width or WIDTHS[str(options.size)])
+    if options.schedule:
+        _set_schedule(cfg, options.schedule)
+    if options.input_size or options.multi_scale:
+        _set_scales(cfg, options.input_size or TEST_SIZE, options.multi_scale or MULTI_SCALE)
+    if options.batch:
+        cfg.data.samples_per_gpu = options.batch
+    cfg.data.workers_per_gpu = options.workers if options.workers is not None else cfg.data.get("workers_per_gpu", 2)
+    merge_options(cfg, options.cfg_options)
+    use_structure(cfg)
+    use_data(cfg, splits)
+    cfg.runner.type = RUNNERS.get(cfg.runner.type, cfg.runner.type)
+    cfg.seed, cfg.device = options.seed, device
+    if options.amp:
+        cfg.fp16 = {"loss_scale": "dynamic"}
+    return cfg
+
+
+def read_config(path: Path) -> Config:
+    """An mmdet config file.
+
+    Raises:
+        InputError: it cannot be read, does not run, or has no model.
+    """
+    try:
+        cfg = Config.fromfile(str(path))
+    except Exception as error:  # a config is a program: anything can go wrong in it
+        raise InputError(f"{path}: is no mmdet config ({type(error).__name__}: {str(error)[:120]})") from error
+    for key in ("model", "data"):
+        if not isinstance(cfg.get(key), dict):
+            raise InputError(f"{path}: has no '{key}', expected an mmdet config of a detector")
+    return cfg
+
+
+def format_config(cfg: Config) -> str:
+    """A config as text that mmcv reads back, whatever its strings hold (mmcv's own text breaks on quotes)."""
+    return "\n".join(
+        f"{key} = {pprint.pformat(value, width=120, sort_dicts=False, compact=True)}" for key, value in plain(cfg).items()
+    ) + "\n"
+
+
+def plain(cfg: Config) -> dict[str, Any]:
+    """The config as dicts and lists of Python's own, a literal."""
+    content: dict[str, Any] = cfg._cfg_dict.to_dict()
+    return content
+
+
+def config_of_literal(text: str, source: str) -> Config:
+    """The config that a checkpoint carries: a literal, so that reading it runs no code.
+
+    Raises:
+        InputError: it is none.
+    """
+    try:
+        content = ast.literal_eval(text)
+        if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
+            raise ValueError("no model")
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
+        raise InputError(f"{source}: its config cannot be read, expected a checkpoint of lightnas train-det") from error
+    return Config(content)
+
+
+def merge_options(cfg: Config, cfg_options: Sequence[str]) -> None:
+    """Write ``key.of.the.config=value`` options into a config, values spelled as for mmdet's own tools.
+
+    Raises:
+        InputError: no such key, or no value.
+    """
+    for option in cfg_options:
+        key, equals, value = option.partition("=")
+        if not equals or not key:
+            raise InputError(f"--cfg-options {option}, expected KEY=VALUE such as optimizer.lr=0.01")
+        _check_key(cfg, key)
+        try:
+            cfg.merge_from_dict({key: DictAction._parse_iterable(value)})
+        except (AssertionError, TypeError, KeyError, IndexError) as error:
+            raise InputError(f"--cfg-options {option} does not fit the config ({str(error)[:80]})") from error
+
+
+def _check_key(cfg: Config, key: str) -> None:
+    """Every part but the last must be there: a typo would else train something else than was asked for."""
+    node: Any = cfg._cfg_dict
+    *parents, last = key.split(".")
+    for part in parents:
+        if isinstance(node, dict) and isinstance(node.get(part), dict | list | tuple):
+            node = node[part]
+        elif isinstance(node, list | tuple) and part.isdigit() and int(part) < len(node):
+            node = node[int(part)]
+        else:
+            known = node if isinstance(node, dict) else map(str, range(len(node)))
+            raise InputError(f"--cfg-options {key}: no '{part}' in the config, {nearest(part, known)}")
+    if not parents and last not in node:
+        raise InputError(f"--cfg-options {key}: no '{last}' in the config, {nearest(last, node)}")
+
+
+def use_structure(cfg: Config) -> None:
+    """Write the text of a MadNas structure into the config, and its widths into the neck."""
+    backbone, neck = cfg.model.backbone, cfg.model.get("neck")
+    if backbone.get("type") != "MadNas":
+        return
+    if not isinstance(backbone.get("structure_txt"), str):
+        raise InputError(f"the config's structure_txt is {shown(backbone.get('structure_txt'))}, expected a structure txt")
+    structure = load_structure(backbone.structure_txt)
+    backbone.structure_txt = one_line(structure)
+    net = CnnNet(structure_dicts(structure), tuple(backbone.get("out_indices", (1, 2, 3, 4))))
+    first = neck[0] if isinstance(neck, list) else neck
+    if first is not None and "in_channels" in first:
+        first.in_channels = list(net.out_channels)
+
+
+def one_line(structure: Structure) -> str:
+    """A structure txt on one line."""
+    return json.dumps({"space_arch": "CnnNet", "best_structures": [structure_dicts(structure)]})
+
+
+def use_data(cfg: Config, splits: dict[str, CocoSplit]) -> None:
+    """Write paths and classes of the data into the config, and the number of classes into every head."""
+    for name in SPLITS:
+        split = splits.get(name)
+        part = cfg.data.get(name)
+        if split is None or part is None:
+            continue
+        part = _innermost_dataset(part)
+        part.ann_file, part.img_prefix = str(split.annotations.resolve()), f"{split.images.resolve()}/"
+        part.classes = tuple(split.classes)
+        part.pop("data_root", None)
+    if splits:
+        n_classes = len(next(iter(splits.values())).classes)
+        for node in _dicts(cfg.model):
+            if "num_classes" in node:
+                node.num_classes = n_classes
+
+
+def _innermost_dataset(part: ConfigDict) -> ConfigDict:
+    while isinstance(part.get("dataset"), dict):  # RepeatDataset and the like
+        part = part.dataset
+    return part
+
+
+def _dicts(node: Any) -> Iterator[Any]:
+    if isinstance(node, dict):
+        yield node
+        node = list(node.values())
+    if isinstance(node, list | tuple):
+        for value in node:
+            yield from _dicts(value)
+
+
+def _set_width(cfg: Config, width: int) -> None:
+    if width < 64 or width % 32:
+        raise InputError(f"--width is {width}, expected a multiple of 32 from 64 (group norm has 32 groups)")
+    neck, head = cfg.model.get("neck"), cfg.model.get("bbox_head")
+    if not isinstance(neck, dict) or not isinstance(head, dict):
+        raise InputError("--size and --width: the config has no single neck and bbox_head, expected one of each")
+    neck.out_channels = head.in_channels = head.feat_channels = width
+
+
+def _set_schedule(cfg: Config, schedule: str) -> None:
+    if schedule in SCHEDULES:
+        epochs, steps = SCHEDULES[schedule]
+        cfg.lr_config = {**_warm_up(cfg), "policy": "step", "step": steps}
+    elif schedule.isdigit() and 1 <= int(schedule) <= 10_000:
+        epochs = int(schedule)
+        cfg.lr_config = {**_warm_up(cfg), "policy": "CosineAnnealing", "min_lr_ratio": 0.01}
+    else:
+        raise InputError(f"--schedule is {shown(schedule)}, expected one of {', '.join(SCHEDULES)}, or a number of epochs")
+    cfg.runner = {"type": "WholeEpochRunner", "max_epochs": epochs}
+
+
+def _warm_up(cfg: Config) -> dict[str, Any]:
+    return {key: value for key, value in cfg.get("lr_config", {}).items() if key.startswith("warmup")}
+
+
+def _set_scales(cfg: Config, size: tuple[int, int], multi_scale: tuple[float, float]) -> None:
+    """Pictures are tested at ``size`` (height, width) and trained at ``multi_scale`` times its short side."""
+    short, long = min(size), max(size)
+    low, high = multi_scale
+    train = [(round(long * max(1.0, high)) if size != TEST_SIZE else long, round(short * factor)) for factor in (low, high)]
+    for step in _dicts(_innermost_dataset(cfg.data.train).get("pipeline", [])):
+        if step.get("type") == "Resize" and "img_scale" in step:
+            step.img_scale, step.multiscale_mode = train, "range"
+    for name in ("val", "test"):
+        for step in _dicts(cfg.data[name].get("pipeline", [])):
+            if step.get("type") == "MultiScaleFlipAug":
+                step.img_scale = (long, short)
+
+
+def structure_of(cfg: Config) -> Structure | None:
+    """The structure of a config's backbone, None where that is none of ours."""
+    if cfg.model.backbone.get("type") != "MadNas":
+        return None
+    return load_structure(cfg.model.backbone.structure_txt)
+
+
+def first_structure(path: Path) -> Structure:
+    """The best structure of a txt."""
+    return read_structures(path)[0]

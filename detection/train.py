@@ -1,0 +1,230 @@
+"""Training: one command from a structure and a data folder to a detector, over mmdet's own ``train_detector``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmcv import Config
+from mmdet.apis import set_random_seed, train_detector
+from mmdet.datasets import build_dataset
+from mmdet.models import build_detector
+from mmdet.utils import get_root_logger
+from torch import nn
+
+import lightnas
+from lightnas.coco import SPLITS, CocoSplit, check_split
+from lightnas.errors import InputError, WorkError, shown
+from lightnas.files import write_whole
+
+from .checkpoint import load_weights, read_checkpoint
+from .distributed import choose_device, first_process, process_group
+from .evaluate import evaluate
+from .settings import TrainOptions, build_config, config_of_literal, plain, read_config
+from .work_dir import CONFIG, PICTURE, RESULT, WorkDir
+
+
+@dataclass
+class Start:
+    """How a run begins."""
+
+    work_dir: Path
+    resume: bool = False
+    overwrite: bool = False
+    skip_bad_images: bool = False
+    load_from: Path | None = None
+    allow_mismatch: bool = False
+    trust_checkpoint: bool = False
+    device: str | None = None
+
+
+def train(options: TrainOptions | None, found: dict[str, CocoSplit], start: Start) -> dict[str, Any]:
+    """Train, evaluate the best checkpoint, draw what it finds; returns what ``result.json`` holds.
+
+    Args:
+        options: None continues the run in the work directory with its own config.
+        found: the splits of the data, from ``coco.find_split``.
+        start: where the run lives and how it begins.
+
+    Raises:
+        InputError: bad data, options, weights or work directory.
+        WorkError: the loss is no longer a number.
+    """
+    device = choose_device(start.device)
+    if options is not None and options.amp and device == "cpu":
+        raise InputError("--amp: half precision needs a GPU, expected --device cuda or no --amp")
+    with process_group(device), stdout_to_stderr():
+        held: list[WorkDir] = []
+        try:
+            text = first_process(lambda: _prepare(options, found, start, device, held))
+            cfg = config_of_literal(text, str(start.work_dir))
+            done = WorkDir(start.work_dir).result if start.resume else None
+            if done is None:
+                _run(cfg, start)
+                done = first_process(lambda: _finish(cfg, start.work_dir))
+            return done
+        finally:
+            for run in held:
+                run.close()
+
+
+def _prepare(
+    options: TrainOptions | None, found: dict[str, CocoSplit], start: Start, device: str, held: list[WorkDir]
+) -> str:
+    """Everything that can be wrong, checked before any work; returns the config as a literal."""
+    resume = start.resume and (start.work_dir / CONFIG).is_file()
+    if options is None and not resume:
+        raise InputError(f"--resume: {start.work_dir} holds no {CONFIG}, expected the work directory of a training run")
+    cfg = read_config(start.work_dir / CONFIG) if options is None else None
+    splits = _checked(found or _splits_of(cfg), start.skip_bad_images)
+    if options is not None:
+        cfg = build_config(options, splits, device)
+    assert cfg is not None
+    cfg.work_dir, cfg.device = str(start.work_dir), device
+    cfg.resume_from = cfg.load_from = None
+    build_model(cfg, str(options.config if options and options.config else "config"))
+    run = WorkDir.begin(start.work_dir, start.resume, start.overwrite)
+    held.append(run)
+    if resume:
+        run.check_same(cfg)
+        if run.last is not None:
+            cfg.resume_from = str(run.last)
+            weights = read_checkpoint(run.last, start.trust_checkpoint)["state_dict"]
+            load_weights(build_model(cfg, CONFIG), weights, str(run.last))
+    else:
+        run.clear()
+    _write_checked(splits, cfg, start.work_dir)
+    if not resume:
+        run.write_config(cfg)
+    return repr(plain(cfg))
+
+
+def _checked(found: dict[str, CocoSplit], skip_bad: bool) -> dict[str, CocoSplit]:
+    classes: tuple[str, ...] | None = None
+    for name in SPLITS:
+        if name in found:
+            classes = check_split(found[name], skip_bad, classes).classes
+            for line in found[name].skipped:
+                print(f"left out: {line}", file=sys.stderr)
+    return found
+
+
+def _splits_of(cfg: Config | None) -> dict[str, CocoSplit]:
+    """The data that a config names."""
+    if cfg is None:
+        return {}
+    return {
+        name: CocoSplit(Path(cfg.data[name].ann_file), Path(cfg.data[name].img_prefix))
+        for name in SPLITS
+        if isinstance(cfg.data.get(name), dict) and "ann_file" in cfg.data[name]
+    }
+
+
+def _write_checked(splits: dict[str, CocoSplit], cfg: Config, work_dir: Path) -> None:
+    """Annotation files without what was bad, where something was, and their paths into the config."""
+    from .settings import use_data
+
+    for split in splits.values():
+        if split.content is not None:
+            folder = work_dir / "annotations"
+            folder.mkdir(exist_ok=True)
+            write_whole(folder / split.annotations.name, json.dumps(split.content).encode())
+            split.annotations = folder / split.annotations.name
+    use_data(cfg, splits)
+
+
+def build_model(cfg: Config, source: str) -> nn.Module:
+    """The detector of a config, initialised.
+
+    Raises:
+        InputError: the config asks for something that does not exist or does not fit together.
+    """
+    try:
+        model = build_detector(cfg.model, train_cfg=cfg.get("train_cfg"), test_cfg=cfg.get("test_cfg"))
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, AssertionError, AttributeError, RuntimeError) as error:
+        raise InputError(f"{source}: its model cannot be built ({shown(str(error))}), expected an mmdet detector") from error
+    model.init_weights()
+    return model  # type: ignore[no-any-return]
+
+
+def _run(cfg: Config, start: Start) -> None:
+    rank_zero = first_process(lambda: True) and int(os.environ.get("RANK", "0")) == 0
+    world_size = torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
+    timestamp = time.strftime("%Y%m%d_%H%M%S")
+    logger = get_root_logger(log_file=f"{cfg.work_dir}/{timestamp}.log" if rank_zero else None, log_level=cfg.log_level)
+    set_random_seed(cfg.seed, deterministic=cfg.device == "cuda")
+    model = build_model(cfg, "config")
+    if start.load_from is not None and cfg.resume_from is None:
+        weights = read_checkpoint(start.load_from, start.trust_checkpoint)["state_dict"]
+        report = load_weights(model, weights, f"--load-from {start.load_from}", start.allow_mismatch)
+        logger.info(f"loaded {start.load_from}" + (f"; left out: {report}" if report else ""))
+    if cfg.get("sync_bn") and cfg.device == "cuda" and world_size > 1:
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    dataset = build_dataset(cfg.data.train)
+    cfg.data.setdefault("val_dataloader", {"samples_per_gpu": cfg.data.samples_per_gpu})
+    cfg.gpu_ids = [int(os.environ.get("LOCAL_RANK", "0"))]
+    model.CLASSES = dataset.CLASSES
+    steps = max(1, len(dataset) // (cfg.data.samples_per_gpu * world_size))
+    cfg.log_config.interval = max(1, min(cfg.log_config.interval, steps // 2))
+    _say(logger, cfg, dataset, world_size)
+    meta = {"seed": cfg.seed, "lightnas_version": lightnas.__version__, "lightnas_config": repr(plain(cfg))}
+    try:
+        train_detector(
+            model, dataset, cfg, distributed=world_size > 1, validate=True, timestamp=timestamp, meta=meta
+        )
+    except FloatingPointError as error:
+        raise WorkError(str(error)) from error
+
+
+def _say(logger: Any, cfg: Config, dataset: Any, world_size: int) -> None:
+    """What a person would ask first."""
+    batch = cfg.data.samples_per_gpu * world_size
+    scale = batch / cfg.auto_scale_lr.base_batch_size if cfg.get("auto_scale_lr", {}).get("enable") else 1.0
+    logger.info(f"{len(dataset)} pictures, {len(dataset.CLASSES)} classes, {cfg.runner.get('max_epochs')} epochs on {cfg.device}")
+    logger.info(
+        f"learning rate {cfg.optimizer.lr * scale:g}: {cfg.optimizer.lr:g} for 16 pictures a step, "
+        f"here {batch} = {world_size} x {cfg.data.samples_per_gpu}"
+    )
+
+
+def _finish(cfg: Config, path: Path) -> dict[str, Any]:
+    """Evaluate the best checkpoint on the val split, draw its detections, and write both down."""
+    from .pictures import draw_split
+
+    run = WorkDir(path)
+    best = run.best
+    assert best is not None and run.last is not None
+    metrics, detections = evaluate(cfg, best, "val")
+    draw_split(cfg.data.val, detections, path / PICTURE)
+    result = {
+        "checkpoint": str(best), "last": str(run.last), "epochs": cfg.runner.get("max_epochs"), "split": "val",
+        "classes": list(cfg.data.val.classes), **metrics,
+    }  # fmt: skip
+    write_whole(path / RESULT, json.dumps(result, indent=1).encode())
+    return result
+
+
+@contextmanager
+def stdout_to_stderr() -> Iterator[None]:
+    """mmcv, mmdet and pycocotools print progress to stdout, which belongs to results. C code included."""
+    sys.stdout.flush()
+    saved = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(saved, 1)
+        os.close(saved)
+
+
