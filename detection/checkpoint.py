@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ def read_checkpoint(path: str | Path, trust: bool) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}), expected a checkpoint") from error
     except pickle.UnpicklingError as error:
-        if zipfile.is_zipfile(path) and "Unsupported" in str(error) or "GLOBAL" in str(error):
+        if "GLOBAL" in str(error):
             what = re.search(r"GLOBAL ([\w.]+)", str(error))
             named = f" ({what[1]})" if what else ""
             raise InputError(
@@ -71,11 +70,8 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: str, a
     missing = sorted(set(own) - set(weights) - optional)
     unexpected = sorted(set(weights) - set(own))
     wrong = sorted(key for key in set(own) & set(weights) if own[key].shape != weights[key].shape)
-    report = "; ".join(
-        f"{len(keys)} {name} ({', '.join(_shown(key, own, weights) for key in keys[:SHOWN])}{', ...' if len(keys) > SHOWN else ''})"
-        for name, keys in (("missing", missing), ("unexpected", unexpected), ("of another shape", wrong))
-        if keys
-    )
+    kinds = (("missing", missing), ("unexpected", unexpected), ("of another shape", wrong))
+    report = "; ".join(f"{len(keys)} {name} ({_few(keys, own, weights)})" for name, keys in kinds if keys)
     fitting = {key: value for key, value in weights.items() if key in own and key not in wrong}
     if report and not allow_mismatch:
         raise InputError(
@@ -87,7 +83,10 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: str, a
     return report
 
 
-def _shown(key: str, own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> str:
-    if key in own and key in weights:
-        return f"{key}: {tuple(weights[key].shape)}, expected {tuple(own[key].shape)}"
-    return key
+def _few(keys: list[str], own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> str:
+    """The first keys, with both shapes where they have two."""
+    words = [
+        f"{key}: {tuple(weights[key].shape)}, expected {tuple(own[key].shape)}" if key in own and key in weights else key
+        for key in keys[:SHOWN]
+    ]
+    return ", ".join([*words, "..."] if len(keys) > SHOWN else words)

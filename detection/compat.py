@@ -1,4 +1,7 @@
-"""Where mmcv-full 1.7 and mmdet 2.28 do not fit today's torch, or a machine without a GPU. Installed packages stay as they are."""
+"""Where mmcv-full 1.7 and mmdet 2.28 do not fit today's torch, or a machine without a GPU.
+
+Installed packages stay as they are: everything here is done in the running process.
+"""
 
 from __future__ import annotations
 
@@ -75,8 +78,8 @@ def _build_ddp() -> None:
         def _run_ddp_forward(self, *inputs: Any, **kwargs: Any) -> Any:
             if self.device_ids:
                 return super()._run_ddp_forward(*inputs, **kwargs)
-            inputs, kwargs = scatter_kwargs(inputs, kwargs, [-1])
-            return self.module(*inputs[0], **kwargs[0])
+            positional, named = scatter_kwargs(inputs, kwargs, [-1])
+            return self.module(*positional[0], **named[0])
 
         def _unwrap(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
             """Take the batch out of its DataContainers where no device is there to scatter it to (-1 means CPU).

@@ -65,7 +65,7 @@ class ReseedEpochs(Hook):
         base = (runner.meta or {}).get("seed")
         if base is None:
             return
-        rank, world_size = get_dist_info()
+        rank, _ = get_dist_info()
         loader = runner.data_loader
         # Far apart, so that no worker of one epoch has the seed of a worker of another.
         seed = (int(base) + 1_000_003 * (runner.epoch + 1)) % 2**31

@@ -55,7 +55,9 @@ def build_config(options: TrainOptions, splits: dict[str, CocoSplit], device: st
     cfg = read_config(options.config or data_file("configs", f"detection/gfl_maedet_{options.size or 'm'}.py"))
     if options.structure is not None:
         if cfg.model.backbone.get("type") != "MadNas":
-            raise InputError(f"{options.config}: its backbone is {cfg.model.backbone.get('type')}, expected MadNas for a structure")
+            raise InputError(
+                f"{options.config}: its backbone is {cfg.model.backbone.get('type')}, expected MadNas for a structure"
+            )
         cfg.model.backbone.structure_txt = str(options.structure)
     if options.width or options.size:
         _set_width(cfg, options.width or WIDTHS[str(options.size)])
@@ -94,9 +96,13 @@ def read_config(path: Path) -> Config:
 
 def format_config(cfg: Config) -> str:
     """A config as text that mmcv reads back, whatever its strings hold (mmcv's own text breaks on quotes)."""
-    return "\n".join(
-        f"{key} = {pprint.pformat(value, width=120, sort_dicts=False, compact=True)}" for key, value in plain(cfg).items()
-    ) + "\n"
+    return (
+        "\n".join(
+            f"{key} = {pprint.pformat(value, width=120, sort_dicts=False, compact=True)}"
+            for key, value in plain(cfg).items()
+        )
+        + "\n"
+    )
 
 
 def plain(cfg: Config) -> dict[str, Any]:
@@ -212,7 +218,7 @@ def _set_width(cfg: Config, width: int) -> None:
     neck, head = cfg.model.get("neck"), cfg.model.get("bbox_head")
     if not isinstance(neck, dict) or not isinstance(head, dict):
         raise InputError("--size and --width: the config has no single neck and bbox_head, expected one of each")
-    neck.out_channels = head.in_channels = head.feat_channels = width
+    neck["out_channels"] = head["in_channels"] = head["feat_channels"] = width
 
 
 def _set_schedule(cfg: Config, schedule: str) -> None:

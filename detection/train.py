@@ -6,12 +6,11 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 from mmcv import Config
 from mmdet.apis import set_random_seed, train_detector
@@ -21,14 +20,16 @@ from mmdet.utils import get_root_logger
 from torch import nn
 
 import lightnas
-from lightnas.coco import SPLITS, CocoSplit, check_split
+from lightnas.coco import SPLITS, CocoSplit, check_split, settle
 from lightnas.errors import InputError, WorkError, shown
 from lightnas.files import write_whole
 
+from . import cpu
 from .checkpoint import load_weights, read_checkpoint
 from .distributed import choose_device, first_process, process_group
 from .evaluate import evaluate
-from .settings import TrainOptions, build_config, config_of_literal, plain, read_config
+from .output import stdout_to_stderr
+from .settings import TrainOptions, build_config, config_of_literal, plain, read_config, use_data
 from .work_dir import CONFIG, PICTURE, RESULT, WorkDir
 
 
@@ -101,7 +102,8 @@ def _prepare(
             load_weights(build_model(cfg, CONFIG), weights, str(run.last))
     else:
         run.clear()
-    _write_checked(splits, cfg, start.work_dir)
+    settle(splits, start.work_dir / "annotations")
+    use_data(cfg, splits)
     if not resume:
         run.write_config(cfg)
     return repr(plain(cfg))
@@ -126,19 +128,6 @@ def _splits_of(cfg: Config | None) -> dict[str, CocoSplit]:
         for name in SPLITS
         if isinstance(cfg.data.get(name), dict) and "ann_file" in cfg.data[name]
     }
-
-
-def _write_checked(splits: dict[str, CocoSplit], cfg: Config, work_dir: Path) -> None:
-    """Annotation files without what was bad, where something was, and their paths into the config."""
-    from .settings import use_data
-
-    for split in splits.values():
-        if split.content is not None:
-            folder = work_dir / "annotations"
-            folder.mkdir(exist_ok=True)
-            write_whole(folder / split.annotations.name, json.dumps(split.content).encode())
-            split.annotations = folder / split.annotations.name
-    use_data(cfg, splits)
 
 
 def build_model(cfg: Config, source: str) -> nn.Module:
@@ -170,6 +159,9 @@ def _run(cfg: Config, start: Start) -> None:
         logger.info(f"loaded {start.load_from}" + (f"; left out: {report}" if report else ""))
     if cfg.get("sync_bn") and cfg.device == "cuda" and world_size > 1:
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    if cfg.device == "cpu":
+        model = cpu.prepare(model)
+    cv2.setNumThreads(0)  # loader processes are parallel enough; OpenCV's threads would fight torch's
     dataset = build_dataset(cfg.data.train)
     cfg.data.setdefault("val_dataloader", {"samples_per_gpu": cfg.data.samples_per_gpu})
     cfg.gpu_ids = [int(os.environ.get("LOCAL_RANK", "0"))]
@@ -179,9 +171,7 @@ def _run(cfg: Config, start: Start) -> None:
     _say(logger, cfg, dataset, world_size)
     meta = {"seed": cfg.seed, "lightnas_version": lightnas.__version__, "lightnas_config": repr(plain(cfg))}
     try:
-        train_detector(
-            model, dataset, cfg, distributed=world_size > 1, validate=True, timestamp=timestamp, meta=meta
-        )
+        train_detector(model, dataset, cfg, distributed=world_size > 1, validate=True, timestamp=timestamp, meta=meta)
     except FloatingPointError as error:
         raise WorkError(str(error)) from error
 
@@ -190,7 +180,9 @@ def _say(logger: Any, cfg: Config, dataset: Any, world_size: int) -> None:
     """What a person would ask first."""
     batch = cfg.data.samples_per_gpu * world_size
     scale = batch / cfg.auto_scale_lr.base_batch_size if cfg.get("auto_scale_lr", {}).get("enable") else 1.0
-    logger.info(f"{len(dataset)} pictures, {len(dataset.CLASSES)} classes, {cfg.runner.get('max_epochs')} epochs on {cfg.device}")
+    logger.info(
+        f"{len(dataset)} pictures, {len(dataset.CLASSES)} classes, {cfg.runner.get('max_epochs')} epochs on {cfg.device}"
+    )
     logger.info(
         f"learning rate {cfg.optimizer.lr * scale:g}: {cfg.optimizer.lr:g} for 16 pictures a step, "
         f"here {batch} = {world_size} x {cfg.data.samples_per_gpu}"
@@ -212,19 +204,3 @@ def _finish(cfg: Config, path: Path) -> dict[str, Any]:
     }  # fmt: skip
     write_whole(path / RESULT, json.dumps(result, indent=1).encode())
     return result
-
-
-@contextmanager
-def stdout_to_stderr() -> Iterator[None]:
-    """mmcv, mmdet and pycocotools print progress to stdout, which belongs to results. C code included."""
-    sys.stdout.flush()
-    saved = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(saved, 1)
-        os.close(saved)
-
-

@@ -1,13 +1,13 @@
 """A work directory: what a training run leaves behind, and what test, detect and resume read.
 
-    config.py                   everything that decides the run, structure and classes included
-    structure.txt               the structure, where the backbone is one of ours
-    epoch_N.pth, latest.pth     the last checkpoint, and a link to it
-    best_bbox_mAP_epoch_N.pth   the one of the best AP on the val split
-    result.json                 AP of the best checkpoint; its presence says that the run is finished
-    detections.jpg              what it finds on pictures of the val split
-    annotations/                annotation files without what --skip-bad-images left out
-    *.log, *.log.json, tf_logs/ what was said; losses and AP of every epoch; the same for TensorBoard
+config.py                   everything that decides the run, structure and classes included
+structure.txt               the structure, where the backbone is one of ours
+epoch_N.pth, latest.pth     the last checkpoint, and a link to it
+best_bbox_mAP_epoch_N.pth   the one of the best AP on the val split
+result.json                 AP of the best checkpoint; its presence says that the run is finished
+detections.jpg              what it finds on pictures of the val split
+annotations/                annotation files without what --skip-bad-images left out
+*.log, *.log.json, tf_logs/ what was said; losses and AP of every epoch; the same for TensorBoard
 """
 
 from __future__ import annotations
@@ -133,5 +133,7 @@ def _differences(there: Any, here: Any, where: str = "") -> list[str]:
         return [line for key in keys for line in _differences(there.get(key), here.get(key), f"{where}.{key}".lstrip("."))]
     if isinstance(there, list | tuple) and isinstance(here, list | tuple) and len(there) == len(here):
         return [line for i, pair in enumerate(zip(there, here, strict=True)) for line in _differences(*pair, f"{where}.{i}")]
-    same = there == here or (isinstance(there, list | tuple) and isinstance(here, list | tuple) and list(there) == list(here))
+    same = there == here or (
+        isinstance(there, list | tuple) and isinstance(here, list | tuple) and list(there) == list(here)
+    )
     return [] if same else [f"{where} is {str(there)[:60]}, now {str(here)[:60]}"]

@@ -1,4 +1,4 @@
-"""The command line: ``lightnas search | score | export-structure``.
+"""The command line: ``lightnas search | score | export-structure``, the detection commands, and how commands end.
 
 Results go to stdout, progress and messages to stderr. Exit status: 0 done, 1 the work failed, 2 bad input, 130 after
 Ctrl-C, 143 after SIGTERM. Commands import what they need when they run, so ``--help`` answers at once.
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import __version__
+from .cli_detection import COMMANDS
 from .errors import InputError, WorkError, nearest
 
 if TYPE_CHECKING:
@@ -200,6 +201,10 @@ def export_structure(run_dir: Path, rank: int, output: Path | None) -> None:
         write_output(output, text.encode(), "--output")
 
 
+for command in COMMANDS:
+    cli.add_command(command)
+
+
 # --- leaving ------------------------------------------------------------------------------------------------------
 
 
@@ -208,7 +213,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with _terminable():
         try:
             # Not cli.main: it prints a line of its own for Ctrl-C.
-            with cli.make_context("lightnas", list(sys.argv[1:] if arguments is None else arguments)) as ctx:
+            given = list(sys.argv[1:] if arguments is None else arguments)
+            with cli.make_context("lightnas", list(given), obj=given) as ctx:
                 cli.invoke(ctx)
             sys.stdout.flush()
             return 0
@@ -227,9 +233,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _discard_output()
             return _fail(f"{error.filename or 'output'}: {error.strerror or error}", 1)
         except KeyboardInterrupt:
-            return _fail("interrupted; --resume continues a search", INTERRUPTED)
+            return _fail("interrupted; --resume continues", INTERRUPTED)
         except Terminated:
-            return _fail("terminated; --resume continues a search", TERMINATED)
+            return _fail("terminated; --resume continues", TERMINATED)
 
 
 def _discard_output() -> None:
@@ -238,7 +244,9 @@ def _discard_output() -> None:
 
 
 def _fail(message: str, status: int) -> int:
-    print(f"lightnas: {' '.join(message.split())}", file=sys.stderr)
+    """One line on stderr; of several training processes the first one speaks for all."""
+    if os.environ.get("RANK", "0") == "0":
+        print(f"lightnas: {' '.join(message.split())}", file=sys.stderr)
     return status
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .errors import InputError, nearest, shown
+from .files import write_whole
 
 SPLITS = ("train", "val", "test")
 ALIASES = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}
@@ -38,7 +39,9 @@ class CocoSplit:
     n_images: int = 0
 
 
-def find_split(data: Path | None, split: str, annotations: Path | None = None, images: Path | None = None) -> CocoSplit | None:
+def find_split(
+    data: Path | None, split: str, annotations: Path | None = None, images: Path | None = None
+) -> CocoSplit | None:
     """The files of a split: explicit paths, else the usual names in ``data``; None where there is no such split.
 
     Annotation files are ``annotations/instances_train2017.json`` and the like: a name with the split in it. Pictures are
@@ -89,7 +92,9 @@ def _find_images(data: Path, split: str, annotations: Path) -> Path:
     existing = [folder for folder in candidates[:-1] if folder.is_dir()]
     if existing:  # the first picture may be among the missing ones, which the check names
         return existing[0]
-    raise InputError(f"{annotations}: picture {shown(first)} is in none of {', '.join(map(str, candidates))}, expected it there")
+    raise InputError(
+        f"{annotations}: picture {shown(first)} is in none of {', '.join(map(str, candidates))}, expected it there"
+    )
 
 
 def check_split(split: CocoSplit, skip_bad: bool, classes: Sequence[str] | None = None) -> CocoSplit:
@@ -110,8 +115,9 @@ def check_split(split: CocoSplit, skip_bad: bool, classes: Sequence[str] | None 
     categories = _categories(content, split.annotations)
     names = [str(category["name"]) for category in categories]
     if classes is not None and sorted(names) != sorted(classes):
+        difference = _difference(names, classes)
         raise InputError(
-            f"{split.annotations}: its categories are {shown(names)}, expected {shown(list(classes))} ({_difference(names, classes)})"
+            f"{split.annotations}: its categories are {shown(names)}, expected {shown(list(classes))} ({difference})"
         )
     annotations = _annotations_of(content, split.annotations, images, categories)
     bad_images = {image["id"]: why for image in images if (why := _bad_picture(split.images, image)) is not None}
@@ -124,7 +130,9 @@ def check_split(split: CocoSplit, skip_bad: bool, classes: Sequence[str] | None 
         split.skipped.append(f"{len(bad_images)} of {len(images)} pictures of {split.annotations.name} are bad ({examples})")
     if bad_boxes:
         examples = "; ".join(f"annotation {shown(annotations[number].get('id'))} {why}" for number, why in bad_boxes[:3])
-        split.skipped.append(f"{len(bad_boxes)} of {len(annotations)} boxes of {split.annotations.name} are bad ({examples})")
+        split.skipped.append(
+            f"{len(bad_boxes)} of {len(annotations)} boxes of {split.annotations.name} are bad ({examples})"
+        )
     if split.skipped and not skip_bad:
         raise InputError(f"{'; '.join(split.skipped)}; expected whole pictures and boxes inside them, or --skip-bad-images")
     ordered = list(classes) if classes is not None else names
@@ -142,6 +150,15 @@ def check_split(split: CocoSplit, skip_bad: bool, classes: Sequence[str] | None 
     return split
 
 
+def settle(splits: Mapping[str, CocoSplit], folder: Path) -> None:
+    """Write the annotations of splits whose file cannot be used as it is into a folder, and point the splits there."""
+    for split in splits.values():
+        if split.content is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_whole(folder / split.annotations.name, json.dumps(split.content).encode())
+            split.annotations, split.content = folder / split.annotations.name, None
+
+
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         with open(path, "rb") as file:
@@ -151,7 +168,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is not JSON ({str(error)[:80]}), expected a COCO annotation file") from error
     if not isinstance(content, dict):
-        raise InputError(f"{path}: holds a {type(content).__name__}, expected a COCO object with images, annotations, categories")
+        raise InputError(
+            f"{path}: holds a {type(content).__name__}, expected a COCO object with images, annotations, categories"
+        )
     for key in ("images", "annotations", "categories"):
         if not isinstance(content.get(key), list):
             raise InputError(f"{path}: no list '{key}', expected COCO's images, annotations and categories")
@@ -164,7 +183,9 @@ def _images_of(content: dict[str, Any], path: Path) -> list[dict[str, Any]]:
         if not isinstance(image, dict) or not {"id", "file_name", "width", "height"} <= set(image):
             raise InputError(f"{path}: images[{number}] is {shown(image)}, expected id, file_name, width and height")
         if not all(isinstance(image[key], int) and image[key] > 0 for key in ("width", "height")):
-            raise InputError(f"{path}: images[{number}] has width and height {shown((image['width'], image['height']))}, expected pixels")
+            raise InputError(
+                f"{path}: images[{number}] has width and height {shown((image['width'], image['height']))}, expected pixels"
+            )
     _unique([image["id"] for image in images], path, "images")
     return images
 
@@ -190,10 +211,14 @@ def _annotations_of(
     known = {"image_id": {image["id"] for image in images}, "category_id": {category["id"] for category in categories}}
     for number, annotation in enumerate(annotations):
         if not isinstance(annotation, dict) or not {"id", "image_id", "category_id", "bbox"} <= set(annotation):
-            raise InputError(f"{path}: annotations[{number}] is {shown(annotation)}, expected id, image_id, category_id and bbox")
+            raise InputError(
+                f"{path}: annotations[{number}] is {shown(annotation)}, expected id, image_id, category_id and bbox"
+            )
         for key, ids in known.items():
             if annotation[key] not in ids:
-                raise InputError(f"{path}: annotations[{number}] has {key} {shown(annotation[key])}, expected one that the file lists")
+                raise InputError(
+                    f"{path}: annotations[{number}] has {key} {shown(annotation[key])}, expected one that the file lists"
+                )
     _unique([annotation["id"] for annotation in annotations], path, "annotations")
     for annotation in annotations:  # mmdet needs both; not every tool writes them
         annotation.setdefault("iscrowd", 0)

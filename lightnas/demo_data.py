@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def _sources(rng: np.random.Generator) -> list[list[tuple[NDArray[np.uint8], int
     images = np.round(images.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
     order = rng.permutation(len(images))
     ends = np.round(np.cumsum((0, *SHARES)) * len(images)).astype(int)
-    return [[(_ink(images[i]), int(labels[i])) for i in order[a:b]] for a, b in zip(ends, ends[1:], strict=False)]
+    return [[(_ink(images[i]), int(labels[i])) for i in order[a:b]] for a, b in pairwise(ends)]
 
 
 def _ink(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -152,12 +153,17 @@ def _texture(rng: np.random.Generator) -> NDArray[np.float64]:
     canvas = np.full((SIDE, SIDE, 3), rng.uniform(60, 195, 3))
     for grain, strength in ((3, 35), (12, 18), (SIDE, 8)):
         noise = rng.uniform(-1, 1, (grain, grain, 3)) * rng.uniform(0.2, 1) * strength
-        layers = [Image.fromarray(noise[..., c].astype(np.float32)).resize((SIDE, SIDE), Image.Resampling.BICUBIC) for c in range(3)]
+        layers = [
+            Image.fromarray(noise[..., c].astype(np.float32)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+            for c in range(3)
+        ]
         canvas += np.stack([np.asarray(layer) for layer in layers], axis=2)
     return canvas
 
 
-def _paint(canvas: NDArray[np.float64], ink: NDArray[np.uint8], box: tuple[int, int, int, int], rng: np.random.Generator) -> None:
+def _paint(
+    canvas: NDArray[np.float64], ink: NDArray[np.uint8], box: tuple[int, int, int, int], rng: np.random.Generator
+) -> None:
     """Blend a digit into its box, darker or brighter than what lies below by a random contrast."""
     x, y, w, h = box
     alpha = np.asarray(Image.fromarray(ink).resize((w, h), Image.Resampling.BICUBIC), dtype=float)[..., None] / 255

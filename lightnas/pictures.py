@@ -15,6 +15,8 @@ from .files import write_whole
 # Told apart on dark and on bright pictures, by colour-blind eyes too (Okabe and Ito 2008).
 PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
 
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
 
 @dataclass(frozen=True)
 class Box:
@@ -41,7 +43,7 @@ def draw_boxes(picture: Image.Image, boxes: Sequence[Box]) -> Image.Image:
     return copy
 
 
-def _label(draw: ImageDraw.ImageDraw, text: str, at: tuple[float, float], colour: str, font: ImageFont.FreeTypeFont) -> None:
+def _label(draw: ImageDraw.ImageDraw, text: str, at: tuple[float, float], colour: str, font: Font) -> None:
     left, top, right, bottom = draw.textbbox(at, text, font=font)
     draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), fill=colour)
     draw.text(at, text, fill="black", font=font)

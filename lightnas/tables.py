@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
+from .doctor import Finding
 from .problem import Problem
 from .search import Progress as SearchProgress
 from .structure import parse_structure
@@ -74,6 +75,33 @@ def print_scores(rows: list[dict[str, Any]], source: Path, input_size: str, alph
             table.add_row("measured", f"{measured[0]:.9f}", "", "", "", *(f"{h:.3f}" for h in measured[1:]))
             table.add_row("off by", off[0], "", "", "", *off[1:])
     _console().print(table)
+
+
+def print_detection(result: dict[str, Any]) -> None:
+    """The table of ``train-det`` and ``test-det``: average precision, as COCO defines it."""
+    table = _table(
+        f"{result['checkpoint']} on {result['split']}", "AP", "AP50", "AP75", "AP small", "AP medium", "AP large", "pictures"
+    )
+    keys = ("ap", "ap50", "ap75", "ap_s", "ap_m", "ap_l")
+    table.add_row(*("-" if result[key] is None else f"{result[key]:.3f}" for key in keys), f"{result['images']:,}")
+    console = _console()
+    console.print(table)
+    for line in result.get("skipped", ()):
+        console.print(Text(f"left out: {line}"))
+    if "last" in result:
+        console.print(Text(f"{Path(result['last']).parent / 'detections.jpg'}"))
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """The table of ``lightnas doctor``, and what to run where something does not fit."""
+    table = _table("", "package", "found", "expected", "")
+    for finding in findings:
+        table.add_row(finding.name, finding.found, finding.expected, "mend" if finding.mend else "fits")
+    console = _console()
+    console.print(table)
+    for finding in findings:
+        if finding.mend:
+            console.print(Text(f"{finding.name}: {finding.mend}"), soft_wrap=True)
 
 
 def _console() -> Console:

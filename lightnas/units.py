@@ -56,6 +56,19 @@ def parse_size(text: object, what: str) -> tuple[int, int]:
     return size
 
 
+def parse_pair(text: object, what: str) -> tuple[float, float]:
+    """Two factors from ``LO,HI``.
+
+    Raises:
+        InputError: another form, or not 0.1 <= LO <= HI <= 10.
+    """
+    match = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*,\s*([0-9]*\.?[0-9]+)", str(text).strip())
+    low, high = (float(match[1]), float(match[2])) if match else (0.0, 0.0)
+    if not 0.1 <= low <= high <= 10:
+        raise InputError(f"{what} is {shown(text)}, expected LO,HI such as 0.6,1.2")
+    return low, high
+
+
 def format_size(size: tuple[int, int]) -> str:
     """``HxW``, as ``parse_size`` reads it."""
     return f"{size[0]}x{size[1]}"
