@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from mmcv import Config
+from mmcv.cnn import fuse_conv_bn
 from mmcv.parallel import MMDataParallel
 from mmdet.apis import single_gpu_test
 from mmdet.datasets import build_dataloader, build_dataset
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from lightnas.errors import InputError
 
 from .checkpoint import load_weights, read_checkpoint
+from .madnas import MadNas
 
 # Our key, mmdet's.
 METRICS = {"ap": "mAP", "ap50": "mAP_50", "ap75": "mAP_75", "ap_s": "mAP_s", "ap_m": "mAP_m", "ap_l": "mAP_l"}
@@ -33,7 +35,10 @@ def load_detector(cfg: Config, checkpoint: Path, trust: bool = False) -> Any:
     load_weights(model, content["state_dict"], str(checkpoint))
     model.CLASSES = tuple(content.get("meta", {}).get("CLASSES") or ())
     model.cfg = cfg
-    return model.eval()
+    model.eval()
+    if isinstance(model.backbone, MadNas):
+        fuse_conv_bn(model.backbone)  # the same function with fewer steps; for other backbones the pairs are not known to us
+    return model
 
 
 def evaluate(cfg: Config, checkpoint: Path, split: str, trust: bool = False) -> tuple[dict[str, Any], Detections]:

@@ -16,7 +16,7 @@ from lightnas.backbone import CnnNet
 from lightnas.coco import SPLITS, CocoSplit
 from lightnas.errors import InputError, nearest, shown
 from lightnas.files import data_file
-from lightnas.structure import Structure, read_structures, structure_dicts
+from lightnas.structure import Structure, structure_dicts
 
 from .madnas import load_structure
 
@@ -39,6 +39,7 @@ class TrainOptions:
     schedule: str | None = None
     input_size: tuple[int, int] | None = None
     multi_scale: tuple[float, float] | None = None
+    flip: float | None = None
     batch: int | None = None
     workers: int | None = None
     seed: int = 0
@@ -65,6 +66,8 @@ def build_config(options: TrainOptions, splits: dict[str, CocoSplit], device: st
         _set_schedule(cfg, options.schedule)
     if options.input_size or options.multi_scale:
         _set_scales(cfg, options.input_size or TEST_SIZE, options.multi_scale or MULTI_SCALE)
+    if options.flip is not None:
+        _set_flip(cfg, options.flip)
     if options.batch:
         cfg.data.samples_per_gpu = options.batch
     cfg.data.workers_per_gpu = options.workers if options.workers is not None else cfg.data.get("workers_per_gpu", 2)
@@ -251,13 +254,14 @@ def _set_scales(cfg: Config, size: tuple[int, int], multi_scale: tuple[float, fl
                 step.img_scale = (long, short)
 
 
+def _set_flip(cfg: Config, probability: float) -> None:
+    for step in _dicts(_innermost_dataset(cfg.data.train).get("pipeline", [])):
+        if step.get("type") == "RandomFlip":
+            step.flip_ratio = probability
+
+
 def structure_of(cfg: Config) -> Structure | None:
     """The structure of a config's backbone, None where that is none of ours."""
     if cfg.model.backbone.get("type") != "MadNas":
         return None
     return load_structure(cfg.model.backbone.structure_txt)
-
-
-def first_structure(path: Path) -> Structure:
-    """The best structure of a txt."""
-    return read_structures(path)[0]

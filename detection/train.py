@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import Any
 import cv2
 import torch
 from mmcv import Config
+from mmcv.utils.logging import logger_initialized
 from mmdet.apis import set_random_seed, train_detector
 from mmdet.datasets import build_dataset
 from mmdet.models import build_detector
@@ -150,6 +152,7 @@ def _run(cfg: Config, start: Start) -> None:
     rank_zero = first_process(lambda: True) and int(os.environ.get("RANK", "0")) == 0
     world_size = torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
     timestamp = time.strftime("%Y%m%d_%H%M%S")
+    _forget_logger()
     logger = get_root_logger(log_file=f"{cfg.work_dir}/{timestamp}.log" if rank_zero else None, log_level=cfg.log_level)
     set_random_seed(cfg.seed, deterministic=cfg.device == "cuda")
     model = build_model(cfg, "config")
@@ -174,6 +177,15 @@ def _run(cfg: Config, start: Start) -> None:
         train_detector(model, dataset, cfg, distributed=world_size > 1, validate=True, timestamp=timestamp, meta=meta)
     except FloatingPointError as error:
         raise WorkError(str(error)) from error
+
+
+def _forget_logger() -> None:
+    """mmcv keeps its logger for the whole process: a second run would write into the log of the first."""
+    logger_initialized.pop("mmdet", None)
+    logger = logging.getLogger("mmdet")
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        handler.close()
 
 
 def _say(logger: Any, cfg: Config, dataset: Any, world_size: int) -> None:

@@ -74,6 +74,9 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print the
 )
 @click.option("--input-size", metavar="HxW", help="Test at this size.  [default: 800x1333]")
 @click.option("--multi-scale", metavar="LO,HI", help="Train at so many times the test size.  [default: 0.6,1.2]")
+@click.option(
+    "--flip", metavar="P", type=click.FloatRange(0, 1), help="Mirror so many pictures; 0 for digits.  [default: 0.5]"
+)
 @click.option("--batch", metavar="N", type=click.IntRange(1), help="Pictures a step, on each GPU.  [default: 2]")
 @click.option(
     "--workers", metavar="N", type=click.IntRange(0), help="Processes that load pictures, for each GPU.  [default: 2]"
@@ -129,11 +132,9 @@ def _train(structure: Path | None, **given: Any) -> dict[str, Any]:
     )})  # fmt: skip
     found = {name: find_split(given["data"], name, given[f"{name}_json"], given[f"{name}_images"]) for name in SPLITS}
     splits = {name: split for name, split in found.items() if split is not None}
-    names = ("config", "size", "width", "schedule", "batch", "workers", "amp", "cfg_options")
-    said_nothing = (
-        structure is None and not splits and not any(given[name] for name in (*names, "input_size", "multi_scale"))
-    )
-    if given["resume"] and said_nothing:
+    names = ("config", "size", "width", "schedule", "flip", "batch", "workers", "amp", "cfg_options")
+    said = [name for name in (*names, "input_size", "multi_scale") if given[name] not in (None, ()) and given[name] is not False]
+    if given["resume"] and structure is None and not splits and not said:
         return train(None, {}, start)
     if structure is None and given["config"] is None:
         raise InputError("no STRUCTURE.txt and no --config, expected one of them (or --resume with --work-dir)")

@@ -1,0 +1,144 @@
+"""Speed and memory of the backbone against mmdet's ResNet at equal FLOPs: ``python -m benchmarks.detector``.
+
+Everything that is compared is measured in turns in this process, so that a busy machine slows both alike; memory is the
+growth of the peak of a process of its own. FLOPs are those of the backbone alone, as everywhere in lightnas.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+import torch
+from mmcv.cnn import fuse_conv_bn
+from mmdet.models import build_detector
+
+import detection
+from detection import cpu
+from detection.settings import read_config
+from lightnas.cost import cost
+from lightnas.files import data_file
+from lightnas.structure import read_structures
+
+OURS, THEIRS = "maedet_m", "resnet50"
+CONFIGS = {OURS: "gfl_maedet_m", THEIRS: "gfl_r50"}
+# mmdet's ResNet-50 in lightnas's own count: its max pool halves the picture where ours has a stride.
+RESNET50_FLOPS = 83.6e9
+
+
+def detector(name):
+    cfg = read_config(data_file("configs", f"detection/{CONFIGS[name]}.py"))
+    model = build_detector(cfg.model)
+    model.init_weights()
+    return model
+
+
+def train_backbone(model, x):
+    sum(out.mean() for out in model.backbone(x)).backward()
+
+
+def train_detector(model, x):
+    size = x.shape[-1]
+    metas = [{"img_shape": (size, size, 3), "pad_shape": (size, size, 3), "scale_factor": 1.0}] * len(x)
+    boxes = [torch.tensor([[10.0, 10, 80, 90], [100, 60, 200, 200]], device=x.device)] * len(x)
+    labels = [torch.tensor([1, 2], device=x.device)] * len(x)
+    losses = model(x, metas, gt_bboxes=boxes, gt_labels=labels, return_loss=True)
+    sum(sum(values) for values in losses.values()).backward()
+
+
+def infer_backbone(model, x):
+    with torch.no_grad():
+        model.backbone(x)
+
+
+WORK = {
+    "inference, conv and BN fused": (infer_backbone, False),
+    "backbone forward + backward": (train_backbone, True),
+    "detector training step": (train_detector, True),
+}
+
+
+def prepared(name, work, device):
+    model = detector(name)
+    if WORK[work][1]:
+        model.train()
+    else:
+        model.eval()
+        fuse_conv_bn(model.backbone)
+    return cpu.prepare(model) if device == "cpu" else model.cuda()
+
+
+def once(model, work, x):
+    start = time.perf_counter()
+    WORK[work][0](model, x)
+    if x.is_cuda:
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def peak_mb(name, work, arguments):
+    """Peak memory of one name and work, less that of a process that only builds the model."""
+    if arguments.device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        model = prepared(name, work, "cuda")
+        once(model, work, torch.randn(arguments.batch, 3, arguments.side, arguments.side, device="cuda"))
+        return torch.cuda.max_memory_allocated() / 2**20
+    command = [sys.executable, "-m", "benchmarks.detector", "--memory-of", name, work]
+    command += ["--side", str(arguments.side), "--batch", str(arguments.batch)]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
+
+
+def memory_of(name, work, arguments):
+    model = prepared(name, work, "cpu")
+    gc.collect()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    once(model, work, torch.randn(arguments.batch, 3, arguments.side, arguments.side))
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--side", type=int, default=320)
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--memory-of", nargs=2)
+    arguments = parser.parse_args()
+    if arguments.memory_of:
+        memory_of(*arguments.memory_of, arguments)
+        return
+    assert detection
+    flops = {OURS: cost(read_structures(data_file("configs", f"structures/{OURS}.txt"))[0])[0], THEIRS: RESNET50_FLOPS}
+    print(f"{arguments.batch} pictures of {arguments.side} x {arguments.side}, {arguments.device}, median of {arguments.repeats}")
+    print(f"| work | {OURS}, ms | {THEIRS}, ms | time, ratio | time per FLOP, ratio | memory, MB | memory, ratio |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for work in WORK:
+        models = {name: prepared(name, work, arguments.device) for name in (OURS, THEIRS)}
+        x = torch.randn(arguments.batch, 3, arguments.side, arguments.side, device=arguments.device)
+        times = {name: [] for name in models}
+        for repeat in range(arguments.repeats + 1):
+            for name, model in models.items():
+                seconds = once(model, work, x)
+                if repeat:
+                    times[name].append(seconds)
+        ms = {name: 1000 * statistics.median(values) for name, values in times.items()}
+        del models
+        mb = {name: peak_mb(name, work, arguments) for name in (OURS, THEIRS)}
+        ratio = ms[OURS] / ms[THEIRS]
+        print(
+            f"| {work} | {ms[OURS]:.0f} | {ms[THEIRS]:.0f} | {ratio:.2f} | {ratio * flops[THEIRS] / flops[OURS]:.2f} "
+            f"| {mb[OURS]:.0f} / {mb[THEIRS]:.0f} | {mb[OURS] / mb[THEIRS]:.2f} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

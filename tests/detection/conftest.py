@@ -1,0 +1,49 @@
+import os
+from importlib.util import find_spec
+
+import pytest
+
+from lightnas.structure import format_structures, parse_structure
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+# `make test-fast` has no mmcv; `make test` asks `lightnas doctor` first, so nothing is left out there unseen.
+collect_ignore_glob = ["test_*.py"] if find_spec("mmcv") is None else []
+
+if not collect_ignore_glob:
+    import detection  # noqa: F401 (before mmcv: where torchvision is missing, mmcv cannot be imported without it)
+
+STEM, BLOCK = "ConvKXBNRELU", "SuperResK1KXK1"
+SMALL = [
+    {"class": STEM, "in": 3, "out": 8, "s": 2, "k": 3},
+    {"class": BLOCK, "in": 8, "out": 16, "s": 2, "k": 3, "L": 1, "btn": 8},
+    {"class": BLOCK, "in": 16, "out": 24, "s": 2, "k": 5, "L": 2, "btn": 8},
+    {"class": BLOCK, "in": 24, "out": 32, "s": 2, "k": 3, "L": 1, "btn": 8},
+    {"class": BLOCK, "in": 32, "out": 40, "s": 2, "k": 3, "L": 1, "btn": 16},
+]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    import torch
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def structure(tmp_path_factory):
+    """A structure txt so small that training takes seconds."""
+    path = tmp_path_factory.mktemp("structure") / "small.txt"
+    path.write_text(format_structures([parse_structure(SMALL)]))
+    return path
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory):
+    """A folder in COCO format: 20 pictures to train on."""
+    from lightnas.demo_data import Splits, write_demo_data
+
+    path = tmp_path_factory.mktemp("data") / "digits"
+    write_demo_data(path, Splits(train=20, val=6, test=4))
+    return path

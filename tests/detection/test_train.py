@@ -1,0 +1,351 @@
+"""Training, testing and detecting from the command line, on twenty small pictures."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from detection.checkpoint import read_checkpoint
+from lightnas.cli import main
+from lightnas.structure import format_structures, parse_structure, read_structures
+
+from ..conftest import published
+from .conftest import SMALL
+
+QUICK = [
+    "--width",
+    "64",
+    "--input-size",
+    "96x96",
+    "--batch",
+    "4",
+    "--workers",
+    "0",
+    "--cfg-options",
+    "model.bbox_head.stacked_convs=1",
+]
+
+
+def call(capfd, *arguments, status=0):
+    """stdout and stderr of a command."""
+    found = main([str(argument) for argument in arguments])
+    out, err = capfd.readouterr()
+    assert found == status, err[-2000:]
+    return out, err
+
+
+def refused(capfd, *arguments, status=2):
+    """The one line, the last of stderr, of a command that fails before or while it works."""
+    out, err = call(capfd, *arguments, status=status)
+    lines = [line for line in err.splitlines() if line.startswith("lightnas: ")]
+    assert out == "" and len(lines) == 1 and "Traceback" not in err, err
+    return lines[0]
+
+
+def train(capfd, structure, digits, work_dir, *more, epochs=1):
+    out, err = call(
+        capfd,
+        "train-det",
+        structure,
+        "--data",
+        digits,
+        "--schedule",
+        epochs,
+        "--work-dir",
+        work_dir,
+        "--json",
+        *QUICK,
+        *more,
+    )
+    return json.loads(out), err
+
+
+def losses(work_dir):
+    """(epoch, step, loss) of every line of the training log, over all of its files."""
+    lines = [json.loads(line) for path in sorted(work_dir.glob("*.log.json")) for line in path.read_text().splitlines()]
+    return [(line["epoch"], line["iter"], line["loss"]) for line in lines if line.get("mode") == "train"]
+
+
+def weights(path):
+    return read_checkpoint(path, trust=False)["state_dict"]
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.fixture(scope="module")
+def trained(structure, digits, tmp_path_factory):
+    """A work directory of one epoch."""
+    path = tmp_path_factory.mktemp("work") / "run"
+    arguments = ["train-det", structure, "--data", digits, "--schedule", 1, "--work-dir", path, *QUICK]
+    assert main([str(argument) for argument in arguments]) == 0
+    return path
+
+
+def test_a_work_directory(trained, structure):
+    names = {path.name for path in trained.iterdir()}
+    assert {"config.py", "structure.txt", "result.json", "detections.jpg", "epoch_1.pth", "latest.pth", "tf_logs"} <= names
+    assert read_structures(trained / "structure.txt") == read_structures(structure)
+    result = json.loads((trained / "result.json").read_text())
+    assert result["classes"] == list("0123456789") and {"ap", "ap50", "ap75", "ap_s", "ap_m", "ap_l"} <= result.keys()
+    meta = read_checkpoint(trained / "epoch_1.pth", trust=False)["meta"]
+    assert tuple(meta["CLASSES"]) == tuple("0123456789") and "SuperResK1KXK1" in meta["lightnas_config"]
+    assert Image.open(trained / "detections.jpg").width > 96
+    assert len(losses(trained)) >= 2
+
+
+def test_says_the_learning_rate_aloud(capfd, structure, digits, tmp_path):
+    _, err = train(capfd, structure, digits, tmp_path / "w")
+    assert "learning rate 0.005: 0.02 for 16 pictures a step, here 4 = 1 x 4" in err
+    assert "eta:" in err
+
+
+def test_same_seed_same_losses(capfd, structure, digits, tmp_path):
+    train(capfd, structure, digits, tmp_path / "a")
+    train(capfd, structure, digits, tmp_path / "b")
+    train(capfd, structure, digits, tmp_path / "c", "--seed", 1)
+    assert losses(tmp_path / "a") == losses(tmp_path / "b") != losses(tmp_path / "c")
+    assert same(weights(tmp_path / "a/epoch_1.pth"), weights(tmp_path / "b/epoch_1.pth"))
+
+
+def killed_after_first_epoch(arguments, work_dir, number=signal.SIGKILL):
+    """Start a training run in a process of its own, and kill it in its second epoch."""
+    command = [sys.executable, "-m", "lightnas", *map(str, arguments)]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=env)
+    deadline = time.monotonic() + 300
+    while not (work_dir / "epoch_1.pth").exists():
+        assert process.poll() is None, process.stderr.read()[-2000:]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(number)
+    process.stderr.read()
+    return process.wait()
+
+
+def test_a_killed_run_resumes_to_the_same_end(capfd, structure, digits, tmp_path):
+    """Epoch 2 after a kill draws and computes what it would have without one."""
+    train(capfd, structure, digits, tmp_path / "whole", epochs=2)
+    arguments = ["train-det", structure, "--data", digits, "--schedule", 2, "--work-dir", tmp_path / "killed", *QUICK]
+    assert killed_after_first_epoch(arguments, tmp_path / "killed") == -signal.SIGKILL
+    assert not (tmp_path / "killed/result.json").exists()
+    out, _ = call(capfd, "train-det", "--resume", "--work-dir", tmp_path / "killed", "--json")
+    assert json.loads(out)["last"].endswith("epoch_2.pth")
+    assert same(weights(tmp_path / "whole/epoch_2.pth"), weights(tmp_path / "killed/epoch_2.pth"))
+    assert not [path for path in (tmp_path / "killed").iterdir() if path.name.endswith(".part")]
+    # A finished run says its result again, and changes nothing.
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "killed").glob("*.pth")}
+    again, _ = call(capfd, "train-det", "--resume", "--work-dir", tmp_path / "killed", "--json")
+    assert json.loads(again) == json.loads(out)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "killed").glob("*.pth")} == before
+
+
+def test_ctrl_c(structure, digits, tmp_path):
+    arguments = ["train-det", structure, "--data", digits, "--schedule", 9, "--work-dir", tmp_path / "w", *QUICK]
+    assert killed_after_first_epoch(arguments, tmp_path / "w", signal.SIGINT) == 130
+
+
+def test_two_processes(capfd, structure, digits, tmp_path):
+    """torchrun's way: gloo on the CPU trains, evaluates and leaves one work directory."""
+    out, err = call(capfd, "train-det", structure, "--data", digits, "--schedule", 1, "--work-dir", tmp_path / "w",
+                    "--device", "cpu", "--gpus", 2, "--json", *QUICK)  # fmt: skip
+    assert "here 8 = 2 x 4" in err
+    assert json.loads(out)["checkpoint"].endswith(".pth")
+    assert (tmp_path / "w/result.json").exists()
+
+
+def test_two_processes_fail_as_one_does(capfd, structure, tmp_path):
+    line = refused(capfd, "train-det", structure, "--data", tmp_path, "--gpus", 2, "--device", "cpu")
+    assert "holds no annotations" in line
+
+
+def test_gradients_of_two_processes_are_those_of_one(tmp_path, structure):
+    """On the joined batch, objects shared out unevenly."""
+    script = Path(__file__).parent / "gradients.py"
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    arguments = [str(script), str(structure), str(tmp_path)]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    for command in ([sys.executable, *arguments], [*launch, *arguments]):
+        subprocess.run(command, check=True, env=env, capture_output=True, timeout=300)
+    alone, together = (torch.load(tmp_path / f"{n}.pth", weights_only=True) for n in (1, 2))
+    assert alone.keys() == together.keys() and len(alone) > 50
+    largest = max(float(value.abs().max()) for value in alone.values())
+    for key, value in alone.items():
+        assert torch.allclose(value, together[key], rtol=1e-4, atol=1e-5 * largest), key
+
+
+# --- test-det and detect --------------------------------------------------------------------------------------------
+
+
+def test_test_det(capfd, trained, digits):
+    from_dir = json.loads(call(capfd, "test-det", trained, "--json")[0])
+    from_checkpoint = json.loads(call(capfd, "test-det", trained / "epoch_1.pth", "--json")[0])
+    from_config = json.loads(
+        call(capfd, "test-det", trained / "config.py", trained / "epoch_1.pth", "--data", digits, "--json")[0]
+    )
+    keys = ("ap", "ap50", "ap75", "images")
+    assert [from_dir[key] for key in keys] == [from_checkpoint[key] for key in keys] == [from_config[key] for key in keys]
+    assert from_dir["images"] == 4
+    assert "AP50" in call(capfd, "test-det", trained)[0]
+
+
+def test_detect_needs_the_checkpoint_alone(capfd, trained, digits, tmp_path):
+    moved = shutil.copy(trained / "epoch_1.pth", tmp_path / "moved.pth")
+    pictures = sorted((digits / "val").iterdir())[:2]
+    twin = tmp_path / pictures[0].name
+    shutil.copy(pictures[0], twin)
+    out, _ = call(capfd, "detect", moved, *pictures, twin, "--output", tmp_path / "out", "--score-thr", "0", "--json")
+    found = json.loads(out)["images"]
+    assert json.loads((tmp_path / "out/detections.json").read_text()) == found
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"detections.json", pictures[0].name, pictures[1].name, f"{pictures[0].stem}-2.jpg"}
+    scores = [detection["score"] for detection in found[0]["detections"]]
+    assert scores == sorted(scores, reverse=True)
+    assert all(detection["class"] in "0123456789" and len(detection["bbox"]) == 4 for detection in found[0]["detections"])
+
+
+def test_a_moved_work_directory_resumes_and_tests(capfd, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "moved", symlinks=True)
+    assert json.loads(call(capfd, "test-det", tmp_path / "moved", "--json")[0])["images"] == 4
+    call(capfd, "train-det", "--resume", "--work-dir", tmp_path / "moved")
+
+
+def test_load_from(capfd, trained, structure, digits, tmp_path):
+    _, err = train(capfd, structure, digits, tmp_path / "w", "--load-from", trained / "epoch_1.pth")
+    assert "loaded" in err
+
+
+# --- mistakes -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def base(structure, digits, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return ["train-det", str(structure), "--data", str(digits), "--schedule", "1", "--work-dir", "w", *QUICK]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--schedule", "5x"], "--schedule is '5x'"),
+        (["--width", "65"], "--width is 65"),
+        (["--input-size", "9x9"], "--input-size"),
+        (["--multi-scale", "2"], "--multi-scale is '2', expected LO,HI"),
+        (["--amp"], "--amp"),
+        (["--device", "cuda"], "--device cuda"),
+        (["--data", "nowhere"], "--data nowhere is no directory"),
+        (["--train-json", "nowhere.json"], "--train-json nowhere.json is no file"),
+        (["--config", "nowhere.py"], "nowhere.py"),
+        (["--load-from", "nowhere.pth"], "nowhere.pth"),
+        (["--cfg-options", "model.backone.x=1"], "did you mean 'backbone'"),
+        (["--cfg-options", "model.neck.type=FPNN"], "its model cannot be built"),
+        (["--resume", "--overwrite"], "--resume and --overwrite"),
+        (["--gpus", "512"], "--gpus is 512"),
+        (["--size", "xl"], "--size"),
+    ],
+)
+def test_mistakes(capfd, base, change, message):
+    if torch.cuda.is_available() and change[0] in ("--amp", "--device"):
+        pytest.skip("there is a GPU")
+    assert message in refused(capfd, *base, *change)
+    assert not Path("w/config.py").exists() or "--load-from" in change
+
+
+def test_no_structure_and_no_data(capfd, structure, base):
+    assert "no STRUCTURE.txt and no --config" in refused(capfd, "train-det", "--data", base[3])
+    assert "no --data" in refused(capfd, "train-det", structure)
+    assert "nowhere.txt" in refused(capfd, "train-det", "nowhere.txt", "--data", base[3])
+
+
+def test_existing_work_directory(capfd, trained, base, tmp_path):
+    shutil.copytree(trained, "w", symlinks=True)
+    assert "expected a new directory, --resume or --overwrite" in refused(capfd, *base)
+    (tmp_path / "other.txt").write_text(format_structures([parse_structure([*SMALL[:4], {**SMALL[4], "out": 48}])]))
+    other = ["train-det", "other.txt", *base[2:]]
+    assert "run of another structure" in refused(capfd, *other, "--resume")
+    assert "lr_config" in refused(capfd, *base, "--resume", "--schedule", "1x")
+    assert (Path("w") / "epoch_1.pth").read_bytes() == (trained / "epoch_1.pth").read_bytes()
+    Path("mine").mkdir()
+    Path("mine/thesis.txt").write_text("x")
+    for option in ("--resume", "--overwrite"):
+        refused(capfd, *base, "--work-dir", "mine", option)
+    assert Path("mine/thesis.txt").exists()
+    Path("w/notes.txt").write_text("mine")
+    call(capfd, *base, "--overwrite")
+    assert Path("w/notes.txt").exists() and Path("w/result.json").exists()
+
+
+def test_bad_pictures(capfd, base, digits):
+    shutil.copytree(digits, "data")
+    pictures = sorted(Path("data/train").iterdir())
+    pictures[0].unlink()
+    pictures[1].write_bytes(pictures[1].read_bytes()[:900])
+    base[3] = "data"
+    assert "2 of 20 pictures" in refused(capfd, *base)
+    _, err = call(capfd, *base, "--skip-bad-images")
+    assert "left out: 2 of 20 pictures" in err and "18 pictures" in err
+    assert Path("w/annotations/instances_train.json").exists()
+
+
+def test_checkpoint_of_another_structure(capfd, trained, tmp_path):
+    text = (trained / "config.py").read_text()
+    (tmp_path / "other.py").write_text(re.sub(r'"L": 2', '"L": 3', text))
+    message = refused(capfd, "test-det", tmp_path / "other.py", trained / "epoch_1.pth")
+    assert "weights and model disagree" in message and "missing" in message
+
+
+def test_categories_that_do_not_match(capfd, trained, digits, tmp_path):
+    shutil.copytree(digits, tmp_path / "data")
+    path = tmp_path / "data/annotations/instances_test.json"
+    path.write_text(path.read_text().replace('"name": "7"', '"name": "seven"'))
+    message = refused(capfd, "test-det", trained, "--data", tmp_path / "data")
+    assert "not known: seven" in message and "missing: 7" in message
+
+
+def test_no_checkpoint_and_no_picture(capfd, trained, digits, tmp_path):
+    picture = next((digits / "val").iterdir())
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    checkpoint = trained / "epoch_1.pth"
+    assert "broken.jpg: cannot be read as a picture" in refused(
+        capfd, "detect", checkpoint, tmp_path / "broken.jpg", "--output", tmp_path / "o"
+    )
+    assert "nowhere.pth" in refused(capfd, "detect", "nowhere.pth", picture, "--output", tmp_path / "o")
+    torch.save(torch.nn.Linear(1, 1).state_dict(), tmp_path / "plain.pth")
+    assert "carries no config" in refused(capfd, "detect", tmp_path / "plain.pth", picture, "--output", tmp_path / "o")
+    assert "does not exist" in refused(capfd, "test-det", tmp_path / "nowhere")
+    assert "holds no config.py" in refused(capfd, "test-det", tmp_path)
+
+
+def test_a_published_size_is_the_default(capfd, tmp_path, digits):
+    """No --size: the widths of MAE-DET-M, and the structure's own in_channels."""
+    from detection.settings import TrainOptions, build_config
+    from lightnas.coco import check_split, find_split
+
+    (tmp_path / "s.txt").write_text(format_structures([parse_structure(published("s"))]))
+    splits = {name: check_split(find_split(digits, name), False) for name in ("train", "val", "test")}
+    cfg = build_config(TrainOptions(structure=tmp_path / "s.txt"), splits, "cpu")
+    assert cfg.model.neck.in_channels == [48, 272, 1024, 2048] and cfg.model.neck.out_channels == 256
+    assert cfg.model.bbox_head.num_classes == 10 and cfg.runner.max_epochs == 73
+    small = build_config(TrainOptions(structure=tmp_path / "s.txt", size="s", schedule="1x"), splits, "cpu")
+    assert small.model.bbox_head.feat_channels == 192 and small.lr_config.step == [8, 11] and small.runner.max_epochs == 12
+    scaled = build_config(TrainOptions(structure=tmp_path / "s.txt", input_size=(192, 192)), splits, "cpu")
+    assert scaled.data.train.pipeline[2].img_scale == [(230, 115), (230, 230)]
+    assert scaled.data.val.pipeline[1].img_scale == (192, 192)
+
+
+def test_picture_boxes():
+    from detection.pictures import boxes_of
+
+    found = [np.array([[0, 0, 5, 5, 0.4], [1, 1, 2, 2, 0.2]]), np.array([[0, 0, 5, 5, 0.9]])]
+    assert [(box.name, round(box.score, 2)) for box in boxes_of(found, ("a", "b"), 0.3)] == [("b", 0.9), ("a", 0.4)]
