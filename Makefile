@@ -1,21 +1,44 @@
-# make search   a virtual environment, lightnas with its light dependencies, and a first search
-# make test     what the tests need, and the tests
-# make lint     ruff and mypy, in the tested versions
-# make wheel    the wheel, installed into an environment of its own and tried outside the checkout
-# make bench    the figures of the README;  make picture  its picture
+# make search      a virtual environment, lightnas with its light dependencies, and a first search
+# make det         an environment for the detection stage too: torch, mmcv-full built from its source (about ten minutes), mmdet
+# make demo        from a FLOPs budget to a trained detector and pictures with boxes, on a CPU
+# make test        what the tests need, detection included, and the tests;  make test-fast  without mmcv and mmdet
+# make lint        ruff and mypy, in the tested versions
+# make wheel       the wheel, installed into an environment of its own and tried outside the checkout
+# make bench       the figures of the README on the search;  make picture  its picture
+# make bench-det   those on the detector: speed and memory;  make bench-flops  training at equal FLOPs, after make demo
 
 PYTHON ?= python3
 BIN := .venv/bin
+DET := .venv-det/bin
+DEMO := outputs/demo
+DEMO_TRAINING := --schedule 10 --input-size 192x192 --multi-scale 0.84,1 --flip 0 --width 64 --batch 8 --workers 1 \
+	--cfg-options model.bbox_head.stacked_convs=2
 
 # Two OpenMP threads that spin against each other can be slower than one.
 export OMP_WAIT_POLICY := passive
 
-.PHONY: search test lint wheel bench picture clean
+.PHONY: search det demo test test-fast lint wheel bench bench-det bench-flops picture clean
 
 search: .venv/ready
 	$(BIN)/lightnas search --budget-flops resnet50
 
-test: .venv/ready-test
+det: .venv-det/ready
+	$(DET)/lightnas doctor
+
+demo: .venv-det/ready
+	rm -rf $(DEMO)
+	$(DET)/lightnas search --budget-flops 0.15G --budget-params 0.8M --budget-layers 25 --max-channels 256 \
+		--input-size 192x192 --output $(DEMO)/search
+	$(DET)/lightnas demo-data $(DEMO)/digits
+	$(DET)/lightnas train-det $(DEMO)/search/structure.txt --data $(DEMO)/digits --work-dir $(DEMO)/detector $(DEMO_TRAINING)
+	$(DET)/lightnas test-det $(DEMO)/detector
+	$(DET)/lightnas detect $(DEMO)/detector/best_*.pth $(DEMO)/digits/test/00000[1-4].jpg --output $(DEMO)/found
+
+test: .venv-det/ready
+	$(DET)/lightnas doctor
+	$(DET)/python -m pytest
+
+test-fast: .venv/ready-test
 	$(BIN)/python -m pytest
 
 lint: .venv/ready-test
@@ -25,6 +48,12 @@ lint: .venv/ready-test
 
 bench: .venv/ready-test
 	$(BIN)/python -m benchmarks.search
+
+bench-det: .venv-det/ready
+	$(DET)/python -m benchmarks.detector
+
+bench-flops: .venv-det/ready
+	$(DET)/python -m benchmarks.equal_flops $(DEMO)/search/structure.txt $(DEMO)/digits outputs/equal-flops $(DEMO_TRAINING)
 
 picture: .venv/ready-test
 	$(BIN)/pip install --quiet -c tests/constraints.txt -e '.[plot]'
@@ -36,6 +65,7 @@ wheel: .venv/ready
 	$(PYTHON) -m venv dist/env
 	dist/env/bin/pip install --quiet dist/lightnas-*.whl
 	cd dist/env && bin/lightnas search --preset maedet-s --output run --overwrite
+	ls dist/env/lib/python3*/site-packages/lightnas/configs/detection/_base_/gflv2.py
 	cd dist/env && bin/lightnas export-structure run | cmp - ../../configs/structures/maedet_s.txt
 
 .venv/ready: setup.cfg pyproject.toml
@@ -47,5 +77,14 @@ wheel: .venv/ready
 	$(BIN)/pip install --quiet -c tests/constraints.txt -e '.[test,dask,torch]'
 	touch $@
 
+# mmcv-full compiles against the torch that is there, hence no build isolation; -g0 leaves out 76 MB of debug symbols. A
+# wheel without its operators would be built without a word, so they are imported at the end.
+.venv-det/ready: setup.cfg pyproject.toml tests/constraints.txt
+	$(PYTHON) -m venv .venv-det
+	$(DET)/pip install --quiet -c tests/constraints.txt -e '.[det,test,dask]'
+	MMCV_WITH_OPS=1 CFLAGS=-g0 $(DET)/pip install --quiet -c tests/constraints.txt --no-build-isolation mmcv-full==1.7.2
+	$(DET)/lightnas doctor
+	touch $@
+
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv .venv-det build dist *.egg-info

@@ -18,20 +18,19 @@ import time
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import torch
+
+import detection  # noqa: F401 (where torchvision is missing, mmcv cannot be imported before it)
+
+# isort: split
 from mmcv.cnn import fuse_conv_bn
 from mmdet.models import build_detector
 
-import detection
 from detection import cpu
 from detection.settings import read_config
-from lightnas.cost import cost
 from lightnas.files import data_file
-from lightnas.structure import read_structures
 
 OURS, THEIRS = "maedet_m", "resnet50"
 CONFIGS = {OURS: "gfl_maedet_m", THEIRS: "gfl_r50"}
-# mmdet's ResNet-50 in lightnas's own count: its max pool halves the picture where ours has a stride.
-RESNET50_FLOPS = 83.6e9
 
 
 def detector(name):
@@ -39,6 +38,23 @@ def detector(name):
     model = build_detector(cfg.model)
     model.init_weights()
     return model
+
+
+def counted_flops(model, side):
+    """FLOPs of the backbone as lightnas counts them: multiply-accumulates of convolutions, 2 an output element of BN."""
+    total = 0
+
+    def count(module, _, output):
+        nonlocal total
+        per_element = module.in_channels * module.kernel_size[0] ** 2 if isinstance(module, torch.nn.Conv2d) else 2
+        total += output.numel() * per_element
+
+    counted = [m for m in model.backbone.modules() if isinstance(m, torch.nn.Conv2d | torch.nn.BatchNorm2d)]
+    handles = [module.register_forward_hook(count) for module in counted]
+    infer_backbone(model, torch.zeros(1, 3, side, side))
+    for handle in handles:
+        handle.remove()
+    return total
 
 
 def train_backbone(model, x):
@@ -115,9 +131,11 @@ def main():
     if arguments.memory_of:
         memory_of(*arguments.memory_of, arguments)
         return
-    assert detection
-    flops = {OURS: cost(read_structures(data_file("configs", f"structures/{OURS}.txt"))[0])[0], THEIRS: RESNET50_FLOPS}
-    print(f"{arguments.batch} pictures of {arguments.side} x {arguments.side}, {arguments.device}, median of {arguments.repeats}")
+    flops = {name: counted_flops(detector(name), arguments.side) for name in (OURS, THEIRS)}
+    print(", ".join(f"{name} {value / 1e9:.2f} GFLOPs" for name, value in flops.items()))
+    print(
+        f"{arguments.batch} pictures of {arguments.side} x {arguments.side}, {arguments.device}, median of {arguments.repeats}"
+    )
     print(f"| work | {OURS}, ms | {THEIRS}, ms | time, ratio | time per FLOP, ratio | memory, MB | memory, ratio |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for work in WORK:
@@ -133,11 +151,10 @@ def main():
         del models
         mb = {name: peak_mb(name, work, arguments) for name in (OURS, THEIRS)}
         ratio = ms[OURS] / ms[THEIRS]
-        print(
-            f"| {work} | {ms[OURS]:.0f} | {ms[THEIRS]:.0f} | {ratio:.2f} | {ratio * flops[THEIRS] / flops[OURS]:.2f} "
-            f"| {mb[OURS]:.0f} / {mb[THEIRS]:.0f} | {mb[OURS] / mb[THEIRS]:.2f} |",
-            flush=True,
-        )
+        per_flop = ratio * flops[THEIRS] / flops[OURS]
+        row = [work, *(f"{value:.0f}" for value in ms.values()), f"{ratio:.2f}", f"{per_flop:.2f}"]
+        row += [f"{mb[OURS]:.0f} / {mb[THEIRS]:.0f}", f"{mb[OURS] / mb[THEIRS]:.2f}"]
+        print(f"| {' | '.join(row)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from lightnas.structure import format_structures, parse_structure, read_structur
 from lightnas.units import format_count
 
 SIZE = (192, 192)
-TRAINING = Path(__file__).with_name("demo_training.txt").read_text().split()
 
 
 def resnet_style(limit):
@@ -40,13 +39,23 @@ def resnet_style(limit):
     return at(width)
 
 
-def trained(structure, data, folder, seed):
+def trained(structure, data, folder, seed, options):
     """AP, AP50 and minutes of one training run."""
     lightnas = [sys.executable, "-m", "lightnas"]
     start = time.monotonic()
-    command = ["train-det", str(structure), "--data", str(data), "--work-dir", str(folder), "--seed", str(seed), "--overwrite"]
+    command = [
+        "train-det",
+        str(structure),
+        "--data",
+        str(data),
+        "--work-dir",
+        str(folder),
+        "--seed",
+        str(seed),
+        "--overwrite",
+    ]
     with open(folder.with_suffix(".log"), "w") as log:
-        subprocess.run([*lightnas, *command, *TRAINING], check=True, stdout=log, stderr=log)
+        subprocess.run([*lightnas, *map(str, command)], check=True, stdout=log, stderr=log)
     minutes = (time.monotonic() - start) / 60
     out = subprocess.run([*lightnas, "test-det", str(folder), "--json"], check=True, capture_output=True, text=True).stdout
     result = json.loads(out)
@@ -59,7 +68,7 @@ def main():
     parser.add_argument("data", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
-    arguments = parser.parse_args()
+    arguments, options = parser.parse_known_args()  # what is left are options of train-det
     arguments.output.mkdir(parents=True, exist_ok=True)
     ours = read_structures(arguments.structure)[0]
     structures = {"searched": ours, "ResNet-style": resnet_style(cost(ours, SIZE)[0])}
@@ -68,7 +77,7 @@ def main():
         for name, structure in structures.items():
             path = arguments.output / f"{name}.txt"
             path.write_text(format_structures([structure]))
-            rows[name].append(trained(path, arguments.data, arguments.output / f"{name}-{seed}", seed))
+            rows[name].append(trained(path, arguments.data, arguments.output / f"{name}-{seed}", seed, options))
             print(f"{name}, seed {seed}: AP {rows[name][-1][0]:.3f}", file=sys.stderr, flush=True)
     print("| backbone | FLOPs | params | layers | AP, mean and spread | AP50, mean | minutes |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")

@@ -133,7 +133,9 @@ def _train(structure: Path | None, **given: Any) -> dict[str, Any]:
     found = {name: find_split(given["data"], name, given[f"{name}_json"], given[f"{name}_images"]) for name in SPLITS}
     splits = {name: split for name, split in found.items() if split is not None}
     names = ("config", "size", "width", "schedule", "flip", "batch", "workers", "amp", "cfg_options")
-    said = [name for name in (*names, "input_size", "multi_scale") if given[name] not in (None, ()) and given[name] is not False]
+    said = [
+        name for name in (*names, "input_size", "multi_scale") if given[name] not in (None, ()) and given[name] is not False
+    ]
     if given["resume"] and structure is None and not splits and not said:
         return train(None, {}, start)
     if structure is None and given["config"] is None:
