@@ -11,8 +11,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 DET := .venv-det/bin
 DEMO := outputs/demo
-DEMO_TRAINING := --schedule 10 --input-size 192x192 --multi-scale 0.84,1 --flip 0 --width 64 --batch 8 --workers 1 \
-	--cfg-options model.bbox_head.stacked_convs=2
+DEMO_TRAINING := --schedule 10 --optimizer adamw --input-size 192x192 --multi-scale 0.84,1 --flip 0 --width 64 \
+	--batch 8 --workers 1 --cfg-options model.bbox_head.stacked_convs=2
 
 # Two OpenMP threads that spin against each other can be slower than one.
 export OMP_WAIT_POLICY := passive

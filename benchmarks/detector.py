@@ -133,9 +133,8 @@ def main():
         return
     flops = {name: counted_flops(detector(name), arguments.side) for name in (OURS, THEIRS)}
     print(", ".join(f"{name} {value / 1e9:.2f} GFLOPs" for name, value in flops.items()))
-    print(
-        f"{arguments.batch} pictures of {arguments.side} x {arguments.side}, {arguments.device}, median of {arguments.repeats}"
-    )
+    pictures = f"{arguments.batch} pictures of {arguments.side} x {arguments.side}"
+    print(f"{pictures}, {arguments.device}, median of {arguments.repeats}")
     print(f"| work | {OURS}, ms | {THEIRS}, ms | time, ratio | time per FLOP, ratio | memory, MB | memory, ratio |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for work in WORK:

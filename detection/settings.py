@@ -22,6 +22,11 @@ from .madnas import load_structure
 
 # Epochs and the epochs after which the learning rate falls to a tenth.
 SCHEDULES = {"1x": (12, [8, 11]), "2x": (24, [16, 22]), "3x": (36, [28, 34]), "6x": (73, [65, 71])}
+# Both for 16 pictures a step. AdamW learns faster where epochs are few; SGD is the published one.
+OPTIMIZERS = {
+    "sgd": {"type": "SGD", "lr": 0.02, "momentum": 0.9, "weight_decay": 1e-4},
+    "adamw": {"type": "AdamW", "lr": 0.002, "weight_decay": 0.05},
+}
 WIDTHS = {"s": 192, "m": 256, "l": 256}
 TEST_SIZE = (800, 1333)
 MULTI_SCALE = (0.6, 1.2)
@@ -37,6 +42,7 @@ class TrainOptions:
     size: str | None = None
     width: int | None = None
     schedule: str | None = None
+    optimizer: str | None = None
     input_size: tuple[int, int] | None = None
     multi_scale: tuple[float, float] | None = None
     flip: float | None = None
@@ -64,6 +70,8 @@ def build_config(options: TrainOptions, splits: dict[str, CocoSplit], device: st
         _set_width(cfg, options.width or WIDTHS[str(options.size)])
     if options.schedule:
         _set_schedule(cfg, options.schedule)
+    if options.optimizer:
+        cfg.optimizer = dict(OPTIMIZERS[options.optimizer])
     if options.input_size or options.multi_scale:
         _set_scales(cfg, options.input_size or TEST_SIZE, options.multi_scale or MULTI_SCALE)
     if options.flip is not None:

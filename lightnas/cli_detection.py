@@ -72,6 +72,9 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print the
     metavar="1x|2x|3x|6x|EPOCHS",
     help="12, 24, 36 or 73 epochs with steps, or a number, cosine.  [default: 6x]",
 )
+@click.option(
+    "--optimizer", metavar="NAME", type=click.Choice(["sgd", "adamw"]), help="adamw: for few epochs.  [default: sgd]"
+)
 @click.option("--input-size", metavar="HxW", help="Test at this size.  [default: 800x1333]")
 @click.option("--multi-scale", metavar="LO,HI", help="Train at so many times the test size.  [default: 0.6,1.2]")
 @click.option(
@@ -132,7 +135,7 @@ def _train(structure: Path | None, **given: Any) -> dict[str, Any]:
     )})  # fmt: skip
     found = {name: find_split(given["data"], name, given[f"{name}_json"], given[f"{name}_images"]) for name in SPLITS}
     splits = {name: split for name, split in found.items() if split is not None}
-    names = ("config", "size", "width", "schedule", "flip", "batch", "workers", "amp", "cfg_options")
+    names = ("config", "size", "width", "schedule", "optimizer", "flip", "batch", "workers", "amp", "cfg_options")
     said = [
         name for name in (*names, "input_size", "multi_scale") if given[name] not in (None, ()) and given[name] is not False
     ]

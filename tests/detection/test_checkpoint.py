@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from mmcv.runner import get_logger
+from mmcv.utils import get_logger
 from torch import nn
 
 from detection.checkpoint import load_weights, read_checkpoint
