@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,9 @@ def read_checkpoint(path: str | Path, trust: bool) -> dict[str, Any]:
         InputError: the file is missing, damaged, no checkpoint, or would run code.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=not trust)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of old pickles before it refuses them
+            content = torch.load(path, map_location="cpu", weights_only=not trust)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}), expected a checkpoint") from error
     except pickle.UnpicklingError as error:

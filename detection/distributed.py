@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
@@ -16,6 +17,9 @@ from mmcv.runner import init_dist
 from lightnas.errors import InputError, WorkError
 
 T = TypeVar("T")
+
+# The other processes wait while the first one checks every picture, and while it evaluates.
+PATIENCE = timedelta(hours=2)
 
 
 def choose_device(device: str | None) -> str:
@@ -55,10 +59,10 @@ def process_group(device: str) -> Iterator[int]:
         if local >= gpus:
             raise InputError(f"process {local} of this machine has no GPU of its own, expected at most {gpus} processes")
         torch.cuda.set_device(local)
-        dist.init_process_group("nccl")
+        dist.init_process_group("nccl", timeout=PATIENCE)
     else:
         _slurm_to_torch()
-        dist.init_process_group("gloo")
+        dist.init_process_group("gloo", timeout=PATIENCE)
     try:
         yield dist.get_rank()
     finally:

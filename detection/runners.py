@@ -28,10 +28,7 @@ class _WholeCheckpoints:
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
         try:
-            try:
-                super().save_checkpoint(str(beside), *args, create_symlink=False, **kwargs)  # type: ignore[misc]
-            except RuntimeError as error:  # torch's zip writer: it meets a full disk, and does not say so
-                raise OSError(28, "No space left on device", str(out_dir)) from error
+            super().save_checkpoint(str(beside), *args, create_symlink=False, **kwargs)  # type: ignore[misc]
             for path in beside.iterdir():
                 with open(path, "rb") as file:
                     os.fsync(file.fileno())

@@ -82,11 +82,22 @@ def build_config(options: TrainOptions, splits: dict[str, CocoSplit], device: st
     merge_options(cfg, options.cfg_options)
     use_structure(cfg)
     use_data(cfg, splits)
-    cfg.runner.type = RUNNERS.get(cfg.runner.type, cfg.runner.type)
+    _use_runner(cfg)
     cfg.seed, cfg.device = options.seed, device
     if options.amp:
         cfg.fp16 = {"loss_scale": "dynamic"}
     return cfg
+
+
+def _use_runner(cfg: Config) -> None:
+    """What every run has, also with a user's own config: whole checkpoints, the best one kept, epochs that can be redone."""
+    cfg.setdefault("runner", {"type": "EpochBasedRunner", "max_epochs": cfg.get("total_epochs", SCHEDULES["1x"][0])})
+    cfg.runner.type = RUNNERS.get(cfg.runner.type, cfg.runner.type)
+    cfg.setdefault("evaluation", {})
+    cfg.evaluation.setdefault("save_best", "bbox_mAP")
+    hooks = list(cfg.get("custom_hooks") or [])
+    if not any(hook.get("type") == "ReseedEpochs" for hook in hooks):
+        cfg.custom_hooks = [*hooks, {"type": "ReseedEpochs"}]
 
 
 def read_config(path: Path) -> Config:

@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 import torch
 from mmcv import Config
+from mmcv.runner import get_dist_info
 from mmcv.utils.logging import logger_initialized
 from mmdet.apis import set_random_seed, train_detector
 from mmdet.datasets import build_dataset
@@ -72,7 +73,8 @@ def train(options: TrainOptions | None, found: dict[str, CocoSplit], start: Star
             done = WorkDir(start.work_dir).result if start.resume else None
             if done is None:
                 _run(cfg, start)
-                done = first_process(lambda: _finish(cfg, start.work_dir))
+                # The others need not wait for it.
+                done = _finish(cfg, start.work_dir) if get_dist_info()[0] == 0 else {}
             return done
         finally:
             for run in held:
@@ -149,12 +151,13 @@ def build_model(cfg: Config, source: str) -> nn.Module:
 
 
 def _run(cfg: Config, start: Start) -> None:
-    rank_zero = first_process(lambda: True) and int(os.environ.get("RANK", "0")) == 0
-    world_size = torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
+    rank, world_size = get_dist_info()
     timestamp = time.strftime("%Y%m%d_%H%M%S")
     _forget_logger()
-    logger = get_root_logger(log_file=f"{cfg.work_dir}/{timestamp}.log" if rank_zero else None, log_level=cfg.log_level)
-    set_random_seed(cfg.seed, deterministic=cfg.device == "cuda")
+    logging.raiseExceptions = False  # a log that cannot be written, on a full disk, is no traceback
+    logger = get_root_logger(log_file=f"{cfg.work_dir}/{timestamp}.log" if rank == 0 else None, log_level=cfg.log_level)
+    set_random_seed(cfg.seed, deterministic=cfg.get("deterministic", False))
+    torch.backends.cudnn.benchmark = cfg.get("cudnn_benchmark", False)
     model = build_model(cfg, "config")
     if start.load_from is not None and cfg.resume_from is None:
         weights = read_checkpoint(start.load_from, start.trust_checkpoint)["state_dict"]
@@ -191,14 +194,16 @@ def _forget_logger() -> None:
 def _say(logger: Any, cfg: Config, dataset: Any, world_size: int) -> None:
     """What a person would ask first."""
     batch = cfg.data.samples_per_gpu * world_size
-    scale = batch / cfg.auto_scale_lr.base_batch_size if cfg.get("auto_scale_lr", {}).get("enable") else 1.0
     logger.info(
         f"{len(dataset)} pictures, {len(dataset.CLASSES)} classes, {cfg.runner.get('max_epochs')} epochs on {cfg.device}"
     )
-    logger.info(
-        f"learning rate {cfg.optimizer.lr * scale:g}: {cfg.optimizer.lr:g} for 16 pictures a step, "
-        f"here {batch} = {world_size} x {cfg.data.samples_per_gpu}"
-    )
+    rate, scaling = cfg.optimizer.get("lr"), cfg.get("auto_scale_lr", {})
+    here = f"{batch} = {world_size} x {cfg.data.samples_per_gpu} pictures a step"
+    if rate is not None and scaling.get("enable"):
+        base = scaling["base_batch_size"]
+        logger.info(f"learning rate {rate * batch / base:g}: {rate:g} for {base} pictures a step, here {here}")
+    else:
+        logger.info(f"learning rate {rate}, not scaled; {here}")
 
 
 def _finish(cfg: Config, path: Path) -> dict[str, Any]:

@@ -136,11 +136,12 @@ def check_split(split: CocoSplit, skip_bad: bool, classes: Sequence[str] | None 
     if split.skipped and not skip_bad:
         raise InputError(f"{'; '.join(split.skipped)}; expected whole pictures and boxes inside them, or --skip-bad-images")
     ordered = list(classes) if classes is not None else names
-    if split.skipped or names != ordered:
-        bad = {number for number, _ in bad_boxes}
+    bad = {number for number, _ in bad_boxes}
+    good = [a for i, a in enumerate(annotations) if i not in bad and a["image_id"] not in bad_images]
+    if _fill(good) or split.skipped or names != ordered:
         split.content = content | {
             "images": [image for image in images if image["id"] not in bad_images],
-            "annotations": [a for i, a in enumerate(annotations) if i not in bad and a["image_id"] not in bad_images],
+            "annotations": good,
             "categories": sorted(categories, key=lambda category: ordered.index(str(category["name"]))),
         }
     split.classes = tuple(ordered)
@@ -220,11 +221,16 @@ def _annotations_of(
                     f"{path}: annotations[{number}] has {key} {shown(annotation[key])}, expected one that the file lists"
                 )
     _unique([annotation["id"] for annotation in annotations], path, "annotations")
-    for annotation in annotations:  # mmdet needs both; not every tool writes them
-        annotation.setdefault("iscrowd", 0)
-        if "area" not in annotation and _bad_box(annotation, {}) is None:
-            annotation["area"] = annotation["bbox"][2] * annotation["bbox"][3]
     return annotations
+
+
+def _fill(annotations: list[dict[str, Any]]) -> bool:
+    """Add ``area`` and ``iscrowd``, which mmdet needs and not every tool writes; says whether any was missing."""
+    incomplete = [annotation for annotation in annotations if not {"area", "iscrowd"} <= set(annotation)]
+    for annotation in incomplete:
+        annotation.setdefault("iscrowd", 0)
+        annotation.setdefault("area", annotation["bbox"][2] * annotation["bbox"][3])
+    return bool(incomplete)
 
 
 def _unique(ids: list[Any], path: Path, what: str) -> None:

@@ -3,6 +3,7 @@
 import copy
 from pathlib import Path
 
+import mmdet
 import pytest
 import torch
 from mmcv import Config
@@ -86,147 +87,27 @@ def test_config_of_a_checkpoint_runs_no_code(text):
 
 # --- the backbone in mmdet's own detectors: two lines more than their configs ----------------------------------------
 
-STRIDES = [8, 16, 32, 64, 128]
-FOCAL = {"type": "FocalLoss", "use_sigmoid": True, "gamma": 2.0, "alpha": 0.25, "loss_weight": 1.0}
-DELTAS = {"type": "DeltaXYWHBBoxCoder", "target_means": [0.0] * 4, "target_stds": [1.0] * 4}
-MAX_IOU = {"type": "MaxIoUAssigner", "pos_iou_thr": 0.5, "neg_iou_thr": 0.4, "min_pos_iou": 0, "ignore_iof_thr": -1}
-FPN = {
-    "type": "FPN",
-    "in_channels": [16, 24, 32, 40],
-    "out_channels": 64,
-    "start_level": 1,
-    "add_extra_convs": "on_output",
-    "num_outs": 5,
-}
-DENSE = {"num_classes": 4, "in_channels": 64, "feat_channels": 64, "stacked_convs": 1}
-ONE_STAGE = {"allowed_border": -1, "pos_weight": -1, "debug": False}
-
-DETECTORS = {
-    "FCOS": {
-        "type": "FCOS",
-        "neck": FPN,
-        "bbox_head": {"type": "FCOSHead", **DENSE, "strides": STRIDES, "loss_cls": FOCAL},
-        "train_cfg": None,
-    },
-    "RetinaNet": {
-        "type": "RetinaNet",
-        "neck": FPN,
-        "bbox_head": {
-            "type": "RetinaHead",
-            **DENSE,
-            "anchor_generator": {
-                "type": "AnchorGenerator",
-                "octave_base_scale": 4,
-                "scales_per_octave": 3,
-                "ratios": [0.5, 1.0, 2.0],
-                "strides": STRIDES,
-            },
-            "bbox_coder": DELTAS,
-            "loss_cls": FOCAL,
-            "loss_bbox": {"type": "L1Loss", "loss_weight": 1.0},
-        },
-        "train_cfg": {"assigner": MAX_IOU, **ONE_STAGE},
-    },
-    "ATSS": {
-        "type": "ATSS",
-        "neck": FPN,
-        "bbox_head": {
-            "type": "ATSSHead",
-            **DENSE,
-            "anchor_generator": {
-                "type": "AnchorGenerator",
-                "ratios": [1.0],
-                "octave_base_scale": 8,
-                "scales_per_octave": 1,
-                "strides": STRIDES,
-            },
-            "bbox_coder": DELTAS,
-            "loss_cls": FOCAL,
-            "loss_bbox": {"type": "GIoULoss", "loss_weight": 2.0},
-            "loss_centerness": {"type": "CrossEntropyLoss", "use_sigmoid": True, "loss_weight": 1.0},
-        },
-        "train_cfg": {"assigner": {"type": "ATSSAssigner", "topk": 9}, **ONE_STAGE},
-    },
-    "FasterRCNN": {
-        "type": "FasterRCNN",
-        "neck": {"type": "FPN", "in_channels": [16, 24, 32, 40], "out_channels": 64, "num_outs": 5},
-        "rpn_head": {
-            "type": "RPNHead",
-            "in_channels": 64,
-            "feat_channels": 64,
-            "anchor_generator": {
-                "type": "AnchorGenerator",
-                "scales": [8],
-                "ratios": [0.5, 1.0, 2.0],
-                "strides": [4, 8, 16, 32, 64],
-            },
-            "bbox_coder": DELTAS,
-            "loss_cls": {"type": "CrossEntropyLoss", "use_sigmoid": True, "loss_weight": 1.0},
-            "loss_bbox": {"type": "L1Loss", "loss_weight": 1.0},
-        },
-        "roi_head": {
-            "type": "StandardRoIHead",
-            "bbox_roi_extractor": {
-                "type": "SingleRoIExtractor",
-                "roi_layer": {"type": "RoIAlign", "output_size": 7, "sampling_ratio": 0},
-                "out_channels": 64,
-                "featmap_strides": [4, 8, 16, 32],
-            },
-            "bbox_head": {
-                "type": "Shared2FCBBoxHead",
-                "in_channels": 64,
-                "fc_out_channels": 64,
-                "roi_feat_size": 7,
-                "num_classes": 4,
-                "bbox_coder": DELTAS,
-                "reg_class_agnostic": False,
-                "loss_cls": {"type": "CrossEntropyLoss", "use_sigmoid": False, "loss_weight": 1.0},
-                "loss_bbox": {"type": "L1Loss", "loss_weight": 1.0},
-            },
-        },
-        "train_cfg": {
-            "rpn": {
-                "assigner": {**MAX_IOU, "pos_iou_thr": 0.7, "neg_iou_thr": 0.3, "min_pos_iou": 0.3},
-                "sampler": {
-                    "type": "RandomSampler",
-                    "num": 32,
-                    "pos_fraction": 0.5,
-                    "neg_pos_ub": -1,
-                    "add_gt_as_proposals": False,
-                },
-                **ONE_STAGE,
-            },
-            "rpn_proposal": {
-                "nms_pre": 100,
-                "max_per_img": 50,
-                "nms": {"type": "nms", "iou_threshold": 0.7},
-                "min_bbox_size": 0,
-            },
-            "rcnn": {
-                "assigner": {**MAX_IOU, "neg_iou_thr": 0.5, "min_pos_iou": 0.5},
-                "sampler": {
-                    "type": "RandomSampler",
-                    "num": 32,
-                    "pos_fraction": 0.25,
-                    "neg_pos_ub": -1,
-                    "add_gt_as_proposals": True,
-                },
-                "pos_weight": -1,
-                "debug": False,
-            },
-        },
-        "test_cfg": {
-            "rpn": {"nms_pre": 100, "max_per_img": 50, "nms": {"type": "nms", "iou_threshold": 0.7}, "min_bbox_size": 0},
-            "rcnn": {"score_thr": 0.05, "nms": {"type": "nms", "iou_threshold": 0.5}, "max_per_img": 100},
-        },
-    },
-}
+THEIRS = Path(mmdet.__file__).parent / ".mim" / "configs"
+PAGE = (Path(__file__).parents[2] / "docs" / "detection.md").read_text()
 
 
-@pytest.mark.parametrize("name", DETECTORS)
-def test_one_training_step_of_other_detectors(name, structure):
-    backbone = {"type": "MadNas", "structure_txt": str(structure)}
-    model = build_detector(Config({"model": {**copy.deepcopy(DETECTORS[name]), "backbone": backbone}}).model)
+def snippet(name):
+    """The lines of the docs that put the backbone into one of mmdet's own configs."""
+    lines = PAGE.split(f"    # {name}\n")[1].split("\n\n")[0].splitlines()
+    return "\n".join(line.removeprefix("    ") for line in lines)
+
+
+@pytest.mark.parametrize("name", ["FCOS", "RetinaNet", "ATSS", "Faster R-CNN"])
+def test_one_training_step_of_other_detectors(name, structure, tmp_path):
+    """As the docs show it; the widths of the neck stay those of the docs where the structure is ours."""
+    text = snippet(name).replace("_base_ = '", f"_base_ = '{THEIRS}/")
+    (tmp_path / "theirs.py").write_text(text)
+    cfg = read_config(tmp_path / "theirs.py")
+    ours = read_config(data_folder("configs") / "detection" / "gfl_maedet_m.py")
+    assert cfg.model.neck.in_channels == ours.model.neck.in_channels
+    cfg.model.backbone.structure_txt = str(structure)
+    use_structure(cfg)
+    model = build_detector(cfg.model)
     model.init_weights()
     model.train()
     before = copy.deepcopy(model.backbone.state_dict())

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -101,13 +102,14 @@ def test_a_work_directory(trained, structure):
     assert result["classes"] == list("0123456789") and {"ap", "ap50", "ap75", "ap_s", "ap_m", "ap_l"} <= result.keys()
     meta = read_checkpoint(trained / "epoch_1.pth", trust=False)["meta"]
     assert tuple(meta["CLASSES"]) == tuple("0123456789") and "SuperResK1KXK1" in meta["lightnas_config"]
-    assert Image.open(trained / "detections.jpg").width > 96
+    with Image.open(trained / "detections.jpg") as picture:
+        assert picture.width > 96
     assert len(losses(trained)) >= 2
 
 
 def test_says_the_learning_rate_aloud(capfd, structure, digits, tmp_path):
     _, err = train(capfd, structure, digits, tmp_path / "w")
-    assert "learning rate 0.005: 0.02 for 16 pictures a step, here 4 = 1 x 4" in err
+    assert "learning rate 0.005: 0.02 for 16 pictures a step, here 4 = 1 x 4 pictures a step" in err
     assert "eta:" in err
 
 
@@ -130,8 +132,8 @@ def killed_after_first_epoch(arguments, work_dir, number=signal.SIGKILL):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(number)
-    process.stderr.read()
-    return process.wait()
+    process.communicate()
+    return process.returncode
 
 
 def test_a_killed_run_resumes_to_the_same_end(capfd, structure, digits, tmp_path):
@@ -154,6 +156,28 @@ def test_a_killed_run_resumes_to_the_same_end(capfd, structure, digits, tmp_path
 def test_ctrl_c(structure, digits, tmp_path):
     arguments = ["train-det", structure, "--data", digits, "--schedule", 9, "--work-dir", tmp_path / "w", *QUICK]
     assert killed_after_first_epoch(arguments, tmp_path / "w", signal.SIGINT) == 130
+
+
+def test_a_full_disk(capfd, structure, digits, tmp_path):
+    """No file may grow beyond a megabyte, less than a checkpoint: writing fails as on a full disk."""
+    work_dir = tmp_path / "w"
+    train(capfd, structure, digits, work_dir)
+    before = {path.name: path.read_bytes() for path in work_dir.glob("*.pth")}
+    (work_dir / "result.json").unlink()
+    config = work_dir / "config.py"
+    config.write_text(config.read_text().replace("'max_epochs': 1", "'max_epochs': 2"))
+    process = subprocess.run(
+        [sys.executable, "-m", "lightnas", "train-det", "--resume", "--work-dir", str(work_dir)],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20)),
+        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False,
+    )  # fmt: skip
+    assert process.returncode == 1 and process.stdout == ""
+    assert "Traceback" not in process.stderr and "Logging error" not in process.stderr
+    assert [line for line in process.stderr.splitlines() if line.startswith("lightnas: ")][-1].endswith("too large")
+    assert {path.name: path.read_bytes() for path in work_dir.glob("*.pth")} == before
+    assert not list(work_dir.glob(".*.part"))
+    call(capfd, "train-det", "--resume", "--work-dir", work_dir)
+    assert (work_dir / "epoch_2.pth").exists()
 
 
 def test_two_processes(capfd, structure, digits, tmp_path):

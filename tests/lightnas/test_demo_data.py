@@ -28,7 +28,8 @@ def test_passes_the_check_of_coco_data(demo):
     for name, n in zip(SPLITS, (8, 3, 3), strict=True):
         split = check_split(find_split(demo, name), skip_bad=False)
         assert split.n_images == n and split.classes == tuple("0123456789") and split.content is None
-    assert Image.open(demo / "ground_truth.jpg").width > 192
+    with Image.open(demo / "ground_truth.jpg") as picture:
+        assert picture.width > 192
 
 
 def test_splits_share_no_digit():

@@ -15,7 +15,7 @@ ROOM = Path(lightnas.__file__).parent
 ORDER = [
     "arrays", "errors", "files", "units", "blocks", "cost", "entropy", "structure", "yaml_file", "space",
     "space_file", "score", "backbone", "measured", "problem", "evolution", "bound", "proof", "search", "workers",
-    "config", "run_dir", "tables", "cli", "__main__",
+    "config", "run_dir", "doctor", "pictures", "demo_data", "coco", "tables", "cli_detection", "cli", "__main__",
 ]  # fmt: skip
 
 
@@ -31,12 +31,19 @@ def test_search_loads_no_detector():
 
 
 def test_only_the_rooms_of_torch_import_it():
-    assert {path.stem for path in ROOM.glob("*.py") if "import torch" in path.read_text()} == {"measured"}
+    # doctor and the commands that need a GPU ask torch whether there is one, and import it only then.
+    ask = {"doctor", "cli_detection"}
+    assert {path.stem for path in ROOM.glob("*.py") if "import torch" in path.read_text()} == {"measured"} | ask
     assert {path.stem for path in ROOM.glob("*.py") if "from torch" in path.read_text()} == {"backbone", "measured"}
 
 
 def test_help_loads_no_numpy():
     assert not {"numpy", "pydantic", "rich", "yaml"} & loaded_by("import lightnas.cli")
+
+
+def test_only_the_detection_commands_import_the_detector():
+    named = {path.stem for path in ROOM.glob("*.py") if "from detection" in path.read_text()}
+    assert named == {"cli_detection"}
 
 
 def imports_of(path):
