@@ -53,7 +53,8 @@ bench-det: .venv-det/ready
 	$(DET)/python -m benchmarks.detector
 
 bench-flops: .venv-det/ready
-	$(DET)/python -m benchmarks.equal_flops $(DEMO)/search/structure.txt $(DEMO)/digits outputs/equal-flops $(DEMO_TRAINING)
+	$(DET)/python -m benchmarks.equal_flops $(DEMO)/search/structure.txt $(DEMO)/digits outputs/equal-flops \
+		--schedule 6 $(filter-out --schedule 10,$(DEMO_TRAINING))
 
 picture: .venv/ready-test
 	$(BIN)/pip install --quiet -c tests/constraints.txt -e '.[plot]'

@@ -14,12 +14,15 @@ from typing import Any
 
 import torch
 
+# What mmcv and mmdet say about themselves at every start.
+NO_NEWS = ("On January 1, 2023, MMCV will release", "DeprecationWarning: `num_anchors` is deprecated")
+
 
 def apply() -> None:
     """Everything below; safe to call again, before or after mmcv was imported."""
     _torchvision()
-    # mmcv 1.7 announces mmcv 2 at every import; numpy, addict and pycocotools are no news to the user either.
-    warnings.filterwarnings("ignore", message="On January 1, 2023, MMCV will release", category=UserWarning)
+    for message in NO_NEWS:
+        warnings.filterwarnings("ignore", message=message, category=UserWarning)
     _get_stream()
     _build_ddp()
 
