@@ -139,7 +139,12 @@ class GFocalHead(GFLHead):
 
         Box losses are divided by the plain sum of the box weights of all levels (the mean of it over processes), as
         published; GFLHead never divides by less than 1, which trains differently. Without any object they are zero.
+
+        Raises:
+            FloatingPointError: a score is no number (torch's cross entropy would end the process on a GPU).
         """
+        if not torch.stack([score.detach().sum() for score in cls_scores]).isfinite().all():
+            raise FloatingPointError("the detector's scores are no longer numbers")
         device = cls_scores[0].device
         anchors, flags = self.get_anchors([score.shape[-2:] for score in cls_scores], img_metas, device=device)
         targets = self.get_targets(

@@ -48,13 +48,13 @@ class TrainOptions:
     flip: float | None = None
     batch: int | None = None
     workers: int | None = None
-    seed: int = 0
+    seed: int | None = None
     amp: bool = False
     cfg_options: Sequence[str] = ()
 
 
-def build_config(options: TrainOptions, splits: dict[str, CocoSplit], device: str) -> Config:
-    """The config of a training run: the published recipe or the user's own, with structure, data and options written in.
+def build_config(options: TrainOptions, device: str) -> Config:
+    """The config of a training run: the published recipe or the user's own, with structure and options written in.
 
     Raises:
         InputError: the config cannot be read, or an option does not fit it.
@@ -81,9 +81,8 @@ def build_config(options: TrainOptions, splits: dict[str, CocoSplit], device: st
     cfg.data.workers_per_gpu = options.workers if options.workers is not None else cfg.data.get("workers_per_gpu", 2)
     merge_options(cfg, options.cfg_options)
     use_structure(cfg)
-    use_data(cfg, splits)
     _use_runner(cfg)
-    cfg.seed, cfg.device = options.seed, device
+    cfg.seed, cfg.device = options.seed or cfg.get("seed") or 0, device
     if options.amp:
         cfg.fp16 = {"loss_scale": "dynamic"}
     return cfg
@@ -217,6 +216,17 @@ def use_data(cfg: Config, splits: dict[str, CocoSplit]) -> None:
         for node in _dicts(cfg.model):
             if "num_classes" in node:
                 node.num_classes = n_classes
+
+
+def data_of(cfg: Config) -> dict[str, CocoSplit]:
+    """The data that a config names."""
+    found = {}
+    for name in SPLITS:
+        part = _innermost_dataset(cfg.data.get(name) or ConfigDict())
+        if isinstance(part.get("ann_file"), str):
+            root = Path(part.get("data_root") or "")
+            found[name] = CocoSplit(root / part.ann_file, root / (part.get("img_prefix") or ""))
+    return found
 
 
 def _innermost_dataset(part: ConfigDict) -> ConfigDict:

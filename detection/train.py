@@ -32,7 +32,7 @@ from .checkpoint import load_weights, read_checkpoint
 from .distributed import choose_device, first_process, process_group
 from .evaluate import evaluate
 from .output import stdout_to_stderr
-from .settings import TrainOptions, build_config, config_of_literal, plain, read_config, use_data
+from .settings import TrainOptions, build_config, config_of_literal, data_of, plain, read_config, use_data
 from .work_dir import CONFIG, PICTURE, RESULT, WorkDir
 
 
@@ -88,22 +88,21 @@ def _prepare(
     resume = start.resume and (start.work_dir / CONFIG).is_file()
     if options is None and not resume:
         raise InputError(f"--resume: {start.work_dir} holds no {CONFIG}, expected the work directory of a training run")
-    cfg = read_config(start.work_dir / CONFIG) if options is None else None
-    splits = _checked(found or _splits_of(cfg), start.skip_bad_images)
-    if options is not None:
-        cfg = build_config(options, splits, device)
-    assert cfg is not None
+    cfg = read_config(start.work_dir / CONFIG) if options is None else build_config(options, device)
+    splits = _checked(found or data_of(cfg), start.skip_bad_images)
+    use_data(cfg, splits)
     cfg.work_dir, cfg.device = str(start.work_dir), device
     cfg.resume_from = cfg.load_from = None
-    build_model(cfg, str(options.config if options and options.config else "config"))
+    model = build_model(cfg, str((options and options.config) or "config"))
+    if start.load_from is not None:
+        _load_from(model, start)
     run = WorkDir.begin(start.work_dir, start.resume, start.overwrite)
     held.append(run)
     if resume:
         run.check_same(cfg)
         if run.last is not None:
             cfg.resume_from = str(run.last)
-            weights = read_checkpoint(run.last, start.trust_checkpoint)["state_dict"]
-            load_weights(build_model(cfg, CONFIG), weights, str(run.last))
+            load_weights(model, read_checkpoint(run.last, start.trust_checkpoint)["state_dict"], str(run.last))
     else:
         run.clear()
     settle(splits, start.work_dir / "annotations")
@@ -111,6 +110,13 @@ def _prepare(
     if not resume:
         run.write_config(cfg)
     return repr(plain(cfg))
+
+
+def _load_from(model: nn.Module, start: Start) -> str:
+    """Load the weights of ``--load-from``; returns what was left out."""
+    assert start.load_from is not None
+    weights = read_checkpoint(start.load_from, start.trust_checkpoint)["state_dict"]
+    return load_weights(model, weights, f"--load-from {start.load_from}", start.allow_mismatch)
 
 
 def _checked(found: dict[str, CocoSplit], skip_bad: bool) -> dict[str, CocoSplit]:
@@ -121,17 +127,6 @@ def _checked(found: dict[str, CocoSplit], skip_bad: bool) -> dict[str, CocoSplit
             for line in found[name].skipped:
                 print(f"left out: {line}", file=sys.stderr)
     return found
-
-
-def _splits_of(cfg: Config | None) -> dict[str, CocoSplit]:
-    """The data that a config names."""
-    if cfg is None:
-        return {}
-    return {
-        name: CocoSplit(Path(cfg.data[name].ann_file), Path(cfg.data[name].img_prefix))
-        for name in SPLITS
-        if isinstance(cfg.data.get(name), dict) and "ann_file" in cfg.data[name]
-    }
 
 
 def build_model(cfg: Config, source: str) -> nn.Module:
@@ -160,8 +155,7 @@ def _run(cfg: Config, start: Start) -> None:
     torch.backends.cudnn.benchmark = cfg.get("cudnn_benchmark", False)
     model = build_model(cfg, "config")
     if start.load_from is not None and cfg.resume_from is None:
-        weights = read_checkpoint(start.load_from, start.trust_checkpoint)["state_dict"]
-        report = load_weights(model, weights, f"--load-from {start.load_from}", start.allow_mismatch)
+        report = _load_from(model, start)
         logger.info(f"loaded {start.load_from}" + (f"; left out: {report}" if report else ""))
     if cfg.get("sync_bn") and cfg.device == "cuda" and world_size > 1:
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
@@ -178,8 +172,10 @@ def _run(cfg: Config, start: Start) -> None:
     meta = {"seed": cfg.seed, "lightnas_version": lightnas.__version__, "lightnas_config": repr(plain(cfg))}
     try:
         train_detector(model, dataset, cfg, distributed=world_size > 1, validate=True, timestamp=timestamp, meta=meta)
-    except FloatingPointError as error:
-        raise WorkError(str(error)) from error
+    except (FloatingPointError, AssertionError) as error:
+        if isinstance(error, AssertionError) and "loss become infinite or NaN" not in str(error):
+            raise  # not mmdet's CheckInvalidLossHook
+        raise WorkError("the loss is no longer a number; a lower learning rate may help (optimizer.lr)") from error
 
 
 def _forget_logger() -> None:

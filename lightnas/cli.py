@@ -222,10 +222,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return leaving.exit_code
         except click.ClickException as error:
             return _fail(error.format_message(), 2)
-        except InputError as error:
-            return _fail(str(error), 2)
-        except WorkError as error:
-            return _fail(str(error), 1)
+        except (InputError, WorkError) as error:
+            status = 2 if isinstance(error, InputError) else 1
+            return status if error.said else _fail(str(error), status)
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read our output has left; nothing is left to say
             return 1
@@ -233,9 +232,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _discard_output()
             return _fail(f"{error.filename or 'output'}: {error.strerror or error}", 1)
         except KeyboardInterrupt:
-            return _fail("interrupted; --resume continues", INTERRUPTED)
+            return _leave("interrupted", INTERRUPTED)
         except Terminated:
-            return _fail("terminated; --resume continues", TERMINATED)
+            return _leave("terminated", TERMINATED)
 
 
 def _discard_output() -> None:
@@ -244,10 +243,13 @@ def _discard_output() -> None:
 
 
 def _fail(message: str, status: int) -> int:
-    """One line on stderr; of several training processes the first one speaks for all."""
-    if os.environ.get("RANK", "0") == "0":
-        print(f"lightnas: {' '.join(message.split())}", file=sys.stderr)
+    print(f"lightnas: {' '.join(message.split())}", file=sys.stderr)
     return status
+
+
+def _leave(how: str, status: int) -> int:
+    """Stopped by a signal, which several training processes get at once: the first one speaks for all."""
+    return _fail(f"{how}; --resume continues", status) if os.environ.get("RANK", "0") == "0" else status
 
 
 @contextmanager

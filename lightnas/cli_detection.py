@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .errors import InputError
+
+if TYPE_CHECKING:
+    from detection.settings import TrainOptions
+    from detection.train import Start
+
+    from .coco import CocoSplit
 
 FILE = click.Path(path_type=Path)
 
@@ -84,7 +90,7 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print the
 @click.option(
     "--workers", metavar="N", type=click.IntRange(0), help="Processes that load pictures, for each GPU.  [default: 2]"
 )
-@click.option("--seed", metavar="N", type=click.IntRange(0, 2**31 - 1), default=0, help="[default: 0]")
+@click.option("--seed", metavar="N", type=click.IntRange(0, 2**31 - 1), help="[default: 0]")
 @click.option("--amp", is_flag=True, help="Mixed precision (GPUs only).")
 @click.option("--load-from", metavar="FILE", type=FILE, help="Start from the weights of a checkpoint.")
 @click.option("--allow-mismatch", is_flag=True, help="With --load-from: load what fits, leave out the rest.")
@@ -109,20 +115,23 @@ def train_det(structure: Path | None, gpus: int | None, as_json: bool, **given: 
 
     preflight()
     from detection.distributed import choose_device, launched, start_processes
+    from detection.train import train
 
+    request = _request(structure, **given)
     if gpus and not launched():
         _check_gpus(gpus, choose_device(given["device"]))
         if gpus > 1:
             context = click.get_current_context()
             context.exit(start_processes(gpus, context.obj))
-    result = _train(structure, **given)
-    if int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) == 0:
+    result = train(*request)
+    if result:
         _print_result(result, as_json)
 
 
-def _train(structure: Path | None, **given: Any) -> dict[str, Any]:
+def _request(structure: Path | None, **given: Any) -> tuple[TrainOptions | None, dict[str, CocoSplit], Start]:
+    """What the options ask for; no options (None) where a run goes on as it was."""
     from detection.settings import TrainOptions
-    from detection.train import Start, train
+    from detection.train import Start
 
     from .coco import SPLITS, find_split
     from .units import parse_pair, parse_size
@@ -130,17 +139,14 @@ def _train(structure: Path | None, **given: Any) -> dict[str, Any]:
     if given["resume"] and given["overwrite"]:
         raise InputError("--resume and --overwrite are both given, expected one of them")
     work_dir = given["work_dir"] or Path("outputs") / f"{(structure or given['config'] or Path('train')).stem}-det"
-    start = Start(work_dir, **{name: given[name] for name in (
-        "resume", "overwrite", "skip_bad_images", "load_from", "allow_mismatch", "trust_checkpoint", "device",
-    )})  # fmt: skip
+    how = ("resume", "overwrite", "skip_bad_images", "load_from", "allow_mismatch", "trust_checkpoint", "device")
+    start = Start(work_dir, **{name: given[name] for name in how})
     found = {name: find_split(given["data"], name, given[f"{name}_json"], given[f"{name}_images"]) for name in SPLITS}
     splits = {name: split for name, split in found.items() if split is not None}
-    names = ("config", "size", "width", "schedule", "optimizer", "flip", "batch", "workers", "amp", "cfg_options")
-    said = [
-        name for name in (*names, "input_size", "multi_scale") if given[name] not in (None, ()) and given[name] is not False
-    ]
-    if given["resume"] and structure is None and not splits and not said:
-        return train(None, {}, start)
+    names = ("config", "size", "width", "schedule", "optimizer", "flip", "batch", "workers", "seed", "amp", "cfg_options")
+    values = [given[name] for name in (*names, "input_size", "multi_scale")]
+    if given["resume"] and structure is None and not splits and all(value in (None, False, ()) for value in values):
+        return None, {}, start
     if structure is None and given["config"] is None:
         raise InputError("no STRUCTURE.txt and no --config, expected one of them (or --resume with --work-dir)")
     if given["data"] is not None or splits:
@@ -150,12 +156,11 @@ def _train(structure: Path | None, **given: Any) -> dict[str, Any]:
         raise InputError("no --data, expected a folder in COCO format, e.g. --data digits after lightnas demo-data digits")
     options = TrainOptions(
         structure=structure,
-        seed=given["seed"],
         input_size=parse_size(given["input_size"], "--input-size") if given["input_size"] else None,
         multi_scale=parse_pair(given["multi_scale"], "--multi-scale") if given["multi_scale"] else None,
         **{name: given[name] for name in names},
     )
-    return train(options, splits, start)
+    return options, splits, start
 
 
 def _check_splits(splits: dict[str, Any], data: Path | None) -> None:

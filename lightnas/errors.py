@@ -12,11 +12,18 @@ _repr.maxlevel = 3
 
 
 class InputError(ValueError):
-    """Bad input: the message is one line that says which file or option, what it was and what was expected."""
+    """Bad input: the message is one line that says which file or option, what it was and what was expected.
+
+    ``said`` is true in the other processes of a run where the first one has printed it.
+    """
+
+    said = False
 
 
 class WorkError(RuntimeError):
-    """Good input, but the work failed; the message is one line."""
+    """Good input, but the work failed; the message is one line. ``said`` as for InputError."""
+
+    said = False
 
 
 def shown(value: object) -> str:

@@ -4,18 +4,7 @@
 #     -m lightnas train-det --config configs/detection/gfl_r101.py --data data/coco --skip-bad-images
 # Cost: backbone 159.5 G FLOPs at 800 x 1280, 42.4 M parameters; 73 epochs of COCO on 8 GPUs x 2 pictures.
 # Published box AP on COCO val with this recipe: 46.3 (29.9 / 50.1 / 58.7 small / medium / large).
-_base_ = "./_base_/gflv2.py"
+_base_ = "./gfl_r50.py"
 
-model = dict(
-    backbone=dict(
-        type="ResNet",
-        depth=101,
-        num_stages=4,
-        out_indices=(0, 1, 2, 3),
-        frozen_stages=-1,
-        norm_cfg=dict(type="BN", requires_grad=True),
-        norm_eval=False,
-        zero_init_residual=True,
-        style="pytorch",
-    )
-)
+model = dict(backbone=dict(depth=101))
+optimizer = dict(lr=0.02)

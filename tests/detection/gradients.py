@@ -30,7 +30,7 @@ def run(structure, folder):
     from mmdet.apis.train import build_ddp
 
     options = TrainOptions(structure=structure, width=64, cfg_options=["model.backbone.norm_eval=True"])
-    cfg = build_config(options, {}, "cpu")
+    cfg = build_config(options, "cpu")
     torch.manual_seed(0)
     model = build_model(cfg, "config").train()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

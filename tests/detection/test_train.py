@@ -283,7 +283,32 @@ def test_mistakes(capfd, base, change, message):
     if torch.cuda.is_available() and change[0] in ("--amp", "--device"):
         pytest.skip("there is a GPU")
     assert message in refused(capfd, *base, *change)
-    assert not Path("w/config.py").exists() or "--load-from" in change
+    assert not Path("w").exists()
+
+
+def test_a_loss_that_is_no_number(capfd, base):
+    assert "the loss is no longer a number" in refused(capfd, *base, "--cfg-options", "optimizer.lr=1e30", status=1)
+
+
+def test_a_config_of_ones_own(capfd, base, digits, tmp_path):
+    """Data, structure and schedule from the config alone; a plain epoch runner becomes one that writes whole checkpoints."""
+    from lightnas.files import data_file
+
+    text = f"""
+_base_ = "{data_file("configs", "detection/gfl_maedet_s.py")}"
+model = dict(backbone=dict(structure_txt="{base[1]}"), neck=dict(in_channels=[1, 2, 3, 4]))
+data = dict(samples_per_gpu=8, workers_per_gpu=0,
+    train=dict(data_root="{digits}", ann_file="annotations/instances_train.json", img_prefix="train/"),
+    val=dict(data_root="{digits}/", ann_file="annotations/instances_val.json", img_prefix="val/"),
+    test=dict(data_root="{digits}/", ann_file="annotations/instances_test.json", img_prefix="test/"))
+runner = dict(type="EpochBasedRunner", max_epochs=1)
+"""
+    (tmp_path / "own.py").write_text(text)
+    arguments = ["train-det", "--config", "own.py", "--input-size", "64x64", "--width", "64", "--work-dir", "own"]
+    out, _ = call(capfd, *arguments, "--json")
+    assert json.loads(out)["epochs"] == 1 and Path("own/epoch_1.pth").exists() and Path("own/structure.txt").exists()
+    (tmp_path / "own.py").write_text(text.replace(str(digits), "nowhere"))
+    assert "instances_train.json: cannot be read" in refused(capfd, *arguments[:-1], "again")
 
 
 def test_no_structure_and_no_data(capfd, structure, base):
@@ -353,17 +378,17 @@ def test_no_checkpoint_and_no_picture(capfd, trained, digits, tmp_path):
 
 def test_a_published_size_is_the_default(capfd, tmp_path, digits):
     """No --size: the widths of MAE-DET-M, and the structure's own in_channels."""
-    from detection.settings import TrainOptions, build_config
+    from detection.settings import TrainOptions, build_config, use_data
     from lightnas.coco import check_split, find_split
 
     (tmp_path / "s.txt").write_text(format_structures([parse_structure(published("s"))]))
-    splits = {name: check_split(find_split(digits, name), False) for name in ("train", "val", "test")}
-    cfg = build_config(TrainOptions(structure=tmp_path / "s.txt"), splits, "cpu")
+    cfg = build_config(TrainOptions(structure=tmp_path / "s.txt"), "cpu")
+    use_data(cfg, {name: check_split(find_split(digits, name), False) for name in ("train", "val", "test")})
     assert cfg.model.neck.in_channels == [48, 272, 1024, 2048] and cfg.model.neck.out_channels == 256
     assert cfg.model.bbox_head.num_classes == 10 and cfg.runner.max_epochs == 73
-    small = build_config(TrainOptions(structure=tmp_path / "s.txt", size="s", schedule="1x"), splits, "cpu")
+    small = build_config(TrainOptions(structure=tmp_path / "s.txt", size="s", schedule="1x"), "cpu")
     assert small.model.bbox_head.feat_channels == 192 and small.lr_config.step == [8, 11] and small.runner.max_epochs == 12
-    scaled = build_config(TrainOptions(structure=tmp_path / "s.txt", input_size=(192, 192)), splits, "cpu")
+    scaled = build_config(TrainOptions(structure=tmp_path / "s.txt", input_size=(192, 192)), "cpu")
     assert scaled.data.train.pipeline[2].img_scale == [(230, 115), (230, 230)]
     assert scaled.data.val.pipeline[1].img_scale == (192, 192)
 

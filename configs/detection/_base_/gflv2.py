@@ -97,7 +97,11 @@ sync_bn = True
 
 checkpoint_config = dict(interval=1, max_keep_ckpts=1)
 log_config = dict(interval=50, hooks=[dict(type="TextLoggerHook"), dict(type="TensorboardLoggerHook")])
-custom_hooks = [dict(type="ReseedEpochs"), dict(type="NumClassCheckHook")]
+custom_hooks = [
+    dict(type="ReseedEpochs"),
+    dict(type="NumClassCheckHook"),
+    dict(type="CheckInvalidLossHook", interval=1),
+]
 dist_params = dict(backend="nccl")
 log_level = "INFO"
 load_from = None
