@@ -43,17 +43,7 @@ def trained(structure, data, folder, seed, options):
     """AP, AP50 and minutes of one training run."""
     lightnas = [sys.executable, "-m", "lightnas"]
     start = time.monotonic()
-    command = [
-        "train-det",
-        str(structure),
-        "--data",
-        str(data),
-        "--work-dir",
-        str(folder),
-        "--seed",
-        str(seed),
-        "--overwrite",
-    ]
+    command = ["train-det", structure, "--data", data, "--work-dir", folder, "--seed", seed, "--overwrite", *options]
     with open(folder.with_suffix(".log"), "w") as log:
         subprocess.run([*lightnas, *map(str, command)], check=True, stdout=log, stderr=log)
     minutes = (time.monotonic() - start) / 60

@@ -37,6 +37,8 @@ class _WholeCheckpoints:
                     link = beside / "latest"
                     link.symlink_to(path.name)
                     link.replace(Path(out_dir) / "latest.pth")
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(out_dir)) from error
         finally:
             shutil.rmtree(beside, ignore_errors=True)
 

@@ -1,6 +1,7 @@
 """What the README says is what the project does."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,17 @@ def test_table_of_results(size):
     flops, params, layers = cost(structure)
     total = score(entropies(structure))
     assert expected == [f"{total:.3f}", f"{flops / 1e9:.3f} G", f"{params / 1e6:.3f} M", f"{layers}"]
+
+
+def test_the_demo_is_what_the_readme_shows():
+    """The commands of `make demo`, word by word."""
+    shown = README.split("then runs\n")[1].split("![What")[0].replace("\\\n", " ").split()
+    recipe = subprocess.run(
+        ["make", "-n", "-o", ".venv-det/ready", "demo"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    run = recipe.stdout.replace("\\\n", " ").replace(".venv-det/bin/lightnas", "lightnas").split()
+    first = run.index("lightnas")
+    assert sorted(shown) == sorted(run[first:])
 
 
 # Options of pip, torchrun and srun that the pages show.
