@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mmcv import Config
 from mmdet.apis import inference_detector
 
@@ -21,7 +22,7 @@ from .distributed import choose_device
 from .evaluate import evaluate, load_detector
 from .output import stdout_to_stderr
 from .pictures import boxes_of, open_picture
-from .settings import config_of_literal, merge_options, read_config, use_data, use_structure
+from .settings import config_of_literal, data_of, merge_options, read_config, use_data, use_structure
 from .work_dir import CONFIG, WorkDir
 
 
@@ -89,7 +90,9 @@ def measure(
     cfg.device = choose_device(device)
     part = name or "test"
     classes = read_checkpoint(path, trust).get("meta", {}).get("CLASSES")
-    chosen = split or CocoSplit(Path(cfg.data[part].ann_file), Path(cfg.data[part].img_prefix))
+    chosen = split or data_of(cfg).get(part)
+    if chosen is None:
+        raise InputError(f"{source}: its config names no {part} data, expected --data")
     checked = check_split(chosen, skip_bad_images, classes)
     annotations = str(checked.annotations)
     with tempfile.TemporaryDirectory() as folder, stdout_to_stderr():
@@ -125,13 +128,15 @@ def detect(
     where = choose_device(device)
     with stdout_to_stderr():
         model = load_detector(cfg, checkpoint, trust).to(where)
-        found = [inference_detector(model, str(image)) for image in images]
     results = []
     try:
         output.mkdir(parents=True, exist_ok=True)
-        for image, name, detections in zip(images, _names(images), found, strict=True):
-            boxes = boxes_of(detections, model.CLASSES, threshold)
-            write_whole(output / name, encode(draw_boxes(open_picture(image), boxes), Path(name).suffix))
+        for image, name in zip(images, _names(images), strict=True):
+            picture = open_picture(image)
+            with stdout_to_stderr():
+                found = inference_detector(model, np.asarray(picture)[:, :, ::-1])  # mmdet's pictures are BGR
+            boxes = boxes_of(found, model.CLASSES, threshold)
+            write_whole(output / name, encode(draw_boxes(picture, boxes), Path(name).suffix))
             results.append({"image": str(image), "picture": str(output / name), "detections": [_json(box) for box in boxes]})
         write_whole(output / "detections.json", json.dumps(results, indent=1).encode())
     except OSError as error:

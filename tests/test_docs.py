@@ -43,6 +43,18 @@ def test_the_demo_is_what_the_readme_shows():
     assert sorted(shown) == sorted(run[first:])
 
 
+def test_tested_versions_are_the_pinned_ones():
+    pinned = dict(line.split("==") for line in (ROOT / "tests/constraints.txt").read_text().split() if "==" in line)
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:3]] for line in README.split("| package |")[1].splitlines()[2:] if line
+    ]
+    rows = rows[: rows.index(next(row for row in rows if len(row) < 2))] if any(len(row) < 2 for row in rows) else rows
+    checked = {name: tested for name, tested in rows if name in pinned}
+    assert {"torch", "mmcv-full", "mmdet", "numpy", "opencv-python-headless"} <= checked.keys()
+    for name, tested in checked.items():
+        assert re.match(r"[\d.]+", tested)[0] == pinned[name], name
+
+
 # Options of pip, torchrun and srun that the pages show.
 FOREIGN = {"--no-build-isolation", "--nproc", "--nnodes", "--rdzv", "--ntasks", "--ntasks-per-node", "--gpus-per-task"}
 
