@@ -19,6 +19,7 @@ import click
 
 from . import __version__
 from .cli_detection import COMMANDS
+from .cli_pareto import pareto
 from .errors import InputError, WorkError, nearest
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ def export_structure(run_dir: Path, rank: int, output: Path | None) -> None:
         write_output(output, text.encode(), "--output")
 
 
-for command in COMMANDS:
+for command in (pareto, *COMMANDS):
     cli.add_command(command)
 
 

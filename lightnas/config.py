@@ -6,6 +6,7 @@ be had again from that file alone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -82,16 +83,19 @@ def preset_path(name: str) -> Path:
     return data_folder("configs") / "search" / f"{name.replace('-', '_')}.yaml"
 
 
-def load_config(path: Path | None, options: dict[str, Any]) -> SearchConfig:
+def load_config(path: Path | None, options: dict[str, Any], foreign: Sequence[str] = ()) -> SearchConfig:
     """A config file (None: the defaults) with options over it.
 
     Args:
         options: keys of a config, and ``budget`` with its own keys; None means not given. Options win.
+        foreign: keys of the file that another reader has read.
 
     Raises:
         InputError: one line that names the file or the option.
     """
     document: Any = {} if path is None else read_yaml(path)
+    if isinstance(document, dict):
+        document = {key: value for key, value in document.items() if key not in foreign}
     file = check(ConfigFile, document, "options" if path is None else str(path))
     where = "" if path is None else f"{path}: "
     values = {key: getattr(file, key) for key in ConfigFile.model_fields if key != "versions"}
@@ -134,10 +138,10 @@ def _build(values: dict[str, Any], names: dict[str, str]) -> SearchConfig:
     return SearchConfig(problem, values["seed"], limits, values["top"], {"space": document} | resolved)
 
 
-def format_config(config: SearchConfig, versions: dict[str, str]) -> str:
+def format_config(document: dict[str, Any], versions: dict[str, str], command: str = "search") -> str:
     """The text of a run's config.yaml; it works with --config."""
-    document = config.document | {"versions": versions}
-    head = "# Everything that decides this run; `lightnas search --config` takes it.\n"
+    document = document | {"versions": versions}
+    head = f"# Everything that decides this run; `lightnas {command} --config` takes it.\n"
     return head + yaml.dump(document, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=120)
 
 

@@ -20,14 +20,14 @@ import json
 import platform
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import scipy
 
 import lightnas
 
-from .config import SearchConfig, differences, format_config, load_config
+from .config import differences, format_config, load_config
 from .errors import InputError, shown
 from .files import NO_SPACE, write_whole
 from .search import Search, SearchResult
@@ -42,15 +42,30 @@ RESULT_KEYS = (
     "evaluations_per_second", "seconds", "seed", "structure",
 )  # fmt: skip
 
+Dir = TypeVar("Dir", bound="RunDir")
+
+
+class Configured(Protocol):
+    """Whatever has a document for config.yaml."""
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What config.yaml holds, but for the versions."""
+        ...
+
 
 class RunDir:
     """One run directory, held by one process at a time."""
+
+    ours: tuple[str, ...] = OURS
+    result_name = RESULT
+    command = "search"
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @classmethod
-    def begin(cls, path: Path, config: SearchConfig, *, resume: bool, overwrite: bool) -> RunDir:
+    def begin(cls: type[Dir], path: Path, config: Configured, *, resume: bool, overwrite: bool) -> Dir:
         """Make the directory, or continue in it.
 
         Raises:
@@ -81,28 +96,30 @@ class RunDir:
             fcntl.flock(self._log, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self._log.close()
-            raise InputError(f"--output {self.path} is in use by another search, expected a directory of its own") from error
+            raise InputError(f"--output {self.path} is in use by another run, expected a directory of its own") from error
 
     def close(self) -> None:
         """Let go of the directory."""
         self._log.close()
 
-    def _check_same(self, config: SearchConfig) -> None:
+    def _check_same(self, config: Configured) -> None:
         if not (self.path / CONFIG).is_file():
             raise InputError(f"--resume: {self.path} holds no {CONFIG}, expected the directory of a run")
         there = load_config(self.path / CONFIG, {})
-        found = differences(there.document, config.document)
+        self._refuse(differences(there.document, config.document))
+
+    def _refuse(self, found: list[str]) -> None:
         if found:
             raise InputError(f"--resume: {self.path} holds a run of another config: {'; '.join(found)}")
 
-    def _replace_with(self, config: SearchConfig) -> None:
+    def _replace_with(self, config: Configured) -> None:
         """Remove the files of an earlier run, and nothing else, once the new config is safely on the disk."""
         for part in self.path.glob(".*.part"):
             part.unlink(missing_ok=True)
         ahead = self.path / ".config.ahead.part"
-        write_whole(ahead, format_config(config, versions()).encode())
+        write_whole(ahead, format_config(config.document, versions(), self.command).encode())
         self._log.truncate(0)
-        for name in OURS:
+        for name in self.ours:
             (self.path / name).unlink(missing_ok=True)
         ahead.replace(self.path / CONFIG)
 
@@ -122,7 +139,7 @@ class RunDir:
         Raises:
             InputError: the file is damaged.
         """
-        path = self.path / RESULT
+        path = self.path / self.result_name
         try:
             return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
         except ValueError as error:

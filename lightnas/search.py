@@ -15,7 +15,7 @@ Steps, each short, so that a run can be stopped between any two of them and cont
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -141,7 +141,10 @@ def search(
 
 
 class Search:
-    """One search, step by step. ``state`` and ``restore`` carry it over to another process."""
+    """One search, step by step. ``state`` and ``restore`` carry it over to another process.
+
+    ``known`` structures of the space, found under other budgets, say, join the random ones that evolution starts from.
+    """
 
     def __init__(
         self,
@@ -150,12 +153,14 @@ class Search:
         limits: Limits = Limits(),
         top: int = 1,
         executor: Executor | None = None,
+        known: Sequence[Structure] = (),
     ) -> None:
         if seed < 0:
             raise InputError(f"seed is {seed}, expected 0 or more")
         if not 1 <= top <= MAX_TOP:
             raise InputError(f"top is {top}, expected 1 to {MAX_TOP}")
         self.problem, self.seed, self.limits, self.top, self.executor = problem, seed, limits, top, executor
+        self.known = tuple(known)
         self.space = problem.searched
         self.evolution = Evolution(*self.space.bounds, np.random.default_rng(seed))
         self.relaxation = Relaxation(problem)
@@ -191,6 +196,8 @@ class Search:
         """Tell evolution the smallest structure, which meets the budgets, and random ones pulled towards it."""
         smallest = self.space.smallest
         self._tell(smallest[None])
+        if self.known:
+            self._tell(self.space.encode(self.known))
         n = min(OFFSPRING, self._evaluations_left() // (PULLS + 2))
         if n:
             genomes = self.space.random(self.evolution.rng, n)

@@ -38,6 +38,34 @@ def progress_bar() -> Iterator[Callable[[SearchProgress], None]]:
         yield show
 
 
+@contextmanager
+def counting_bar(total: int, done: int) -> Iterator[Callable[[], None]]:
+    """A bar on stderr for pieces of work of which ``done`` are done; the function it yields counts one more."""
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.completed} of {task.total}"), BarColumn(24), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        task = bars.add_task("points", total=total, completed=done)
+        yield lambda: bars.advance(task)
+
+
+def print_front(content: dict[str, Any], output: Path) -> None:
+    """The table of ``lightnas pareto``: a row a point, and what it is compared with."""
+    axis = content["axis"]
+    table = _table(
+        f"front over {axis} at {content['input_size']}", "budget", "score", "upper bound", "gap", "FLOPs", "params", "layers"
+    )
+    for point in content["points"]:
+        gap = "proven optimal" if point["gap"] == 0 else f"{100 * point['gap']:.4f} %"
+        counts = [format_count(point[name], 4) for name in ("flops", "params", "layers")]
+        table.add_row(format_count(point["budget"]), f"{point['score']:.3f}", f"{point['upper_bound']:.3f}", gap, *counts)
+    for other in content["compare"]:
+        counts = [format_count(other[name], 4) for name in ("flops", "params", "layers")]
+        table.add_row(other["name"], f"{other['score']:.3f}", "", "", *counts)
+    console = _console()
+    console.print(table)
+    console.print(Text(f"{output / 'front.json'}"))
+
+
 def print_search(result: dict[str, Any], problem: Problem, output: Path) -> None:
     """The table of a search result."""
     table = _table(f"best of space {problem.space.name}", "", "found", "budget", "used")

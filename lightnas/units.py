@@ -43,6 +43,25 @@ def parse_count(text: object, what: str, named: dict[str, float] | None = None) 
     return value
 
 
+def parse_range(text: str, what: str, named: dict[str, float] | None = None) -> list[float]:
+    """Evenly spaced values from ``LOW:HIGH:N``, both ends included; one value from a plain count.
+
+    Raises:
+        InputError: another form, LOW not below HIGH, or N not 2 ... 1000.
+    """
+    parts = text.split(":")
+    if len(parts) == 1:
+        return [parse_count(text, what, named)]
+    expected = "expected LOW:HIGH:N such as 10G:160G:16"
+    if len(parts) != 3 or not re.fullmatch(r"[0-9]{1,4}", parts[2]) or not 2 <= int(parts[2]) <= 1000:
+        raise InputError(f"{what} is {shown(text)}, {expected}, N from 2 to 1000")
+    low, high = (parse_count(part, what, named) for part in parts[:2])
+    if not low < high:
+        raise InputError(f"{what} is {shown(text)}, {expected}, LOW below HIGH")
+    n = int(parts[2])
+    return [low + (high - low) * i / (n - 1) for i in range(n)]
+
+
 def parse_size(text: object, what: str) -> tuple[int, int]:
     """Height and width from ``HxW``.
 

@@ -15,7 +15,8 @@ ROOM = Path(lightnas.__file__).parent
 ORDER = [
     "arrays", "errors", "files", "units", "blocks", "cost", "entropy", "structure", "yaml_file", "space",
     "space_file", "score", "backbone", "measured", "problem", "evolution", "bound", "proof", "search", "workers",
-    "config", "run_dir", "doctor", "pictures", "demo_data", "coco", "tables", "cli_detection", "cli", "__main__",
+    "config", "run_dir", "pareto", "front_dir", "doctor", "pictures", "demo_data", "coco", "tables",
+    "cli_pareto", "cli_detection", "cli", "__main__",
 ]  # fmt: skip
 
 

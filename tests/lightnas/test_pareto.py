@@ -1,0 +1,195 @@
+"""Fronts: every point as good as a search of its own, whatever the executor; stopped, resumed and refused."""
+
+import csv
+import json
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from itertools import pairwise
+
+import pytest
+
+from lightnas import pareto
+from lightnas.cli import main
+from lightnas.errors import InputError
+from lightnas.pareto import front, settled
+from lightnas.problem import Budget, Problem
+from lightnas.search import search
+from lightnas.space_file import load_space, parse_space
+from lightnas.structure import format_structures, parse_structure, read_structures
+from lightnas.units import parse_range
+
+from ..conftest import TINY, published
+
+SIZE = (64, 64)
+VALUES = [2e6, 3e6, 4e6, 6e6, 9e6]
+TIMES = ("seconds", "evaluations_per_second")
+
+
+def problem(**budget):
+    return Problem(parse_space(TINY, "tiny"), Budget(**budget), SIZE)
+
+
+def timeless(points):
+    return [{key: value for key, value in point.items() if key not in TIMES} for point in points]
+
+
+def test_each_point_is_as_good_as_its_own_search():
+    points = front(problem(flops=1e9, layers=16), "flops", VALUES)
+    for value, point in zip(VALUES, points, strict=True):
+        alone = search(parse_space(TINY, "tiny"), flops=value, layers=16, input_size=SIZE)
+        assert alone.proven_optimal and point["proven_optimal"]
+        assert point["score"] == alone.score and point["budget"] == value
+        assert point["flops"] <= value and point["layers"] <= 16
+        assert point["score"] <= point["upper_bound"] * (1 + 1e-11)
+
+
+@pytest.mark.parametrize("axis", ["flops", "params", "layers"])
+def test_axes(axis):
+    values = {"flops": VALUES, "params": [4e3, 6e3, 1.2e4], "layers": [13, 16, 22]}[axis]
+    points = front(problem(flops=1e9), axis, values)
+    assert all(point[axis] <= value for point, value in zip(points, values, strict=True))
+    assert all(left["score"] <= right["score"] for left, right in pairwise(points))
+
+
+@pytest.mark.parametrize("pool", [lambda: ThreadPoolExecutor(3), lambda: ProcessPoolExecutor(2)])
+def test_the_executor_changes_nothing(pool):
+    with pool() as executor:
+        assert timeless(front(problem(flops=1e9), "flops", VALUES, executor=executor)) == ALONE
+
+
+ALONE = timeless(front(Problem(parse_space(TINY, "tiny"), Budget(flops=1e9), SIZE), "flops", VALUES))
+
+
+def test_known_points_are_not_searched_again(monkeypatch):
+    whole = front(problem(flops=1e9), "flops", VALUES)
+    done = {i: whole[i] for i in (0, 1, 2, 4)}
+    calls = []
+    solve = pareto.solve
+    monkeypatch.setattr(pareto, "solve", lambda *task: calls.append(task) or solve(*task))
+    again = front(problem(flops=1e9), "flops", VALUES, done=done)
+    assert timeless(again) == timeless(whole) and len(calls) == 1
+    assert calls[0][3] == [parse_structure(whole[2]["structure"])]  # started from its left neighbour
+
+
+def test_neighbours_know_of_each_other():
+    points = [
+        {"score": 5.0, "upper_bound": 9.0, "flops": 1, "params": 1, "layers": 1, "structure": ["a"]},
+        {"score": 4.0, "upper_bound": 8.0, "flops": 2, "params": 2, "layers": 2, "structure": ["b"]},
+        {"score": 7.0, "upper_bound": 7.0, "flops": 3, "params": 3, "layers": 3, "structure": ["c"]},
+    ]
+    found = settled(points)
+    assert [point["score"] for point in found] == [5, 5, 7]
+    assert [point["structure"] for point in found] == [["a"], ["a"], ["c"]]
+    assert [point["upper_bound"] for point in found] == [7, 7, 7]
+    assert [point["gap"] for point in found] == pytest.approx([1 - 5 / 7, 1 - 5 / 7, 0])
+    assert points[1]["score"] == 4.0  # what came in is as it was
+
+
+@pytest.mark.parametrize(("axis", "values"), [("speed", [1.0]), ("flops", [2.0, 1.0]), ("flops", [1e7, 1e7])])
+def test_bad_axis(axis, values):
+    with pytest.raises(InputError, match="axis"):
+        front(problem(flops=1e9), axis, values)
+
+
+def test_ranges():
+    assert parse_range("10G:160G:16", "x") == [10e9 * i for i in range(1, 17)]
+    assert parse_range("83.6G", "x") == [83.6e9]
+    assert parse_range("resnet50:resnet101:2", "x", {"resnet50": 1.0, "resnet101": 2.0}) == [1.0, 2.0]
+    for text in ("1:2", "1:2:1", "2:1:3", "1:1:3", "1:2:x", "1:2:9999", "a:2:3", "1:2:3:4"):
+        with pytest.raises(InputError, match="expected"):
+            parse_range(text, "x")
+
+
+# --- the command ----------------------------------------------------------------------------------------------------
+
+QUICK = ["pareto", "--budget-flops", "2M:9M:3", "--space", "tiny.yaml", "--input-size", "64x64", "--workers", "1"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.yaml").write_text(json.dumps(TINY))
+    return tmp_path
+
+
+def call(capsys, *arguments, status=0):
+    assert main([str(argument) for argument in arguments]) == status
+    out, err = capsys.readouterr()
+    if status:
+        assert out == "" and err.count("\n") == 1 and "Traceback" not in err
+    return err if status else out
+
+
+def test_a_front_directory(capsys, folder):
+    (folder / "theirs.txt").write_text(format_structures([parse_structure(published("s"))]))
+    content = json.loads(call(capsys, *QUICK, "--output", "f", "--compare", "theirs.txt", "--json"))
+    assert [point["budget"] for point in content["points"]] == [2e6, 5.5e6, 9e6]
+    assert {"score", "upper_bound", "gap", "evaluations", "structure", "seed"} <= content["points"][0].keys()
+    assert content["compare"][0]["name"] == "theirs" and content["compare"][0]["layers"] == 79
+    assert {path.name for path in (folder / "f").iterdir()} == {
+        "config.yaml", "front.json", "front.csv", "structure.txt", "structures", "search.log",
+    }  # fmt: skip
+    structures = read_structures(folder / "f/structure.txt")
+    for i, (structure, point) in enumerate(zip(structures, content["points"], strict=True)):
+        assert structure == parse_structure(point["structure"]) == read_structures(folder / f"f/structures/{i:02d}.txt")[0]
+    rows = list(csv.DictReader((folder / "f/front.csv").read_text().splitlines()))
+    assert [float(row["score"]) for row in rows] == [point["score"] for point in content["points"]]
+    assert "proven optimal" in call(capsys, *QUICK, "--output", "f", "--resume")
+    # Its config gives the front again.
+    again = json.loads(call(capsys, "pareto", "--config", "f/config.yaml", "--output", "g", "--workers", "1", "--json"))
+    assert timeless(again["points"]) == timeless(content["points"])
+
+
+def test_resume(capsys, folder, monkeypatch):
+    solve, calls = pareto.solve, []
+
+    def stop_at_the_third(*task):
+        calls.append(task)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return solve(*task)
+
+    monkeypatch.setattr(pareto, "solve", stop_at_the_third)
+    assert "interrupted" in call(capsys, *QUICK, "--output", "f", status=130)
+    assert (folder / "f/points.json").exists() and not (folder / "f/front.json").exists()
+    content = json.loads(call(capsys, "pareto", "--output", "f", "--resume", "--workers", "1", "--json"))
+    assert len(calls) == 4 and len(content["points"]) == 3
+    whole = json.loads(call(capsys, *QUICK, "--output", "g", "--json"))
+    assert timeless(content["points"]) == timeless(whole["points"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--budget-flops", "2M"], "no row of budgets"),
+        (["--budget-params", "2K:9K:3"], "both have a row"),
+        (["--axis", "layers"], "--axis is layers"),
+        (["--budget-flops", "2M:1M:3"], "LOW below HIGH"),
+        (["--budget-flops", "1:2:3"], "expected at least"),
+        (["--compare", "nowhere.txt"], "nowhere.txt"),
+        (["--resume", "--overwrite"], "expected one of them"),
+        (["--config", "nowhere.yaml"], "nowhere.yaml"),
+    ],
+)
+def test_mistakes(capsys, folder, arguments, message):
+    assert message in call(capsys, *QUICK, *arguments, "--output", "f", status=2)
+    assert not (folder / "f" / "config.yaml").exists()
+
+
+def test_existing_directory(capsys, folder):
+    call(capsys, *QUICK, "--output", "f")
+    before = (folder / "f/front.json").read_bytes()
+    assert "not empty" in call(capsys, *QUICK, "--output", "f", status=2)
+    assert "seed is 0 there and 1 here" in call(capsys, *QUICK, "--seed", 1, "--output", "f", "--resume", status=2)
+    other = [*QUICK[:2], "2M:9M:4", *QUICK[3:]]
+    assert "values" in call(capsys, *other, "--output", "f", "--resume", status=2)
+    assert "unknown key" in call(capsys, "search", "--config", "f/config.yaml", "--output", "s", status=2).lower()
+    assert (folder / "f/front.json").read_bytes() == before
+    call(capsys, *other, "--output", "f", "--overwrite")
+    assert len(read_structures(folder / "f/structure.txt")) == 4
+
+
+def test_published_budgets():
+    """Two points of the real space, proven."""
+    points = front(Problem(load_space("k1kxk1"), Budget(flops=1e12, params=25.6e6, layers=91)), "flops", [60e9, 83.6e9])
+    assert points[1]["score"] == pytest.approx(2111.149, abs=5e-4)
+    assert all(point["gap"] <= 5e-4 for point in points)
