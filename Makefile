@@ -4,7 +4,7 @@
 # make test        what the tests need, detection included, and the tests;  make test-fast  without mmcv and mmdet
 # make lint        ruff and mypy, in the tested versions
 # make wheel       the wheel, installed into an environment of its own and tried outside the checkout
-# make bench       the figures of the README on the search;  make picture  its picture
+# make bench       the figures of the README on the search;  make picture  its picture;  make front  a front
 # make bench-det   those on the detector: speed and memory;  make bench-flops  training at equal FLOPs, after make demo
 
 PYTHON ?= python3
@@ -17,7 +17,7 @@ DEMO_TRAINING := --schedule 10 --optimizer adamw --input-size 192x192 --multi-sc
 # Two OpenMP threads that spin against each other can be slower than one.
 export OMP_WAIT_POLICY := passive
 
-.PHONY: search det demo test test-fast lint wheel bench bench-det bench-flops picture clean
+.PHONY: search det demo test test-fast lint wheel bench bench-det bench-flops picture front clean
 
 search: .venv/ready
 	$(BIN)/lightnas search --budget-flops resnet50
@@ -58,7 +58,13 @@ bench-flops: .venv-det/ready
 
 picture: .venv/ready-test
 	$(BIN)/pip install --quiet -c tests/constraints.txt -e '.[plot]'
-	$(BIN)/python -m benchmarks.picture docs/search.png
+	$(BIN)/python -m benchmarks.picture search docs/search.png
+
+front: .venv/ready-test
+	$(BIN)/pip install --quiet -c tests/constraints.txt -e '.[plot]'
+	$(BIN)/lightnas pareto --budget-flops 10G:160G:16 --budget-layers 109 --output outputs/front --overwrite \
+		--compare configs/structures/maedet_s.txt --compare configs/structures/maedet_m.txt --compare configs/structures/maedet_l.txt
+	$(BIN)/python -m benchmarks.picture front docs/front.png outputs/front/front.json
 
 wheel: .venv/ready
 	rm -rf build dist/env

@@ -1,12 +1,16 @@
-"""The picture of the README: ``python -m benchmarks.picture docs/search.png``."""
+"""Pictures of the README: ``python -m benchmarks.picture search docs/search.png``, and of a front's directory
+``python -m benchmarks.picture front docs/front.png outputs/front/front.json``.
+"""
 
 from __future__ import annotations
 
+import json
 import sys
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from lightnas.config import load_config, preset_path
 from lightnas.search import Search
@@ -57,11 +61,42 @@ def stages(axes: Axes, structure: Structure) -> None:
     axes.set_title("the structure found: its convolutions, stage by stage", fontsize=10, loc="left")
 
 
-def main() -> None:
-    mpl.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "font.size": 9})
+def front(path: str) -> Figure:
+    """The points of a front with their bounds, and the structures that it was compared with."""
+    with open(path) as file:
+        content = json.load(file)
+    points = content["points"]
+    figure, axes = plt.subplots(figsize=(8, 3.8), layout="constrained")
+    budgets = [point["budget"] / 1e9 for point in points]
+    axes.plot(
+        budgets, [point["upper_bound"] for point in points], color=GREY, linestyle="--", linewidth=1, label="upper bound"
+    )
+    axes.plot(budgets, [point["score"] for point in points], "o-", color=BLUE, markersize=5, linewidth=1, label="front")
+    for other in content["compare"]:
+        axes.plot(other["flops"] / 1e9, other["score"], "s", color=ORANGE, markersize=6)
+        axes.annotate(
+            other["name"], (other["flops"] / 1e9, other["score"]), (7, -11), textcoords="offset points", fontsize=8
+        )
+    proven = sum(point["gap"] == 0 for point in points)
+    axes.set(xlabel=f"FLOPs budget at {content['input_size']}, G", ylabel="score")
+    gap = 100 * max(point["gap"] for point in points)
+    axes.set_title(f"{len(points)} budgets, {proven} proven optimal, largest gap {gap:.4f} %", fontsize=10, loc="left")
+    axes.legend(frameon=False, loc="lower right")
+    return figure
+
+
+def searches() -> Figure:
+    """Convergence of maedet-m on the left, the structure on the right."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.8), width_ratios=(1, 1.15), layout="constrained")
     stages(right, convergence(left))
-    figure.savefig(sys.argv[1], dpi=110, metadata={"Software": None})
+    return figure
+
+
+def main() -> None:
+    mpl.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "font.size": 9})
+    kind, output, *source = sys.argv[1:]
+    figure = front(*source) if kind == "front" else searches()
+    figure.savefig(output, dpi=110, metadata={"Software": None})
 
 
 if __name__ == "__main__":

@@ -55,10 +55,11 @@ def pareto(
     others = _compared(compare, asked)
     run = FrontDir.begin(output, asked, resume=resume, overwrite=overwrite)
     try:
-        content: dict[str, Any] = run.finished or _run(asked, run, workers or os.cpu_count() or 1)
+        content: dict[str, Any] = run.finished or _run(asked, run, workers or os.cpu_count() or 1, others)
     finally:
         run.close()
-    content = content | {"compare": others}
+    if others:  # of a finished front: shown, not written
+        content = content | {"compare": others}
     if as_json:
         click.echo(json.dumps(content | {"output": str(output)}))
     else:
@@ -98,7 +99,7 @@ def _compared(paths: tuple[Path, ...], asked: FrontConfig) -> list[dict[str, Any
     ]
 
 
-def _run(asked: FrontConfig, run: FrontDir, n_workers: int) -> dict[str, Any]:
+def _run(asked: FrontConfig, run: FrontDir, n_workers: int, others: list[dict[str, Any]]) -> dict[str, Any]:
     from .pareto import front
     from .tables import counting_bar
     from .workers import workers
@@ -115,7 +116,7 @@ def _run(asked: FrontConfig, run: FrontDir, n_workers: int) -> dict[str, Any]:
         found = front(
             search.problem, asked.axis, asked.values, search.seed, search.limits, executor, done=points, report=report
         )
-    content = {"axis": asked.axis, "input_size": search.document["input_size"], "points": found}
+    content = {"axis": asked.axis, "input_size": search.document["input_size"], "points": found, "compare": others}
     run.finish_front(content)
     run.log(f"finished: largest gap {max(point['gap'] for point in found)!r}")
     return content
