@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -87,7 +88,7 @@ def _find_images(data: Path, split: str, annotations: Path) -> Path:
     candidates += [data / "images", data]
     first = next((str(image.get("file_name")) for image in _images_of(_read_json(annotations), annotations)), None)
     for folder in candidates:
-        if folder.is_dir() and (first is None or (folder / first).exists()):
+        if folder.is_dir() and (first is None or os.path.exists(folder / first)):
             return folder
     existing = [folder for folder in candidates[:-1] if folder.is_dir()]
     if existing:  # the first picture may be among the missing ones, which the check names
@@ -183,6 +184,10 @@ def _images_of(content: dict[str, Any], path: Path) -> list[dict[str, Any]]:
     for number, image in enumerate(images):
         if not isinstance(image, dict) or not {"id", "file_name", "width", "height"} <= set(image):
             raise InputError(f"{path}: images[{number}] is {shown(image)}, expected id, file_name, width and height")
+        if not isinstance(image["file_name"], str) or not image["file_name"]:
+            raise InputError(
+                f"{path}: images[{number}] has file_name {shown(image['file_name'])}, expected the name of a picture"
+            )
         if not all(isinstance(image[key], int) and image[key] > 0 for key in ("width", "height")):
             raise InputError(
                 f"{path}: images[{number}] has width and height {shown((image['width'], image['height']))}, expected pixels"
@@ -216,7 +221,7 @@ def _annotations_of(
                 f"{path}: annotations[{number}] is {shown(annotation)}, expected id, image_id, category_id and bbox"
             )
         for key, ids in known.items():
-            if annotation[key] not in ids:
+            if not isinstance(annotation[key], int | str) or annotation[key] not in ids:
                 raise InputError(
                     f"{path}: annotations[{number}] has {key} {shown(annotation[key])}, expected one that the file lists"
                 )
@@ -272,7 +277,7 @@ def _bad_picture(folder: Path, image: dict[str, Any]) -> str | None:
     except FileNotFoundError:
         return "is missing"
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        return f"cannot be decoded ({str(error)[:60]})" if path.stat().st_size else "is empty"
+        return f"cannot be decoded ({(getattr(error, 'strerror', None) or str(error))[:60]})"
     listed = (image["width"], image["height"])
     if size not in (listed, listed[::-1]):  # turned round: a camera's orientation mark
         return f"is {size[0]} x {size[1]}, listed as {listed[0]} x {listed[1]}"

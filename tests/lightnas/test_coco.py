@@ -195,7 +195,7 @@ def test_missing_keys_that_mmdet_needs_are_filled(tmp_path):
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 50) | st.floats() | st.sampled_from(["1.jpg", "cat", ""]),
+    st.none() | st.booleans() | st.integers(-5, 50) | st.floats() | st.sampled_from(["1.jpg", "cat", "", "\0", "x" * 5000]),
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
@@ -206,6 +206,28 @@ JSON = st.recursive(
     ),
     max_leaves=20,
 )
+
+
+ODD = JSON | st.just(1)
+
+
+@st.composite
+def almost_coco(draw):
+    """COCO's three lists with all their keys, and one odd value."""
+    value = content()
+    key = draw(st.sampled_from(["images", "annotations", "categories"]))
+    item = draw(st.sampled_from(value[key]))
+    item[draw(st.sampled_from(sorted(item)))] = draw(ODD)
+    return value
+
+
+@given(almost_coco())
+def test_an_odd_value_is_read_or_refused(tmp_path_factory, value):
+    folder = write(tmp_path_factory.mktemp("data"), value)
+    try:
+        check(folder, skip=True)
+    except InputError as error:
+        assert "\n" not in str(error)
 
 
 @given(JSON, JSON, JSON)
