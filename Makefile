@@ -81,14 +81,14 @@ wheel: .venv/ready
 	touch $@
 
 .venv/ready-test: .venv/ready tests/constraints.txt
-	$(BIN)/pip install --quiet -c tests/constraints.txt -e '.[test,dask,torch]'
+	$(BIN)/pip install --quiet -c tests/constraints.txt -e '.[test,dask,torch,onnx]'
 	touch $@
 
 # mmcv-full compiles against the torch that is there, hence no build isolation; -g0 leaves out 76 MB of debug symbols. A
 # wheel without its operators would be built without a word, so they are imported at the end.
 .venv-det/ready: setup.cfg pyproject.toml tests/constraints.txt
 	$(PYTHON) -m venv .venv-det
-	$(DET)/pip install --quiet -c tests/constraints.txt -e '.[det,test,dask]'
+	$(DET)/pip install --quiet -c tests/constraints.txt -e '.[det,test,dask,onnx]'
 	MMCV_WITH_OPS=1 CFLAGS=-g0 $(DET)/pip install --quiet -c tests/constraints.txt --no-build-isolation mmcv-full==1.7.2
 	$(DET)/lightnas doctor
 	touch $@

@@ -289,6 +289,16 @@ def _set_flip(cfg: Config, probability: float) -> None:
             step.flip_ratio = probability
 
 
+def test_size(cfg: Config) -> tuple[int, int]:
+    """Height and width that pictures are tested at, in whole steps of 32."""
+    for step in _dicts(_innermost_dataset(cfg.data.test).get("pipeline", [])):
+        if step.get("type") == "MultiScaleFlipAug":
+            scale = step.img_scale[0] if isinstance(step.img_scale, list) else step.img_scale
+            long, short = max(scale), min(scale)
+            return -(-short // 32) * 32, -(-long // 32) * 32
+    return TEST_SIZE
+
+
 def structure_of(cfg: Config) -> Structure | None:
     """The structure of a config's backbone, None where that is none of ours."""
     if cfg.model.backbone.get("type") != "MadNas":

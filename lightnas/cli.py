@@ -20,7 +20,7 @@ import click
 from . import __version__
 from .cli_detection import COMMANDS
 from .cli_pareto import pareto
-from .errors import InputError, WorkError, nearest
+from .errors import InputError, WorkError, nearest, require
 
 if TYPE_CHECKING:
     from .config import SearchConfig
@@ -160,7 +160,7 @@ def score(structure: Path, input_size: str, alpha: str, measured: bool, as_json:
     structures = read_structures(structure)
     rows = score_structures(structures, size, weights)
     if measured:
-        _require_torch("--measured")
+        require("--measured", "torch", "torch")
         from .measured import measured_entropies
         from .score import entropy_row
 
@@ -174,27 +174,32 @@ def score(structure: Path, input_size: str, alpha: str, measured: bool, as_json:
         print_scores(rows, structure, input_size, alpha)
 
 
-def _require_torch(option: str) -> None:
-    from importlib.util import find_spec
-
-    if find_spec("torch") is None:
-        raise InputError(f"{option}: torch is not installed, expected it: pip install 'lightnas[torch]'")
-
-
 @cli.command("export-structure")
 @click.argument("run_dir", type=click.Path(path_type=Path))
 @click.option("--rank", metavar="N", type=click.IntRange(0), default=0, show_default=True, help="0 is the best structure.")
 @click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Written whole.  [default: stdout]")
-def export_structure(run_dir: Path, rank: int, output: Path | None) -> None:
-    """Write one structure of a run as a structure txt of its own."""
+@click.option("--format", "kind", type=click.Choice(["txt", "onnx"]), default="txt", show_default=True)
+@click.option("--input-size", metavar="HxW", default="800x1280", show_default=True, help="Size that ONNX is traced at.")
+def export_structure(run_dir: Path, rank: int, output: Path | None, kind: str, input_size: str) -> None:
+    """Write one structure of a run as a structure txt of its own, or as an untrained backbone in ONNX."""
     from .files import write_output
     from .structure import format_structures, read_structures
+    from .units import parse_size
 
     if not run_dir.is_dir():
         raise InputError(f"{run_dir} is not a directory, expected a run directory such as search writes")
     structures = read_structures(run_dir / "structure.txt")
     if rank >= len(structures):
         raise InputError(f"--rank is {rank}, expected 0 to {len(structures) - 1}, the structures that {run_dir} holds")
+    if kind == "onnx":
+        require("--format onnx", "onnx", "torch", "onnx", "onnxruntime")
+        if output is None:
+            raise InputError("--format onnx without --output, expected a file for the network")
+        from .onnx import export_backbone
+
+        difference = export_backbone(structures[rank], output, parse_size(input_size, "--input-size"))
+        click.echo(f"{output}: onnxruntime and torch differ by {difference:.1e} at most")
+        return
     text = format_structures([structures[rank]])
     if output is None:
         click.echo(text, nl=False)

@@ -1,4 +1,4 @@
-"""The commands of the detection stage: ``train-det``, ``test-det``, ``detect``, ``demo-data`` and ``doctor``."""
+"""Commands of the detection stage: ``train-det``, ``test-det``, ``detect``, ``export-det``, ``demo-data``, ``doctor``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .errors import InputError
+from .errors import InputError, require
 
 if TYPE_CHECKING:
     from detection.settings import TrainOptions
@@ -248,6 +248,26 @@ def detect(checkpoint: Path, images: tuple[Path, ...], output: Path, score_thr: 
         click.echo(f"{result['picture']}: {names or 'nothing'}{f' and {more} more' if more > 0 else ''}")
 
 
+@click.command("export-det")
+@click.argument("checkpoint", type=FILE)
+@click.option("--output", metavar="FILE", type=FILE, required=True, help="Written whole, once torch and onnxruntime agree.")
+@click.option("--input-size", metavar="HxW", help="Size that it is traced at; others work too.  [default: the test size]")
+@trust_checkpoint
+def export_det(checkpoint: Path, output: Path, input_size: str | None, trust_checkpoint: bool) -> None:
+    """Write a trained detector as ONNX: backbone, neck and head, up to the raw outputs."""
+    _quiet_threads()
+    from .doctor import preflight
+    from .units import parse_size
+
+    require("export-det", "onnx", "onnx", "onnxruntime")
+    preflight()
+    from detection.onnx import export_detector
+
+    size = parse_size(input_size, "--input-size") if input_size else None
+    difference = export_detector(checkpoint, output, size, trust_checkpoint)
+    click.echo(f"{output}: onnxruntime and torch differ by {difference:.1e} at most")
+
+
 @click.command("demo-data")
 @click.argument("directory", type=FILE)
 @click.option(
@@ -261,8 +281,7 @@ def detect(checkpoint: Path, images: tuple[Path, ...], output: Path, score_thr: 
 @overwrite_directory
 def demo_data(directory: Path, train: int, val: int, test: int, seed: int, overwrite: bool) -> None:
     """Write a small detection set in COCO format: handwritten digits on textured canvases. Needs no network."""
-    _require("sklearn", "scikit-learn")
-    _require("PIL", "pillow")
+    require("demo-data", "det", "sklearn", "PIL")
     from .demo_data import Splits, write_demo_data
 
     counts = write_demo_data(directory, Splits(train, val, test), seed, overwrite)
@@ -299,16 +318,9 @@ def _print_result(result: dict[str, Any], as_json: bool) -> None:
         print_detection(result)
 
 
-def _require(module: str, package: str) -> None:
-    from importlib.util import find_spec
-
-    if find_spec(module) is None:
-        raise InputError(f"{package} is not installed, expected it: pip install 'lightnas[det]'")
-
-
 def _quiet_threads() -> None:
     """Two OpenMP threads that spin while they wait can be slower than one; torch reads this when it is imported."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
-COMMANDS = (train_det, test_det, detect, demo_data, doctor)
+COMMANDS = (train_det, test_det, detect, export_det, demo_data, doctor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import reprlib
 from collections.abc import Iterable
+from importlib.util import find_spec
 
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = 60
@@ -32,6 +33,17 @@ def shown(value: object) -> str:
         return " ".join(_repr.repr(value).split())
     except ValueError:  # Python refuses to print integers of more than 4300 digits
         return f"<{type(value).__name__} too long to print>"
+
+
+def require(what: str, extra: str, *modules: str) -> None:
+    """Refuse to begin where a package of an extra is missing.
+
+    Raises:
+        InputError: the first module that is not installed, and how to install it.
+    """
+    for module in modules:
+        if find_spec(module) is None:
+            raise InputError(f"{what}: {module} is not installed, expected it: pip install 'lightnas[{extra}]'")
 
 
 def nearest(word: object, valid: Iterable[str]) -> str:

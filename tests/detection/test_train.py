@@ -245,6 +245,25 @@ def test_a_moved_work_directory_resumes_and_tests(capfd, trained, tmp_path):
     call(capfd, "train-det", "--resume", "--work-dir", tmp_path / "moved")
 
 
+def test_export_det(capfd, trained, tmp_path):
+    """The raw outputs of onnxruntime are torch's, at another size than the traced one too."""
+    import onnxruntime
+
+    from detection.evaluate import load_detector
+    from detection.settings import read_config
+
+    path = tmp_path / "d.onnx"
+    assert "differ by" in call(capfd, "export-det", trained / "epoch_1.pth", "--output", path)[0]
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    assert [node.name for node in session.get_outputs()] == [f"{kind}_{i}" for kind in ("cls", "box") for i in range(5)]
+    detector = load_detector(read_config(trained / "config.py"), trained / "epoch_1.pth")
+    picture = torch.randn(1, 3, 160, 96)
+    with torch.no_grad():
+        expected = [level for kind in detector.forward_dummy(picture) for level in kind]
+    for found, value in zip(session.run(None, {"image": picture.numpy()}), expected, strict=True):
+        assert np.abs(found - value.numpy()).max() <= 1e-4 * float(value.abs().max())
+
+
 def test_load_from(capfd, trained, structure, digits, tmp_path):
     _, err = train(capfd, structure, digits, tmp_path / "w", "--load-from", trained / "epoch_1.pth")
     assert "loaded" in err

@@ -1,0 +1,48 @@
+"""A trained detector as an ONNX file: backbone, neck and head, up to the raw outputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from lightnas.onnx import export_onnx
+
+from .apply import config_of_checkpoint
+from .evaluate import load_detector
+from .settings import test_size
+
+
+class RawOutputs(nn.Module):
+    """A detector's head on its picture, level by level: all scores, then all boxes (for GFLV2 their distributions)."""
+
+    def __init__(self, detector: Any) -> None:
+        super().__init__()
+        self.detector = detector
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        return [level for kind in self.detector.forward_dummy(image) for level in kind]
+
+
+def export_detector(checkpoint: Path, path: Path, input_size: tuple[int, int] | None = None, trust: bool = False) -> float:
+    """Write the detector of a checkpoint; pictures come in normalised as its config says, and no box is decoded.
+
+    Outputs are ``cls_0`` ... (n, classes, h, w), scores in 0 ... 1 with our GFocalHead, and ``box_0`` ... (n, 4 * (reg_max
+    + 1), h, w), one a level, strides rising.
+
+    Args:
+        input_size: height and width that it is traced at; by default those that the detector is tested at.
+
+    Returns:
+        the largest relative difference from torch, as ``lightnas.onnx.export_onnx``.
+
+    Raises:
+        InputError: the checkpoint cannot be read or does not fit.
+        WorkError: onnxruntime and torch differ.
+    """
+    cfg = config_of_checkpoint(checkpoint, trust)
+    detector = load_detector(cfg, checkpoint, trust)
+    levels = len(detector.bbox_head.prior_generator.strides)
+    names = [f"{kind}_{i}" for kind in ("cls", "box") for i in range(levels)]
+    return export_onnx(RawOutputs(detector), path, input_size or test_size(cfg), names)
