@@ -30,6 +30,8 @@ OPTIMIZERS = {
 WIDTHS = {"s": 192, "m": 256, "l": 256}
 TEST_SIZE = (800, 1333)
 MULTI_SCALE = (0.6, 1.2)
+# Names that a config is put together with, and that nothing reads afterwards: left in, they would say what is no longer so.
+SCAFFOLDING = ("width", "img_norm_cfg", "train_pipeline", "test_pipeline", "data_root")
 RUNNERS = {"EpochBasedRunner": "WholeEpochRunner", "IterBasedRunner": "WholeIterRunner"}
 
 
@@ -85,6 +87,8 @@ def build_config(options: TrainOptions, device: str) -> Config:
     cfg.seed, cfg.device = options.seed or cfg.get("seed") or 0, device
     if options.amp:
         cfg.fp16 = {"loss_scale": "dynamic"}
+    for name in SCAFFOLDING:
+        cfg.pop(name, None)
     return cfg
 
 
