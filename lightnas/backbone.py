@@ -44,7 +44,8 @@ class ResidualLayer(nn.Module):
         for conv in layer.main:
             self.add_module(conv.name, ConvBN(conv))
         self.pool = layer.pool
-        self.residual_proj = None if layer.projection is None else ConvBN(layer.projection)
+        projected = layer.projection is not None and bool(layer.projected)
+        self.residual_proj = ConvBN(layer.projection) if projected else None  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x

@@ -56,12 +56,14 @@ class Layer:
     ``residual``: the shortcut is added to the main path, and a ReLU follows the sum.
     ``pool``: stride of the average pool that opens the shortcut (1: none).
     ``projection``: the convolution that follows the pool on the shortcut (None: identity).
+    ``projected``: 1 where the projection stands, 0 where it does not after all; it may depend on the sizes.
     """
 
     main: tuple[Conv, ...]
     residual: bool = False
     pool: int = 1
     projection: Conv | None = None
+    projected: Size = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +97,35 @@ def _k1_kx_k1(block: Block, first: bool) -> Layer:
     )
 
 
+def _two_convs(block: Block, first: bool, k_first: Size) -> Layer:
+    """Residual pair of convolutions, the last of which carries the stride; a projection stands only where in != out."""
+    c_in = block.c_in if first else block.c_out
+    stride = block.stride if first else 1
+    return Layer(
+        main=(
+            Conv("conv1", c_in, block.btn, k_first),
+            Conv("conv2", block.btn, block.c_out, block.k, stride, relu=False),
+        ),
+        residual=True,
+        pool=stride,
+        projection=Conv("residual_proj", c_in, block.c_out, 1, relu=False) if first else None,
+        projected=1.0 * np.not_equal(c_in, block.c_out),
+    )
+
+
+def _k1_kx(block: Block, first: bool) -> Layer:
+    return _two_convs(block, first, 1)
+
+
+def _kx_kx(block: Block, first: bool) -> Layer:
+    return _two_convs(block, first, block.k)
+
+
 BLOCKS = {
     "ConvKXBNRELU": BlockType(("in", "out", "s", "k"), _conv_kx),
     "SuperResK1KXK1": BlockType(("in", "out", "s", "k", "L", "btn"), _k1_kx_k1),
+    "SuperResK1KX": BlockType(("in", "out", "s", "k", "L", "btn"), _k1_kx),
+    "SuperResKXKX": BlockType(("in", "out", "s", "k", "L", "btn"), _kx_kx),
 }
 
 

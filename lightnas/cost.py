@@ -50,7 +50,7 @@ def _layer_cost(layer: Layer, size: tuple[int, int]) -> tuple[Size, Size, tuple[
     params: Size = 0
     if layer.projection is not None:
         height, width = downsample(size, layer.pool)
-        params = _conv_params(layer.projection)
+        params = layer.projected * _conv_params(layer.projection)
         flops = height * width * params
     for conv in layer.main:
         size = downsample(size, conv.stride)

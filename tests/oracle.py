@@ -27,6 +27,12 @@ def convs_of(structure, height=800, width=1280):
                 yield c_in, c_out, k, after, True, stage
                 continue
             btn = block["btn"]
+            if block["class"] != "SuperResK1KXK1":
+                yield c_in, btn, {"SuperResK1KX": 1, "SuperResKXKX": k}[block["class"]], before, True, stage
+                yield btn, c_out, k, after, True, stage
+                if first and c_in != c_out:
+                    yield c_in, c_out, 1, after, False, stage
+                continue
             yield c_in, btn, 1, before, True, stage
             yield btn, btn, k, after, True, stage
             yield btn, c_out, 1, after, True, stage
