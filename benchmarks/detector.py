@@ -9,11 +9,12 @@ from __future__ import annotations
 import argparse
 import gc
 import os
-import resource
+import re
 import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
@@ -23,10 +24,10 @@ import detection  # noqa: F401 (where torchvision is missing, mmcv cannot be imp
 
 # isort: split
 from mmcv.cnn import fuse_conv_bn
-from mmdet.models import build_detector
 
 from detection import cpu
 from detection.settings import read_config
+from detection.train import build_model
 from lightnas.files import data_file
 
 OURS, THEIRS = "maedet_m", "resnet50"
@@ -35,9 +36,7 @@ CONFIGS = {OURS: "gfl_maedet_m", THEIRS: "gfl_r50"}
 
 def detector(name):
     cfg = read_config(data_file("configs", f"detection/{CONFIGS[name]}.py"))
-    model = build_detector(cfg.model)
-    model.init_weights()
-    return model
+    return build_model(cfg, CONFIGS[name])
 
 
 def counted_flops(model, side):
@@ -114,10 +113,17 @@ def peak_mb(name, work, arguments):
 
 def memory_of(name, work, arguments):
     model = prepared(name, work, "cpu")
+    x = torch.randn(arguments.batch, 3, arguments.side, arguments.side)
     gc.collect()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    once(model, work, torch.randn(arguments.batch, 3, arguments.side, arguments.side))
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew: building the model has its own
+    before = peak_kb()
+    once(model, work, x)
+    print((peak_kb() - before) / 1024)
+
+
+def peak_kb():
+    """Peak resident memory of this process (Linux)."""
+    return int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1])
 
 
 def main():

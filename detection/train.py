@@ -141,6 +141,9 @@ def build_model(cfg: Config, source: str) -> nn.Module:
         raise
     except (KeyError, TypeError, ValueError, AssertionError, AttributeError, RuntimeError) as error:
         raise InputError(f"{source}: its model cannot be built ({shown(str(error))}), expected an mmdet detector") from error
+    # mmcv would print a line for every parameter.
+    logger_initialized.setdefault("mmcv", True)
+    logging.getLogger("mmcv").setLevel(logging.WARNING)
     model.init_weights()
     return model  # type: ignore[no-any-return]
 

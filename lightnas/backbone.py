@@ -55,7 +55,8 @@ class ResidualLayer(nn.Module):
             shortcut = self.residual_proj(shortcut)
         for name in self.names:
             x = getattr(self, name)(x)
-        return functional.relu(x + shortcut, inplace=True)
+        x += shortcut  # in place: the main path's last output is needed nowhere else
+        return functional.relu(x, inplace=True)
 
 
 class LayerChain(nn.Module):

@@ -171,12 +171,11 @@ def test_score_prints_both(tmp_path, capsys):
 
 
 def test_score_without_torch_says_how_to_get_it(monkeypatch, tmp_path, capsys):
-    import importlib.util
-
+    from lightnas import errors
     from lightnas.cli import main
     from lightnas.structure import format_structures
 
     (tmp_path / "s.txt").write_text(format_structures([parse_structure(SMALL)]))
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(errors, "find_spec", lambda name: None)
     assert main(["score", str(tmp_path / "s.txt"), "--measured"]) == 2
     assert "pip install 'lightnas[torch]'" in capsys.readouterr().err
