@@ -7,9 +7,9 @@ from typing import Any
 
 from mmcv.runner import BaseModule
 from mmdet.models.builder import BACKBONES
-from torch import Tensor
+from torch import Tensor, nn
 
-from lightnas.backbone import CnnNet
+from lightnas.backbone import CnnNet, Focus
 from lightnas.errors import InputError
 from lightnas.structure import Structure, parse_structures, read_structures, structure_dicts
 
@@ -36,7 +36,8 @@ class MadNas(BaseModule):
         with_cp: activation checkpointing: less memory, one more forward pass.
         init_cfg: as in mmdet; ``dict(type='Pretrained', checkpoint=...)`` loads weights.
 
-    ``forward`` takes pictures (N, 3, H, W), both sides at least 32, and gives a tuple of feature maps.
+    ``forward`` takes pictures (N, 3, H, W), both sides at least 32, and gives a tuple of feature maps. Behind a
+    Focus stem it lays the pixels into channels first.
 
     Attributes:
         out_channels, strides: of each returned stage. ``out_channels`` are the ``in_channels`` of a neck.
@@ -59,11 +60,12 @@ class MadNas(BaseModule):
             raise InputError(f"structure_txt is {structure_txt!r}, expected the path or the text of a structure txt")
         structure = load_structure(structure_txt)
         self.body = CnnNet(structure_dicts(structure), tuple(out_indices), frozen_stages, norm_eval, with_cp)
+        self.focus = Focus() if self.body.focus else nn.Identity()
         self.out_channels = self.body.out_channels
         self.strides = self.body.strides
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        return tuple(self.body(x))
+        return tuple(self.body(self.focus(x)))
 
     def init_weights(self) -> None:
         """Load what ``init_cfg`` names. Without it CnnNet's own initialisation stands, and so do weights loaded since."""

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from .blocks import Block, Conv, Layer, layers
-from .entropy import STAGES, stage_ends
 from .errors import InputError
+from .stages import FOCUS, STAGES, has_focus, stage_ends
 from .structure import parse_structure
 
 
@@ -74,8 +75,21 @@ class LayerChain(nn.Module):
         return x
 
 
+class Focus(nn.Module):
+    """Pictures (N, C, H, W) to (N, 4 C, H/2, W/2), rounded up: every 2 x 2 patch of pixels becomes channels.
+
+    In the order of YOLOX and DAMO-YOLO: top left, bottom left, top right, bottom right. Odd sides are filled with zeros.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.pad(x, (0, x.shape[-1] % FOCUS, 0, x.shape[-2] % FOCUS))
+        return torch.cat([x[..., row::FOCUS, column::FOCUS] for column in range(FOCUS) for row in range(FOCUS)], dim=1)
+
+
 class CnnNet(nn.Module):
     """A backbone; ``forward`` takes pictures (N, 3, H, W), both sides at least 32, and gives a list of feature maps.
+
+    Behind a Focus stem (``focus`` is true) it takes what ``Focus`` makes of the pictures: (N, 12, H/2, W/2).
 
     Args:
         structure: a list of block dicts, as a structure txt or ``result.structure`` holds it.
@@ -85,7 +99,8 @@ class CnnNet(nn.Module):
         with_cp: activation checkpointing: less memory, one more forward pass.
 
     Attributes:
-        out_channels, strides: of each returned stage.
+        out_channels, strides: of each returned stage; strides are in pixels of the picture.
+        focus: the structure has a Focus stem.
 
     Weights are initialised for training from scratch: He et al. 2015 (normal, fan out), and 0 for the scale of the last BN
     on every residual path, so that layers begin as their shortcuts (Goyal et al. 2017). Loading weights replaces them all.
@@ -108,7 +123,9 @@ class CnnNet(nn.Module):
             raise InputError(f"out_indices is {tuple(out_indices)}, expected stages from 0 (C1) to {STAGES - 1} (C{STAGES})")
         if not -1 <= frozen_stages < STAGES:
             raise InputError(f"frozen_stages is {frozen_stages}, expected -1 (none) to {STAGES - 1}")
-        ends = stage_ends([block.stride for block in blocks])
+        strides = [block.stride for block in blocks]
+        ends = stage_ends(strides)
+        self.focus = has_focus(strides)
         self.out_indices = tuple(sorted(set(out_indices)))
         self.out_channels = [int(blocks[ends[i]].c_out) for i in self.out_indices]  # type: ignore[arg-type]
         self.strides = [2 ** (i + 1) for i in self.out_indices]

@@ -28,9 +28,10 @@ import numpy as np
 
 from .arrays import Flags, Floats, Genomes
 from .blocks import Block
-from .cost import RESOURCES, block_cost, downsample
-from .entropy import block_entropy, stage_ends
+from .cost import RESOURCES, block_cost
+from .entropy import block_entropy
 from .problem import Problem
+from .stages import downsample, fed_size, stage_ends
 
 # Pairs (in, out) handled at a time where all of them are met: bounds the memory of fine grids.
 PAIRS_AT_A_TIME = 65_536
@@ -109,14 +110,15 @@ class Relaxation:
         self.limited = [RESOURCES.index(name) for name in problem.limits]
         self.limits = np.array(list((problem.limits | self._attainable_layers()).values()))
         self.grid = self.space.max_channels // self.space.step + 1
-        ends = stage_ends([block.stride for block in self.space.blocks])
+        strides = [block.stride for block in self.space.blocks]
+        ends = stage_ends(strides)
         first_stage = np.searchsorted(ends, np.arange(len(self.space.blocks)))
         # h of a block counts in its own stage and in all later ones; log(channels) where a stage ends.
         self.weights = [float(sum(problem.alpha[stage:])) for stage in first_stage]
         self.end_weights = [problem.alpha[ends.index(i)] if i in ends else 0.0 for i in range(len(self.space.blocks))]
-        self.sizes = [problem.input_size]
-        for block in self.space.blocks[:-1]:
-            self.sizes.append(downsample(self.sizes[-1], block.stride))
+        self.sizes = [fed_size(problem.input_size, strides)]
+        for stride in strides[:-1]:
+            self.sizes.append(downsample(self.sizes[-1], stride))
 
     def _attainable_layers(self) -> dict[str, float]:
         """A layer budget lowered to the largest number of layers that some choice of depths has.

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .blocks import Block, Conv, Layer, Size, layers
+from .stages import downsample, fed_size
 
 INPUT_SIZE = (800, 1280)
 RESOURCES = ("flops", "params", "layers")
@@ -30,11 +31,6 @@ class Cost(NamedTuple):
     flops: Size
     params: Size
     layers: Size
-
-
-def downsample(size: tuple[int, int], stride: int) -> tuple[int, int]:
-    """Height and width after a padded convolution of that stride: rounded up."""
-    return -(-size[0] // stride), -(-size[1] // stride)
 
 
 def _conv_params(conv: Conv) -> Size:
@@ -83,7 +79,7 @@ def cost(blocks: Sequence[Block], input_size: tuple[int, int] = INPUT_SIZE) -> C
     flops: Size = 0
     params: Size = 0
     count: Size = 0
-    size = input_size
+    size = fed_size(input_size, [block.stride for block in blocks])
     for block in blocks:
         of_block, size = block_cost(block, size)
         flops = flops + of_block.flops

@@ -20,9 +20,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from .blocks import Block, Layer, Size, layers
+from .stages import stage_ends
 
 ALPHA = (0.0, 0.0, 1.0, 1.0, 6.0)
-STAGES = len(ALPHA)
 
 
 def _layer_entropy(layer: Layer) -> Size:
@@ -39,12 +39,6 @@ def block_entropy(block: Block) -> Size:
     for layer, times in layers(block):
         total = total + times * _layer_entropy(layer)
     return total
-
-
-def stage_ends(strides: Sequence[int]) -> list[int]:
-    """Index of the last block of each stage; a stage runs up to the next stride 2."""
-    starts = [i for i, stride in enumerate(strides) if stride == 2]
-    return [start - 1 for start in starts[1:]] + [len(strides) - 1]
 
 
 def entropies(blocks: Sequence[Block]) -> list[Size]:

@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 
 from .blocks import layers
-from .entropy import stage_ends
+from .stages import fed_size, stage_ends
 from .structure import Structure
 
 
@@ -25,8 +25,9 @@ def measured_entropies(structure: Structure, input_size: tuple[int, int], seed: 
     The same seed gives the same numbers on the same machine.
     """
     generator = torch.Generator().manual_seed(seed)
-    ends = stage_ends([block.stride for block in structure])
-    x = torch.randn(1, int(structure[0].c_in), *input_size, generator=generator)  # type: ignore[arg-type]
+    strides = [block.stride for block in structure]
+    ends, size = stage_ends(strides), fed_size(input_size, strides)
+    x = torch.randn(1, int(structure[0].c_in), *size, generator=generator)  # type: ignore[arg-type]
     running, result = 0.0, []
     for i, block in enumerate(structure):
         for layer, times in layers(block):

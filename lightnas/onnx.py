@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .backbone import CnnNet
+from .backbone import CnnNet, Focus
 from .errors import WorkError
 from .files import write_output
 from .structure import Structure, structure_dicts
@@ -29,7 +29,8 @@ def export_backbone(structure: Structure, path: Path, input_size: tuple[int, int
         as ``export_onnx``.
     """
     torch.manual_seed(seed)
-    return export_onnx(CnnNet(structure_dicts(structure)), path, input_size, ["c2", "c3", "c4", "c5"])
+    net = CnnNet(structure_dicts(structure))
+    return export_onnx(nn.Sequential(Focus(), net) if net.focus else net, path, input_size, ["c2", "c3", "c4", "c5"])
 
 
 def export_onnx(net: nn.Module, path: Path, input_size: tuple[int, int], outputs: Sequence[str]) -> float:

@@ -8,9 +8,10 @@ from typing import Any
 
 from .blocks import Size
 from .cost import INPUT_SIZE, cost
-from .entropy import ALPHA, STAGES, entropies
+from .entropy import ALPHA, entropies
 from .entropy import score as weighted
 from .errors import InputError, shown
+from .stages import STAGES
 from .structure import Structure
 
 

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from .blocks import BLOCKS
-from .entropy import STAGES
 from .errors import InputError, nearest, shown
 from .files import data_folder
 from .space import BlockSpace, Space
+from .stages import fault
 from .structure import MAX_SIZE, parse_structure
 from .yaml_file import check, read_yaml
 
@@ -86,9 +86,8 @@ def parse_space(document: Any, where: str, max_channels: int | None = None) -> S
     if most < file.step or most // file.step > MAX_STEPS:
         raise InputError(f"{where}: max_channels is {most}, expected 1 to {MAX_STEPS} steps of {file.step}")
     blocks = tuple(_block(block, i, most, where) for i, block in enumerate(file.blocks))
-    stages = sum(block.stride == 2 for block in blocks)
-    if stages != STAGES:
-        raise InputError(f"{where}: {stages} blocks have s 2, expected {STAGES} (the stages C1 to C{STAGES})")
+    if wrong := fault([block.stride for block in blocks], file.c_in, "s"):
+        raise InputError(f"{where}: {wrong}")
     initial = None if file.initial is None else parse_structure(file.initial, f"{where}: initial")
     if initial and [block.kind for block in initial] != [block.kind for block in blocks]:
         raise InputError(f"{where}: initial has other classes than blocks, expected the same in the same order")

@@ -22,7 +22,8 @@ A txt holds the Python literal ``{'space_arch': 'CnnNet', 'best_structures': [st
       ],
     ]}
 
-It is read as a literal: no code in it ever runs. Importing this module never imports torch.
+A first block of stride 1, with four blocks of stride 2 behind it, is a Focus stem: its ``in`` are the 12 channels of 2 x 2
+pixels. The txt is read as a literal: no code in it ever runs. Importing this module never imports torch.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ from pathlib import Path
 from typing import Any
 
 from .blocks import BLOCKS, Block
-from .entropy import STAGES
 from .errors import InputError, nearest, shown
 from .files import read_text
+from .stages import fault
 
 Structure = tuple[Block, ...]
 
@@ -83,9 +84,8 @@ def parse_structure(blocks: Any, where: str = "structure") -> Structure:
     for i, (before, block) in enumerate(pairwise(parsed), start=1):
         if block.c_in != before.c_out:
             raise InputError(f"{where}, block {i}: in is {block.c_in}, expected {before.c_out}, the out of block {i - 1}")
-    stages = sum(block.stride == 2 for block in parsed)
-    if stages != STAGES:
-        raise InputError(f"{where}: {stages} blocks have stride 2, expected {STAGES} (the stages C1 to C{STAGES})")
+    if wrong := fault([block.stride for block in parsed], int(parsed[0].c_in), "stride"):  # type: ignore[arg-type]
+        raise InputError(f"{where}: {wrong}")
     return parsed
 
 

@@ -14,6 +14,8 @@ def up(n):
 def convs_of(structure, height=800, width=1280):
     """(c_in, c_out, k, output pixels, on the main path, stage) of every convolution."""
     stage = 0
+    if structure[0]["s"] == 1:  # a Focus stem: 2 x 2 pixels in its channels
+        stage, height, width = 1, up(height), up(width)
     for block in structure:
         stage += block["s"] == 2
         for layer in range(block.get("L", 1)):

@@ -7,6 +7,7 @@ import torch
 from mmdet.models import build_backbone
 
 from detection.settings import one_line
+from lightnas.backbone import Focus
 from lightnas.errors import InputError
 from lightnas.structure import parse_structure
 
@@ -35,6 +36,17 @@ def test_path_and_text_give_the_same_net(structure):
     from_text.load_state_dict(from_path.state_dict())
     picture = torch.randn(1, 3, 70, 97)
     for a, b in zip(from_path.eval()(picture), from_text.eval()(picture), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_focus_stem():
+    """MadNas takes the picture; what it lays into channels it hands to CnnNet."""
+    blocks = [{**SMALL[0], "in": 12, "s": 1}, *SMALL[1:]]
+    net = madnas(one_line(parse_structure(blocks))).eval()
+    picture = torch.randn(1, 3, 70, 97)
+    found = net(picture)
+    assert net.strides == [4, 8, 16, 32] and tuple(found[0].shape[2:]) == (18, 25)
+    for a, b in zip(found, net.body(Focus()(picture)), strict=True):
         assert torch.equal(a, b)
 
 

@@ -135,7 +135,7 @@ def test_measured_entropy(kind):
 def test_spaces_that_come_along(name):
     result = search(load_space(name), flops=20e9, params=10e6)
     assert result.proven_optimal
-    assert [block["s"] for block in result.structure] == [2, 2, 2, 2, 1, 2]
+    assert [block["s"] for block in result.structure] == [1, 2, 2, 2, 1, 2] and result.structure[0]["in"] == 12
     assert oracle.costs(result.structure)[:2] == (result.flops, result.params)
     assert oracle.score(result.structure) == pytest.approx(result.score, rel=1e-12)
 
