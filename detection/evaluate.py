@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from mmcv import Config
-from mmcv.cnn import fuse_conv_bn
 from mmcv.parallel import MMDataParallel
 from mmdet.apis import single_gpu_test
 from mmdet.datasets import build_dataloader, build_dataset
@@ -37,7 +36,7 @@ def load_detector(cfg: Config, checkpoint: Path, trust: bool = False) -> Any:
     model.cfg = cfg
     model.eval()
     if isinstance(model.backbone, MadNas):
-        fuse_conv_bn(model.backbone)  # the same function with fewer steps; for other backbones the pairs are not known to us
+        model.backbone.body.fuse()
     return model
 
 

@@ -110,6 +110,8 @@ class Relaxation:
         self.limited = [RESOURCES.index(name) for name in problem.limits]
         self.limits = np.array(list((problem.limits | self._attainable_layers()).values()))
         self.grid = self.space.max_channels // self.space.step + 1
+        # Costs are sampled at btn 0, far and 2 far: the farther, the less their rounding shows in the coefficients.
+        self.far = 2.0 ** int(np.ceil(np.log2(self.space.max_channels)))
         strides = [block.stride for block in self.space.blocks]
         ends = stage_ends(strides)
         first_stage = np.searchsorted(ends, np.arange(len(self.space.blocks)))
@@ -166,11 +168,14 @@ class Relaxation:
         def block(btn: float) -> Block:
             return Block(spec.kind, c_in, c_out, k, spec.stride, depth, btn)
 
-        costs = [block_cost(block(btn), self.sizes[i])[0] for btn in (0.0, 1.0, 2.0)]
+        table, far = self.problem.table, self.far
+        costs = [block_cost(block(btn), self.sizes[i], table)[0] for btn in (0.0, far, 2 * far)]
         y0, y1, y2 = (np.stack([np.broadcast_to(np.asarray(c[r], float), c_in.shape) for r in self.limited]) for c in costs)
-        # Differences of integers below 2**53: exact. Scaled to shares of the budgets last.
-        q2 = (y2 - 2 * y1 + y0) / 2
-        use = np.stack([y0, y1 - y0 - q2, q2]) / self.limits[:, None]
+        # Divided differences over powers of two: exact for integers below 2**53. Latencies are rounded, and a coefficient
+        # of 0 must not come out below it. Scaled to shares of the budgets last.
+        q2 = np.maximum((y2 - 2 * y1 + y0) / (2 * far * far), 0.0)
+        q1 = np.maximum((y1 - y0) / far - q2 * far, 0.0)
+        use = np.stack([y0, q1, q2]) / self.limits[:, None]
         reward = self.weights[i] * np.asarray(block_entropy(block(1.0)), float)
         growth = self.weights[i] * np.asarray(block_entropy(block(2.0)), float) - reward
         return reward, float(np.max(growth) / np.log(2.0)), use

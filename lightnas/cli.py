@@ -19,6 +19,7 @@ import click
 
 from . import __version__
 from .cli_detection import COMMANDS
+from .cli_latency import latency, profile
 from .cli_pareto import pareto
 from .errors import InputError, WorkError, nearest, require
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .run_dir import RunDir
 
 INTERRUPTED, TERMINATED = 130, 143
+BUDGETS = ("flops", "params", "layers", "latency")  # as cost.RESOURCES, which costs an import of numpy
 
 
 class Terminated(BaseException):
@@ -55,11 +57,13 @@ def cli(ctx: click.Context) -> None:
 @click.option("--budget-flops", metavar="N", help="FLOPs at the input size: 83.6G, 8.36e10, resnet50 or resnet101.")
 @click.option("--budget-params", metavar="N", help="Parameters of the backbone, e.g. 25.6M.")
 @click.option("--budget-layers", metavar="N", help="Convolutions on the main path, e.g. 91.")
+@click.option("--budget-latency", metavar="TIME", help="Of --latency-table's machine, e.g. 30ms.")
+@click.option("--latency-table", metavar="FILE", help="What `lightnas profile` measured.")
 @click.option("--preset", metavar="NAME", help="maedet-s, maedet-m or maedet-l: budgets of the published sizes.")
 @click.option("--config", metavar="FILE", help="A search config, or the config.yaml of a run. Options win over it.")
 @click.option("--space", metavar="NAME|FILE", help="Search space.  [default: k1kxk1]")
 @click.option("--max-channels", metavar="N", type=click.IntRange(1, 65_536), help="Replaces the space's own limit.")
-@click.option("--input-size", metavar="HxW", help="Picture that FLOPs are counted at.  [default: 800x1280]")
+@click.option("--input-size", metavar="HxW", help="For FLOPs.  [default: the table's, or 800x1280]")
 @click.option("--seed", metavar="N", type=click.IntRange(0), help="Of the one random generator.  [default: 0]")
 @click.option("--workers", metavar="N", type=click.IntRange(1, 256), default=1, help="Processes that score.  [default: 1]")
 @click.option("--evaluations", metavar="N", type=click.IntRange(1), help="At most so many.  [default: 100000]")
@@ -99,8 +103,18 @@ def _search_config(options: dict[str, Any], resumed: Path | None) -> SearchConfi
     preset, path = options["preset"], options["config"]
     if preset and path:
         raise InputError("--preset and --config are both given, expected one of them")
-    budget = {name: options[f"budget_{name}"] for name in ("flops", "params", "layers")}
-    names = ("space", "max_channels", "input_size", "seed", "evaluations", "proof_work", "time_limit", "top")
+    budget = {name: options[f"budget_{name}"] for name in BUDGETS}
+    names = (
+        "space",
+        "latency_table",
+        "max_channels",
+        "input_size",
+        "seed",
+        "evaluations",
+        "proof_work",
+        "time_limit",
+        "top",
+    )
     given = {name: options[name] for name in names}
     if resumed and not preset and not path and not any(value is not None for value in [*budget.values(), *given.values()]):
         path = resumed / "config.yaml"
@@ -115,7 +129,7 @@ def _run_name(options: dict[str, Any]) -> str:
     if options["config"]:
         path = Path(options["config"])
         return path.parent.name or "config" if path.name == "config.yaml" else path.stem
-    words = [f"{name}-{options[f'budget_{name}']}" for name in ("flops", "params", "layers") if options[f"budget_{name}"]]
+    words = [f"{name}-{options[f'budget_{name}']}" for name in BUDGETS if options[f"budget_{name}"]]
     return "-".join(words).replace("flops-resnet", "resnet").replace("/", "_")
 
 
@@ -207,7 +221,7 @@ def export_structure(run_dir: Path, rank: int, output: Path | None, kind: str, i
         write_output(output, text.encode(), "--output")
 
 
-for command in (pareto, *COMMANDS):
+for command in (pareto, profile, latency, *COMMANDS):
     cli.add_command(command)
 
 

@@ -14,20 +14,24 @@ from .errors import InputError
 if TYPE_CHECKING:
     from .front_dir import FrontConfig, FrontDir
 
-AXES = ("flops", "params", "layers")
+AXES = ("flops", "params", "layers", "latency")
 
 
 @click.command()
 @click.option("--budget-flops", metavar="LO:HI:N|N", help="A row of FLOPs budgets, 10G:160G:16, or one for all.")
 @click.option("--budget-params", metavar="LO:HI:N|N", help="Likewise for parameters.")
 @click.option("--budget-layers", metavar="LO:HI:N|N", help="Likewise for convolutions on the main path.")
+@click.option(
+    "--budget-latency", metavar="LO:HI:N|N", help="Likewise for the time on --latency-table's machine: 5ms:50ms:10."
+)
+@click.option("--latency-table", metavar="FILE", help="What `lightnas profile` measured.")
 @click.option("--axis", metavar="NAME", type=click.Choice(AXES), help="Which budget has the row.")
 @click.option(
     "--config", metavar="FILE", type=click.Path(path_type=Path), help="A search config, or the config.yaml of a front."
 )
 @click.option("--space", metavar="NAME|FILE", help="Search space.  [default: k1kxk1]")
 @click.option("--max-channels", metavar="N", type=click.IntRange(1, 65_536), help="Replaces the space's own limit.")
-@click.option("--input-size", metavar="HxW", help="Picture that FLOPs are counted at.  [default: 800x1280]")
+@click.option("--input-size", metavar="HxW", help="For FLOPs.  [default: the table's, or 800x1280]")
 @click.option("--seed", metavar="N", type=click.IntRange(0), help="Of every search.  [default: 0]")
 @click.option(
     "--workers", metavar="N", type=click.IntRange(1, 256), help="Processes that search.  [default: one a CPU core]"
@@ -68,13 +72,13 @@ def pareto(
 
 def _config(axis: str | None, path: Path | None, resumed: Path | None, options: dict[str, Any]) -> FrontConfig:
     from .front_dir import load_front
-    from .units import NAMED_FLOPS, parse_range
+    from .units import BUDGET_PARSERS, parse_range
 
     rows = {}
     for name in AXES:
         text = options.pop(f"budget_{name}")
         if text is not None:
-            rows[name] = parse_range(text, f"--budget-{name}", NAMED_FLOPS if name == "flops" else None)
+            rows[name] = parse_range(text, f"--budget-{name}", BUDGET_PARSERS[name])
     long = [name for name, values in rows.items() if len(values) > 1]
     if len(long) > 1:
         raise InputError(f"--budget-{long[0]} and --budget-{long[1]} both have a row LOW:HIGH:N, expected one of them")
@@ -82,7 +86,7 @@ def _config(axis: str | None, path: Path | None, resumed: Path | None, options: 
         raise InputError(f"--axis is {axis}, expected a row of budgets for it such as --budget-{axis} LOW:HIGH:N")
     if path is None and resumed is not None and not rows and all(value is None for value in options.values()):
         path = resumed / "config.yaml"
-    budget = {name: repr(values[0]) for name, values in rows.items() if name not in long}
+    budget = {name: values[0] for name, values in rows.items() if name not in long}
     return load_front(path, options | {"budget": budget}, long[0] if long else None, rows[long[0]] if long else ())
 
 

@@ -18,35 +18,41 @@ from .cost import INPUT_SIZE, RESOURCES
 from .entropy import ALPHA
 from .errors import InputError, nearest, shown
 from .files import data_folder
+from .latency_table import LatencyTable, load_table
 from .problem import Budget, Problem
 from .score import check_alpha
 from .search import MAX_TOP, Limits
 from .space_file import parse_space, read_space_document
-from .units import NAMED_FLOPS, format_size, parse_count, parse_size
+from .units import BUDGET_PARSERS, format_size, parse_size
 from .yaml_file import check, read_yaml
 
 Count = Any  # checked by parse_count, whose messages are better
 
 
 class BudgetFile(BaseModel):
-    """The budgets of a config; counts may be written 83.6G."""
+    """The budgets of a config; counts may be written 83.6G, a latency 30ms."""
 
     model_config = ConfigDict(extra="forbid")
 
     flops: Count | None = None
     params: Count | None = None
     layers: Count | None = None
+    latency: Count | None = None
 
 
 class ConfigFile(BaseModel):
-    """A search config. ``space`` is a name, a path (from the config's folder), or the space itself."""
+    """A search config. ``space`` is a name, a path (from the config's folder), or the space itself; so is ``latency_table``.
+
+    ``input_size`` is that of the latency table unless given, and 800x1280 without a table.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     space: str | dict[str, Any] = "k1kxk1"
     max_channels: Annotated[int, Field(ge=1, le=65_536, strict=True)] | None = None
     budget: BudgetFile = BudgetFile()
-    input_size: str = format_size(INPUT_SIZE)
+    latency_table: str | dict[str, Any] | None = None
+    input_size: str | None = None
     alpha: list[float] = list(ALPHA)
     seed: Annotated[int, Field(ge=0, strict=True)] = 0
     evaluations: Annotated[int, Field(ge=1, strict=True)] = Limits.evaluations
@@ -99,8 +105,9 @@ def load_config(path: Path | None, options: dict[str, Any], foreign: Sequence[st
     file = check(ConfigFile, document, "options" if path is None else str(path))
     where = "" if path is None else f"{path}: "
     values = {key: getattr(file, key) for key in ConfigFile.model_fields if key != "versions"}
-    if path is not None and isinstance(file.space, str) and (path.parent / file.space).is_file():
-        values["space"] = str(path.parent / file.space)
+    for key in ("space", "latency_table"):
+        if path is not None and isinstance(values[key], str) and (path.parent / values[key]).is_file():
+            values[key] = str(path.parent / values[key])
     given = {key: value for key, value in options.items() if value is not None and key != "budget"}
     names = {key: f"--{key.replace('_', '-')}" if key in given else f"{where}{key}" for key in values}
     budget = _budget(file.budget, options.get("budget", {}), where)
@@ -111,14 +118,13 @@ def _budget(file: BudgetFile, options: dict[str, Any], where: str) -> dict[str, 
     """The budgets as numbers: the options' where given, else the file's."""
     budget: dict[str, float | None] = {}
     for name in RESOURCES:
-        named = NAMED_FLOPS if name == "flops" else None
         option = options.get(name)
         value, what = (option, f"--budget-{name}") if option is not None else (getattr(file, name), f"{where}budget.{name}")
-        budget[name] = None if value is None else parse_count(value, what, named)
+        budget[name] = None if value is None else BUDGET_PARSERS[name](value, what)
     if all(value is None for value in budget.values()):
         raise InputError(
             f"{where}no budget, expected at least one of --budget-flops, --budget-params, --budget-layers, "
-            f"or --preset {'|'.join(preset_names())}"
+            f"--budget-latency, or --preset {'|'.join(preset_names())}"
         )
     return budget
 
@@ -130,12 +136,19 @@ def _build(values: dict[str, Any], names: dict[str, str]) -> SearchConfig:
         document, name = read_space_document(document, name)
     space = parse_space(document, name, values["max_channels"])
     alpha = check_alpha(values["alpha"], names["alpha"], values["alpha"])
-    size = parse_size(values["input_size"], names["input_size"])
+    table = _table(values["latency_table"], names["latency_table"])
+    measured_at = table.input_size if table else INPUT_SIZE
+    size = measured_at if values["input_size"] is None else parse_size(values["input_size"], names["input_size"])
     limits = Limits(values["evaluations"], values["proof_work"], values["time_limit"])
-    resolved = {key: values[key] for key in ("max_channels", "budget", "input_size", "alpha")}
+    resolved = {key: values[key] for key in ("max_channels", "budget", "alpha")}
+    resolved |= {"input_size": format_size(size), "latency_table": table.document if table else None}
     resolved |= {key: values[key] for key in ("seed", "evaluations", "proof_work", "time_limit", "top")}
-    problem = Problem(space, Budget(**values["budget"]), size, alpha)
+    problem = Problem(space, Budget(**values["budget"]), size, alpha, table)
     return SearchConfig(problem, values["seed"], limits, values["top"], {"space": document} | resolved)
+
+
+def _table(source: str | dict[str, Any] | None, name: str) -> LatencyTable | None:
+    return None if source is None else load_table(Path(source) if isinstance(source, str) else source, name)
 
 
 def format_config(document: dict[str, Any], versions: dict[str, str], command: str = "search") -> str:

@@ -119,7 +119,8 @@ class FrontDir(RunDir):
 
 def _table(points: Sequence[Point]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    columns = [name for name in COLUMNS if name in points[0]]
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(points)
     return text.getvalue()

@@ -40,7 +40,7 @@ def front(
 
     Args:
         problem: what all points share; its budget on the axis is replaced.
-        axis: ``flops``, ``params`` or ``layers``.
+        axis: ``flops``, ``params``, ``layers``, or ``latency`` where the problem has a table.
         values: budgets on the axis, rising.
         seed: of every search; the same seed gives the same front, whatever the executor.
         executor: runs the searches; None: this process, one after the other.
@@ -89,7 +89,7 @@ def settled(points: Sequence[Point]) -> list[Point]:
     settled = [dict(point) for point in points]
     for left, right in pairwise(settled):
         if right["score"] < left["score"]:
-            right |= {key: left[key] for key in ("score", *RESOURCES, "structure")}
+            right |= {key: left[key] for key in ("score", *RESOURCES, "structure") if key in left}
     for right, left in pairwise(reversed(settled)):
         left["upper_bound"] = min(left["upper_bound"], right["upper_bound"])
     for point in settled:

@@ -169,7 +169,7 @@ class Proof:
             self.work += len(parent)
             whole &= every
             # A share may exceed 1 by rounding; ``offer`` decides by the exact evaluation.
-            fits = (use[parent] + block.use[choice] + least[i + 1][block.c_out[choice]] <= 1 + 1e-12).all(axis=1)
+            fits = (use[parent] + block.use[choice] + least[i + 1][block.c_out[choice]] <= 1 + 1e-9).all(axis=1)
             parent, choice = parent[fits], choice[fits]
             if not len(parent):
                 return whole

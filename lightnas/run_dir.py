@@ -38,7 +38,7 @@ CONFIG, RESULT, STRUCTURE, HISTORY, POPULATION, LOG, CHECKPOINT = (
 )  # fmt: skip
 OURS = (RESULT, CHECKPOINT, STRUCTURE, HISTORY, POPULATION, CONFIG)
 RESULT_KEYS = (
-    "score", "flops", "params", "layers", "upper_bound", "gap", "proven_optimal", "evaluations",
+    "score", "flops", "params", "layers", "latency", "upper_bound", "gap", "proven_optimal", "evaluations",
     "evaluations_per_second", "seconds", "seed", "structure",
 )  # fmt: skip
 
@@ -198,8 +198,8 @@ def versions() -> dict[str, str]:
 
 
 def result_json(result: SearchResult) -> dict[str, Any]:
-    """The keys of result.json and of ``search --json``; numbers are plain, FLOPs in multiply-accumulates."""
-    content = {name: getattr(result, name) for name in RESULT_KEYS}
+    """The keys of result.json and of ``search --json``: plain numbers, FLOPs in multiply-accumulates, latency in seconds."""
+    content = {name: getattr(result, name) for name in RESULT_KEYS if getattr(result, name) is not None}
     return content | {name: whole(content[name]) for name in ("flops", "params", "layers")}
 
 
@@ -219,7 +219,8 @@ def _history(result: SearchResult) -> str:
 def _population(result: SearchResult, search: Search) -> bytes:
     genes = np.array([f"{i}.{key}" for i, key in search.space.genes])
     buffer = io.BytesIO()
-    np.savez(buffer, genomes=result.genomes, genes=genes, **result.evaluation._asdict())
+    columns = {name: getattr(result.evaluation, name) for name in ("score", *search.problem.resources)}
+    np.savez(buffer, genomes=result.genomes, genes=genes, **columns)
     return buffer.getvalue()
 
 

@@ -28,6 +28,7 @@ from .cost import INPUT_SIZE
 from .entropy import ALPHA
 from .errors import InputError
 from .evolution import Evolution, Settings
+from .latency_table import LatencyTable
 from .problem import Budget, Evaluation, Problem
 from .proof import Proof
 from .space import Space
@@ -82,6 +83,7 @@ class SearchResult:
     """What a search found. FLOPs in multiply-accumulates at the input size of the problem.
 
     Attributes:
+        latency: seconds by the latency table; None without one.
         upper_bound: no structure of the space within the budgets scores more.
         gap: 1 - score / upper_bound; 0 where ``proven_optimal``.
         evaluations_per_second: evaluations over the seconds spent proposing and scoring.
@@ -93,6 +95,7 @@ class SearchResult:
     flops: float
     params: float
     layers: float
+    latency: float | None
     upper_bound: float
     gap: float
     proven_optimal: bool
@@ -112,11 +115,13 @@ def search(
     flops: float | None = None,
     params: float | None = None,
     layers: float | None = None,
+    latency: float | None = None,
     *,
     seed: int = 0,
     executor: Executor | None = None,
     input_size: tuple[int, int] = INPUT_SIZE,
     alpha: tuple[float, ...] = ALPHA,
+    table: LatencyTable | None = None,
     limits: Limits = Limits(),
     top: int = 1,
 ) -> SearchResult:
@@ -124,7 +129,8 @@ def search(
 
     Args:
         space: a Space, or the name or path of a space file.
-        flops, params, layers: budgets, at least one.
+        flops, params, layers, latency: budgets, at least one; latency in seconds, by the table.
+        table: what ``lightnas profile`` measured (``latency_table.load_table``).
         seed: of the one random generator; the same seed gives the same result, whatever the executor.
         executor: scores populations; any ``concurrent.futures.Executor``. None: this process.
         top: how many structures to keep in ``result.top``.
@@ -133,7 +139,7 @@ def search(
         InputError: a budget is missing, not positive, or below what the smallest structure uses.
     """
     chosen = load_space(space) if isinstance(space, str) else space
-    problem = Problem(chosen, Budget(flops, params, layers), input_size, alpha)
+    problem = Problem(chosen, Budget(flops, params, layers, latency), input_size, alpha, table)
     run = Search(problem, seed, limits, top, executor)
     for _ in run.steps():
         pass
@@ -294,7 +300,8 @@ class Search:
         upper_bound = self.proof.upper_bound
         top = self.space.structures(genomes[: self.top])
         return SearchResult(
-            **{name: float(getattr(evaluation, name)[0]) for name in Evaluation._fields},
+            **{name: float(getattr(evaluation, name)[0]) for name in ("score", "flops", "params", "layers")},
+            latency=float(evaluation.latency[0]) if self.problem.table else None,
             upper_bound=upper_bound,
             gap=1 - self.best_score / upper_bound,
             proven_optimal=self.proof.complete,

@@ -153,6 +153,17 @@ class Space:
         """For every block, the allowed out nearest to a wanted one, by (in, wanted); -1 where in has none."""
         return [_nearest_set(pairs) for pairs in self.pairs]
 
+    def every_kernel(self) -> list[tuple[Block, ...]]:
+        """Chains of tiny blocks that between them have every kernel: what the space asks of a machine, but for channels."""
+        most = max(len(block.kernels) for block in self.blocks)
+        return [
+            tuple(
+                Block(block.kind, 1, 1 + (i == 0), block.kernels[min(n, len(block.kernels) - 1)], block.stride, 2, 1)
+                for i, block in enumerate(self.blocks)
+            )
+            for n in range(most)
+        ]
+
     # --- populations --------------------------------------------------------------------------------------------
 
     def repair(self, genomes: Genomes) -> Genomes:

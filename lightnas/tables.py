@@ -9,7 +9,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -17,7 +17,7 @@ from .doctor import Finding
 from .problem import Problem
 from .search import Progress as SearchProgress
 from .structure import parse_structure
-from .units import format_count, format_size
+from .units import format_count, format_resource, format_seconds, format_size
 
 
 @contextmanager
@@ -48,6 +48,29 @@ def counting_bar(total: int, done: int) -> Iterator[Callable[[], None]]:
         yield lambda: bars.advance(task)
 
 
+@contextmanager
+def measuring_bar() -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr with the time left; the function it yields sets how many of how many are done."""
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.completed} of {task.total}"), BarColumn(24), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        task = bars.add_task("measure", total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+def print_latencies(content: dict[str, Any]) -> None:
+    """The table of ``lightnas latency``, and over several structures how well the latency table agrees."""
+    table = _table(f"{content['device']} at {content['input_size']}", "", "FLOPs", "measured", "latency table", "off by")
+    for row in content["structures"]:
+        by_table = (format_seconds(row["table"]), f"{100 * row['off']:+.1f} %") if "table" in row else ("", "")
+        table.add_row(row["name"], format_count(row["flops"], 4), format_seconds(row["seconds"]), *by_table)
+    console = _console()
+    console.print(table)
+    if "rank_correlation" in content:
+        rank, error = content["rank_correlation"], 100 * content["median_error"]
+        console.print(Text(f"rank correlation {rank:.4f}, median error {error:.1f} %"))
+
+
 def print_front(content: dict[str, Any], output: Path) -> None:
     """The table of ``lightnas pareto``: a row a point, and what it is compared with."""
     axis = content["axis"]
@@ -57,7 +80,9 @@ def print_front(content: dict[str, Any], output: Path) -> None:
     for point in content["points"]:
         gap = "proven optimal" if point["gap"] == 0 else f"{100 * point['gap']:.4f} %"
         counts = [format_count(point[name], 4) for name in ("flops", "params", "layers")]
-        table.add_row(format_count(point["budget"]), f"{point['score']:.3f}", f"{point['upper_bound']:.3f}", gap, *counts)
+        table.add_row(
+            format_resource(axis, point["budget"]), f"{point['score']:.3f}", f"{point['upper_bound']:.3f}", gap, *counts
+        )
     for other in content["compare"]:
         counts = [format_count(other[name], 4) for name in ("flops", "params", "layers")]
         table.add_row(other["name"], f"{other['score']:.3f}", "", "", *counts)
@@ -70,11 +95,11 @@ def print_search(result: dict[str, Any], problem: Problem, output: Path) -> None
     """The table of a search result."""
     table = _table(f"best of space {problem.space.name}", "", "found", "budget", "used")
     table.add_row("score", f"{result['score']:.4f}", "", "")
-    for name in ("flops", "params", "layers"):
+    for name in problem.resources:
         limit = problem.limits.get(name)
-        share = ("-", "") if limit is None else (format_count(limit), f"{100 * result[name] / limit:.2f} %")
+        share = ("-", "") if limit is None else (format_resource(name, limit), f"{100 * result[name] / limit:.2f} %")
         label = f"FLOPs at {format_size(problem.input_size)}" if name == "flops" else name
-        table.add_row(label, format_count(result[name]), *share)
+        table.add_row(label, format_resource(name, result[name]), *share)
     table.add_row("upper bound", f"{result['upper_bound']:.4f}", "", "")
     table.add_row("gap", "proven optimal" if result["proven_optimal"] else f"{100 * result['gap']:.4f} %", "", "")
     rate = format_count(result["evaluations_per_second"], digits=3)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
+from functools import partial
 
 from .errors import InputError, nearest, shown
 
@@ -43,35 +45,75 @@ def parse_count(text: object, what: str, named: dict[str, float] | None = None) 
     return value
 
 
-def parse_range(text: str, what: str, named: dict[str, float] | None = None) -> list[float]:
-    """Evenly spaced values from ``LOW:HIGH:N``, both ends included; one value from a plain count.
+def parse_seconds(text: object, what: str) -> float:
+    """Seconds from ``30ms``, ``500us`` or ``0.03s``; a plain number, as a run's config holds it, is seconds too.
+
+    Raises:
+        InputError: another form, or not a positive finite number.
+    """
+    word = str(text).strip() if isinstance(text, str | int | float) and not isinstance(text, bool) else ""
+    match = re.fullmatch(r"([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]{1,3})?)\s*(s|ms|us|µs)", word)
+    if match:
+        mantissa, _, exponent = match[1].lower().partition("e")
+        value = float(f"{mantissa}e{int(exponent or 0) - {'s': 0, 'ms': 3}.get(match[2], 6)}")
+    else:
+        value = float(text) if isinstance(text, float | int) and not isinstance(text, bool) else 0.0
+    if not (value > 0 and math.isfinite(value)):
+        raise InputError(f"{what} is {shown(text)}, expected a time with its unit such as 30ms or 0.03s")
+    return value
+
+
+# How each budget is read, from an option or a config.
+BUDGET_PARSERS: dict[str, Callable[[object, str], float]] = {
+    "flops": partial(parse_count, named=NAMED_FLOPS),
+    "params": parse_count,
+    "layers": parse_count,
+    "latency": parse_seconds,
+}
+
+
+def format_seconds(value: float, digits: int = 4) -> str:
+    """``29.98 ms`` and the like."""
+    for suffix, unit in (("s", 1.0), ("ms", 1e-3)):
+        if value >= unit:
+            return f"{value / unit:.{digits}g} {suffix}"
+    return f"{value / 1e-6:.{digits}g} us"
+
+
+def format_resource(name: str, value: float, digits: int = 5) -> str:
+    """A budget or a use as people read it: seconds for ``latency``, a count for all others."""
+    return format_seconds(value, digits) if name == "latency" else format_count(value, digits)
+
+
+def parse_range(text: str, what: str, parse: Callable[[object, str], float] = parse_count) -> list[float]:
+    """Evenly spaced values from ``LOW:HIGH:N``, both ends included; one value from a plain one.
 
     Raises:
         InputError: another form, LOW not below HIGH, or N not 2 ... 1000.
     """
     parts = text.split(":")
     if len(parts) == 1:
-        return [parse_count(text, what, named)]
+        return [parse(text, what)]
     expected = "expected LOW:HIGH:N such as 10G:160G:16"
     if len(parts) != 3 or not re.fullmatch(r"[0-9]{1,4}", parts[2]) or not 2 <= int(parts[2]) <= 1000:
         raise InputError(f"{what} is {shown(text)}, {expected}, N from 2 to 1000")
-    low, high = (parse_count(part, what, named) for part in parts[:2])
+    low, high = (parse(part, what) for part in parts[:2])
     if not low < high:
         raise InputError(f"{what} is {shown(text)}, {expected}, LOW below HIGH")
     n = int(parts[2])
     return [low + (high - low) * i / (n - 1) for i in range(n)]
 
 
-def parse_size(text: object, what: str) -> tuple[int, int]:
+def parse_size(text: object, what: str, least: int = MIN_SIDE) -> tuple[int, int]:
     """Height and width from ``HxW``.
 
     Raises:
-        InputError: another form, or a side outside 32 ... 65536.
+        InputError: another form, or a side outside least ... 65536.
     """
     match = re.fullmatch(r"([0-9]{1,9})x([0-9]{1,9})", str(text).strip()) if isinstance(text, str) else None
     size = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not all(MIN_SIDE <= side <= MAX_SIDE for side in size):
-        raise InputError(f"{what} is {shown(text)}, expected HxW such as 800x1280, no side below {MIN_SIDE}")
+    if not all(least <= side <= MAX_SIDE for side in size):
+        raise InputError(f"{what} is {shown(text)}, expected HxW such as 800x1280, no side below {least}")
     return size
 
 

@@ -155,7 +155,7 @@ def test_options_win_over_a_config(capsys, folder):
     result = json.loads(run(capsys, "search", "--config", "c.yaml", "--budget-layers", "31", "--seed", "4", "--json"))
     assert result["layers"] <= 31 and result["seed"] == 4
     saved = yaml.safe_load((folder / result["output"] / "config.yaml").read_text())
-    assert saved["budget"] == {"flops": 1e9, "params": None, "layers": 31}
+    assert saved["budget"] == {"flops": 1e9, "params": None, "layers": 31, "latency": None}
 
 
 @pytest.mark.parametrize("size", "sml")

@@ -13,10 +13,10 @@ ROOM = Path(lightnas.__file__).parent
 
 # From the bottom up: a module imports only modules that stand before it.
 ORDER = [
-    "arrays", "errors", "files", "units", "blocks", "stages", "cost", "entropy", "structure", "yaml_file", "space",
-    "space_file", "score", "backbone", "measured", "onnx", "problem", "evolution", "bound", "proof", "search", "workers",
-    "config", "run_dir", "pareto", "front_dir", "doctor", "pictures", "demo_data", "coco", "tables",
-    "cli_pareto", "cli_detection", "cli", "__main__",
+    "arrays", "errors", "files", "units", "blocks", "stages", "cost", "entropy", "structure", "yaml_file", "latency_table",
+    "space", "space_file", "score", "backbone", "measured", "onnx", "latency", "problem", "evolution", "bound", "proof",
+    "search", "workers", "config", "run_dir", "pareto", "front_dir", "doctor", "pictures", "demo_data", "coco", "tables",
+    "cli_pareto", "cli_latency", "cli_detection", "cli", "__main__",
 ]  # fmt: skip
 
 
@@ -33,8 +33,8 @@ def test_search_loads_no_detector():
 
 def test_only_the_rooms_of_torch_import_it():
     # doctor and the commands that need a GPU ask torch whether there is one, and import it only then.
-    ask = {"doctor", "cli_detection"}
-    rooms = {"backbone", "measured", "onnx"}
+    ask = {"doctor", "cli_detection", "cli_latency"}
+    rooms = {"backbone", "measured", "onnx", "latency"}
     assert {path.stem for path in ROOM.glob("*.py") if "import torch" in path.read_text()} == rooms | ask
     assert {path.stem for path in ROOM.glob("*.py") if "from torch" in path.read_text()} <= rooms
 

@@ -3,6 +3,7 @@
 import csv
 import json
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -15,7 +16,7 @@ from lightnas.problem import Budget, Problem
 from lightnas.search import search
 from lightnas.space_file import load_space, parse_space
 from lightnas.structure import format_structures, parse_structure, read_structures
-from lightnas.units import parse_range
+from lightnas.units import NAMED_FLOPS, parse_count, parse_range, parse_seconds
 
 from ..conftest import TINY, published
 
@@ -93,7 +94,8 @@ def test_bad_axis(axis, values):
 def test_ranges():
     assert parse_range("10G:160G:16", "x") == [10e9 * i for i in range(1, 17)]
     assert parse_range("83.6G", "x") == [83.6e9]
-    assert parse_range("resnet50:resnet101:2", "x", {"resnet50": 1.0, "resnet101": 2.0}) == [1.0, 2.0]
+    assert parse_range("resnet50:resnet101:2", "x", partial(parse_count, named=NAMED_FLOPS)) == [83.6e9, 159.5e9]
+    assert parse_range("10ms:0.02s:2", "x", parse_seconds) == [0.01, 0.02]
     for text in ("1:2", "1:2:1", "2:1:3", "1:1:3", "1:2:x", "1:2:9999", "a:2:3", "1:2:3:4"):
         with pytest.raises(InputError, match="expected"):
             parse_range(text, "x")

@@ -42,7 +42,7 @@ def test_stage_ends(strides, focus, ends):
 
 @pytest.mark.parametrize("size", [(64, 96), (33, 47), (800, 1280)])
 def test_cost_and_score_against_the_plain_loop(size):
-    assert tuple(cost(STRUCTURE, size)) == oracle.costs(FOCUS, *size)
+    assert cost(STRUCTURE, size)[:3] == oracle.costs(FOCUS, *size)
     assert float(score(entropies(STRUCTURE))) == pytest.approx(oracle.score(FOCUS), rel=1e-12)
 
 
