@@ -5,6 +5,7 @@
 # make lint        ruff and mypy, in the tested versions
 # make wheel       the wheel, installed into an environment of its own and tried outside the checkout
 # make bench       the figures of the README on the search;  make picture  its picture;  make front  a front
+# make report-picture  the picture of a report (needs Chromium)
 # make bench-det   those on the detector: speed and memory;  make bench-flops  training at equal FLOPs, after make demo
 
 PYTHON ?= python3
@@ -17,7 +18,7 @@ DEMO_TRAINING := --schedule 10 --optimizer adamw --input-size 192x192 --multi-sc
 # Two OpenMP threads that spin against each other can be slower than one.
 export OMP_WAIT_POLICY := passive
 
-.PHONY: search det demo test test-fast lint wheel bench bench-det bench-flops picture front clean
+.PHONY: search det demo test test-fast lint wheel bench bench-det bench-flops picture front report-picture clean
 
 search: .venv/ready
 	$(BIN)/lightnas search --budget-flops resnet50
@@ -66,6 +67,10 @@ front: .venv/ready-test
 		--compare configs/structures/maedet_s.txt --compare configs/structures/maedet_m.txt --compare configs/structures/maedet_l.txt
 	$(BIN)/python -m benchmarks.picture front docs/front.png outputs/front/front.json
 
+report-picture: .venv/ready-test
+	$(BIN)/lightnas search --preset maedet-m --output outputs/maedet-m --overwrite
+	$(BIN)/python -m benchmarks.screenshot outputs/maedet-m/report.html docs/report.png
+
 wheel: .venv/ready
 	rm -rf build dist/env
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
@@ -73,6 +78,7 @@ wheel: .venv/ready
 	dist/env/bin/pip install --quiet dist/lightnas-*.whl
 	cd dist/env && bin/lightnas search --preset maedet-s --output run --overwrite
 	ls dist/env/lib/python3*/site-packages/lightnas/configs/detection/_base_/gflv2.py
+	test -s dist/env/run/report.html
 	cd dist/env && bin/lightnas export-structure run | cmp - ../../configs/structures/maedet_s.txt
 
 .venv/ready: setup.cfg pyproject.toml

@@ -25,6 +25,7 @@ from lightnas.space_file import load_space
 from lightnas.structure import structure_dicts
 from tests import oracle
 
+COUNTED = [name for name in RESOURCES if name != "latency"]
 CORES = sorted(os.sched_getaffinity(0))
 
 
@@ -89,7 +90,7 @@ def random_budgets(count: int) -> None:
     while len(times) < count:
         size = [(800, 1280), (640, 640), (320, 320), (192, 192), (33, 500)][rng.integers(5)]
         uses = evaluate_blocks(space.structures(space.random(rng, 1))[0], size)
-        limits = {n: float(getattr(uses, n)[0] * rng.uniform(1, 1.5)) for n in RESOURCES if rng.random() < 0.6}
+        limits = {n: float(getattr(uses, n)[0] * rng.uniform(1, 1.5)) for n in COUNTED if rng.random() < 0.6}
         if not limits:
             continue
         search = Search(Problem(space, Budget(**limits), size), seed=len(times))
@@ -139,6 +140,34 @@ def whole_command(repeats: int) -> None:
             print(f"| `{name}` | {statistics.median(times):.2f} | {max(times):.2f} | {max(memory):.0f} |")
 
 
+# In a process that has imported what a search imports: the report's own imports count.
+REPORT = """
+import sys, time
+from pathlib import Path
+import lightnas.run_dir, lightnas.search, lightnas.tables
+began = time.perf_counter()
+from lightnas.report import write_report
+path = write_report([Path(sys.argv[1])])
+print(time.perf_counter() - began, path.stat().st_size)
+"""
+
+
+def report(repeats: int) -> None:
+    print(f"\n## report.html after a search, {repeats} times each\n")
+    print("| report of | median s | worst s | KB |")
+    print("| --- | ---: | ---: | ---: |")
+    with tempfile.TemporaryDirectory() as folder:
+        for name in preset_names():
+            output = f"{folder}/{name}"
+            command([sys.executable, "-m", "lightnas", "search", "--preset", name, "--output", output])
+            words = [sys.executable, "-c", REPORT, output]
+            printed = [subprocess.run(words, check=True, capture_output=True, text=True).stdout for _ in range(repeats)]
+            times = [float(line.split()[0]) for line in printed]
+            print(
+                f"| {name} | {statistics.median(times):.2f} | {max(times):.2f} | {int(printed[0].split()[1]) / 1000:.0f} |"
+            )
+
+
 def growth() -> None:
     print("\n## Growth with the evaluations: proposing, repairing and scoring of maedet-m\n")
     print("| evaluations | ms | µs an evaluation | evaluations a second |")
@@ -165,6 +194,7 @@ def main() -> None:
     searching(arguments.seeds)
     random_budgets(arguments.budgets)
     whole_command(arguments.repeats)
+    report(arguments.repeats)
     growth()
 
 

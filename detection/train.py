@@ -26,6 +26,7 @@ import lightnas
 from lightnas.coco import SPLITS, CocoSplit, check_split, settle
 from lightnas.errors import InputError, WorkError, shown
 from lightnas.files import write_whole
+from lightnas.report import write_report
 
 from . import cpu
 from .checkpoint import load_weights, read_checkpoint
@@ -219,4 +220,5 @@ def _finish(cfg: Config, path: Path) -> dict[str, Any]:
         "classes": list(cfg.data.val.classes), **metrics,
     }  # fmt: skip
     write_whole(path / RESULT, json.dumps(result, indent=1).encode())
+    write_report([path])
     return result

@@ -5,6 +5,7 @@ structure.txt               the structure, where the backbone is one of ours
 epoch_N.pth, latest.pth     the last checkpoint, and a link to it
 best_bbox_mAP_epoch_N.pth   the one of the best AP on the val split
 result.json                 AP of the best checkpoint; its presence says that the run is finished
+report.html                 curves, AP, structure and pictures on one page
 detections.jpg              what it finds on pictures of the val split
 annotations/                annotation files without what --skip-bad-images left out
 *.log, *.log.json, tf_logs/ what was said; losses and AP of every epoch; the same for TensorBoard
@@ -29,7 +30,7 @@ from .settings import format_config, plain, read_config, structure_of
 
 CONFIG, STRUCTURE, RESULT, PICTURE, LOCK = "config.py", "structure.txt", "result.json", "detections.jpg", ".lock"
 OURS = re.compile(
-    r"(config\.py|structure\.txt|result\.json|detections\.jpg|annotations|tf_logs|\.eval_hook|latest\.pth"
+    r"(config\.py|structure\.txt|result\.json|detections\.jpg|report\.html|annotations|tf_logs|\.eval_hook|latest\.pth"
     r"|(best_.*|epoch_\d+|iter_\d+)\.pth|\d{8}_\d{6}\.log(\.json)?|\.lock|\..*\.part)"
 )
 # What may differ between a run and its continuation: where the data lies, and what the result does not depend on.

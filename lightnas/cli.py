@@ -21,6 +21,7 @@ from . import __version__
 from .cli_detection import COMMANDS
 from .cli_latency import latency, profile
 from .cli_pareto import pareto
+from .cli_report import report
 from .errors import InputError, WorkError, nearest, require
 
 if TYPE_CHECKING:
@@ -136,6 +137,7 @@ def _run_name(options: dict[str, Any]) -> str:
 def _run_search(config: SearchConfig, run: RunDir, n_workers: int) -> dict[str, Any]:
     import time
 
+    from .report import write_report
     from .search import Search
     from .tables import progress_bar
     from .workers import workers
@@ -154,6 +156,7 @@ def _run_search(config: SearchConfig, run: RunDir, n_workers: int) -> dict[str, 
                 run.save(search)
                 saved = time.monotonic()
     content = run.finish(search.result(), search)
+    write_report([run.path])
     run.log(f"finished: score {content['score']!r}, upper bound {content['upper_bound']!r}")
     return content
 
@@ -221,7 +224,7 @@ def export_structure(run_dir: Path, rank: int, output: Path | None, kind: str, i
         write_output(output, text.encode(), "--output")
 
 
-for command in (pareto, profile, latency, *COMMANDS):
+for command in (pareto, profile, latency, report, *COMMANDS):
     cli.add_command(command)
 
 

@@ -105,6 +105,7 @@ def _compared(paths: tuple[Path, ...], asked: FrontConfig) -> list[dict[str, Any
 
 def _run(asked: FrontConfig, run: FrontDir, n_workers: int, others: list[dict[str, Any]]) -> dict[str, Any]:
     from .pareto import front
+    from .report import write_report
     from .tables import counting_bar
     from .workers import workers
 
@@ -122,5 +123,6 @@ def _run(asked: FrontConfig, run: FrontDir, n_workers: int, others: list[dict[st
         )
     content = {"axis": asked.axis, "input_size": search.document["input_size"], "points": found, "compare": others}
     run.finish_front(content)
+    write_report([run.path])
     run.log(f"finished: largest gap {max(point['gap'] for point in found)!r}")
     return content

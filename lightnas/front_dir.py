@@ -2,6 +2,7 @@
 
 config.yaml       everything that decides the front; works with --config
 front.json        all points; its presence says that the front is finished
+report.html       all of it on a page to look at
 front.csv         budget, score, upper bound, gap and costs, a row a point
 structure.txt     the structures in the same order, smallest budget first
 structures/NN.txt each of them alone
@@ -25,7 +26,7 @@ from .cost import RESOURCES
 from .errors import InputError
 from .files import write_whole
 from .pareto import Point
-from .run_dir import CONFIG, STRUCTURE, Configured, RunDir, whole
+from .run_dir import CONFIG, REPORT, STRUCTURE, Configured, RunDir, whole
 from .structure import format_structures, parse_structure
 from .yaml_file import read_yaml
 
@@ -75,7 +76,7 @@ def load_front(path: Path | None, options: dict[str, Any], axis: str | None, val
 class FrontDir(RunDir):
     """One front's directory, held by one process at a time."""
 
-    ours = (FRONT, POINTS, TABLE, STRUCTURE, CONFIG)
+    ours = (REPORT, FRONT, POINTS, TABLE, STRUCTURE, CONFIG)
     result_name = FRONT
     command = "pareto"
 

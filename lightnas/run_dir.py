@@ -3,6 +3,7 @@
     config.yaml      everything that decides the result, with versions; works with --config
     structure.txt    the best structures, best first
     result.json      the result; its presence says that the run is finished
+    report.html      all of it on a page to look at
     history.csv      evaluations, seconds, best score
     population.npz   genomes, gene names, scores and costs of the final population
     search.log       what happened when
@@ -36,7 +37,8 @@ from .structure import format_structures
 CONFIG, RESULT, STRUCTURE, HISTORY, POPULATION, LOG, CHECKPOINT = (
     "config.yaml", "result.json", "structure.txt", "history.csv", "population.npz", "search.log", "checkpoint.npz",
 )  # fmt: skip
-OURS = (RESULT, CHECKPOINT, STRUCTURE, HISTORY, POPULATION, CONFIG)
+REPORT = "report.html"
+OURS = (REPORT, RESULT, CHECKPOINT, STRUCTURE, HISTORY, POPULATION, CONFIG)
 RESULT_KEYS = (
     "score", "flops", "params", "layers", "latency", "upper_bound", "gap", "proven_optimal", "evaluations",
     "evaluations_per_second", "seconds", "seed", "structure",

@@ -88,7 +88,7 @@ def print_front(content: dict[str, Any], output: Path) -> None:
         table.add_row(other["name"], f"{other['score']:.3f}", "", "", *counts)
     console = _console()
     console.print(table)
-    console.print(Text(f"{output / 'front.json'}"))
+    console.print(Text(f"{output / 'front.json'}\n{output / 'report.html'}"))
 
 
 def print_search(result: dict[str, Any], problem: Problem, output: Path) -> None:
@@ -112,7 +112,7 @@ def print_search(result: dict[str, Any], problem: Problem, output: Path) -> None
     console = _console()
     console.print(table)
     console.print(blocks)
-    console.print(Text(f"{output / 'structure.txt'}"))
+    console.print(Text(f"{output / 'structure.txt'}\n{output / 'report.html'}"))
 
 
 def print_scores(rows: list[dict[str, Any]], source: Path, input_size: str, alpha: str) -> None:
@@ -142,7 +142,7 @@ def print_detection(result: dict[str, Any]) -> None:
     for line in result.get("skipped", ()):
         console.print(Text(f"left out: {line}"))
     if "last" in result:
-        console.print(Text(f"{Path(result['last']).parent / 'detections.jpg'}"))
+        console.print(Text(f"{Path(result['last']).parent / 'report.html'}"))
 
 
 def print_findings(findings: Sequence[Finding]) -> None:

@@ -22,7 +22,7 @@ from lightnas.structure import format_structures, parse_structure, read_structur
 from ..conftest import TINY, published
 
 QUICK = ["search", "--budget-flops", "0.5G", "--input-size", "192x192", "--evaluations", "6000"]
-FILES = {"config.yaml", "structure.txt", "result.json", "history.csv", "population.npz", "search.log"}
+FILES = {"config.yaml", "structure.txt", "result.json", "history.csv", "population.npz", "search.log", "report.html"}
 TIMES = ("seconds", "evaluations_per_second")
 
 
