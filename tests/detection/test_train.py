@@ -102,6 +102,9 @@ def test_a_work_directory(trained, structure):
     assert result["classes"] == list("0123456789") and {"ap", "ap50", "ap75", "ap_s", "ap_m", "ap_l"} <= result.keys()
     meta = read_checkpoint(trained / "epoch_1.pth", trust=False)["meta"]
     assert tuple(meta["CLASSES"]) == tuple("0123456789") and "SuperResK1KXK1" in meta["lightnas_config"]
+    report = (trained / "report.html").read_text()
+    assert f"AP50 {result['ap50']:.3f}" in report and "Training loss" in report and "data:image/jpeg;base64," in report
+    assert len(report.encode()) < 1_000_000
     with Image.open(trained / "detections.jpg") as picture:
         assert picture.width > 96
     assert len(losses(trained)) >= 2
@@ -121,11 +124,18 @@ def test_same_seed_same_losses(capfd, structure, digits, tmp_path):
     assert same(weights(tmp_path / "a/epoch_1.pth"), weights(tmp_path / "b/epoch_1.pth"))
 
 
+def heed_ctrl_c():
+    """A shell starts background jobs with SIGINT ignored, and their children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def killed_after_first_epoch(arguments, work_dir, number=signal.SIGKILL):
     """Start a training run in a process of its own, and kill it in its second epoch."""
     command = [sys.executable, "-m", "lightnas", *map(str, arguments)]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=env)
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=env, preexec_fn=heed_ctrl_c
+    )
     deadline = time.monotonic() + 300
     while not (work_dir / "epoch_1.pth").exists():
         assert process.poll() is None, process.stderr.read()[-2000:]

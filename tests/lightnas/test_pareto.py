@@ -128,7 +128,7 @@ def test_a_front_directory(capsys, folder):
     assert {"score", "upper_bound", "gap", "evaluations", "structure", "seed"} <= content["points"][0].keys()
     assert content["compare"][0]["name"] == "theirs" and content["compare"][0]["layers"] == 79
     assert {path.name for path in (folder / "f").iterdir()} == {
-        "config.yaml", "front.json", "front.csv", "structure.txt", "structures", "search.log",
+        "config.yaml", "front.json", "front.csv", "report.html", "structure.txt", "structures", "search.log",
     }  # fmt: skip
     structures = read_structures(folder / "f/structure.txt")
     for i, (structure, point) in enumerate(zip(structures, content["points"], strict=True)):
