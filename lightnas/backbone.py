@@ -36,6 +36,13 @@ class ConvBN(nn.Module):
         x = self.bn1(self.conv1(x))
         return functional.relu(x, inplace=True) if self.relu else x
 
+    def fuse(self) -> ConvBN:
+        """Fold the BN into the convolution: the same function in evaluation mode, with fewer steps."""
+        if isinstance(self.bn1, nn.BatchNorm2d):
+            self.conv1 = fuse_conv_bn_eval(self.conv1.eval(), self.bn1.eval())
+            self.bn1 = nn.Identity()  # type: ignore[assignment]
+        return self
+
 
 class ResidualLayer(nn.Module):
     """One residual layer of the description: main path, shortcut, sum, ReLU."""
@@ -158,11 +165,10 @@ class CnnNet(nn.Module):
         return self
 
     def fuse(self) -> CnnNet:
-        """Fold every BN into the convolution before it: the same function in evaluation mode, with fewer steps."""
+        """Fold every BN into the convolution before it; for inference only."""
         for module in self.modules():
-            if isinstance(module, ConvBN) and isinstance(module.bn1, nn.BatchNorm2d):
-                module.conv1 = fuse_conv_bn_eval(module.conv1, module.bn1)
-                module.bn1 = nn.Identity()  # type: ignore[assignment]
+            if isinstance(module, ConvBN):
+                module.fuse()
         return self
 
     def _initialise(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import click
 from .errors import InputError, require
 
 if TYPE_CHECKING:
-    from .latency import Machine, Measured
+    from .latency import Machine, Measured, Network
     from .latency_table import LatencyTable
     from .structure import Structure
 
@@ -66,9 +67,12 @@ def profile(
     head["space"] = space_document | {"max_channels": chosen.max_channels}
     before = read_table_document(output) if resume and output.exists() else {"ops": []}
     _same(before, head, output)
+    if before.get("complete"):
+        click.echo(f"{output} is complete")
+        return
 
-    def save(measured: Measured, complete: bool) -> None:
-        content = head | {"complete": complete, "ops": latency.op_documents(measured, complete)}
+    def save(measured: Measured, networks: Sequence[Network] = ()) -> None:
+        content = head | latency.table_document(measured, size, networks)
         write_output(output, (json.dumps(content) + "\n").encode(), "--output")
 
     saved = time.monotonic()
@@ -76,15 +80,19 @@ def profile(
     with measuring_bar() as show:
         try:
             for count, total, measured in latency.profile(machine, chosen, size, most, _done(before)):
-                show(count, total)
+                show(count, total + latency.NETWORKS)
                 if time.monotonic() - saved > SAVE_EVERY:
-                    save(measured, complete=False)
+                    save(measured)
                     saved = time.monotonic()
         except BaseException:
             if measured:
-                save(measured, complete=False)
+                save(measured)
             raise
-    save(measured, complete=True)
+        networks = []
+        for structure in latency.random_structures(chosen, size, most, latency.NETWORKS, seed=0):
+            networks.append((structure, machine.network_seconds(structure, size)))
+            show(total + len(networks), total + latency.NETWORKS)
+    save(measured, networks)
     click.echo(f"{output}: {total} points of {len(measured)} operations on {head['name']}")
 
 

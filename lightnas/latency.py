@@ -17,14 +17,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from . import __version__
-from .backbone import CnnNet, Focus
+from .backbone import CnnNet, ConvBN, Focus
+from .blocks import Conv
 from .cost import INPUT_SIZE, cost
 from .errors import InputError
-from .latency_table import Op, Use, chain_uses, fit_seconds
+from .latency_table import Op, Use, calibration, chain_uses, fit_seconds
 from .space import Space
 from .structure import Structure, structure_dicts
 from .units import NAMED_FLOPS, format_size
@@ -32,9 +33,14 @@ from .units import NAMED_FLOPS, format_size
 # Of every operation, rows (c_in, c_out, seconds).
 Measured = dict[Op, list[tuple[int, int, float]]]
 
+# A structure and its measured seconds.
+Network = tuple[Structure, float]
+
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 # Points measured of an operation with two channel counts, and with one.
 POINTS = {"conv": 16, "relu": 6, "add": 6, "pool": 6}
+# Whole networks that a table is calibrated by.
+NETWORKS = 16
 # Random structures whose operations are asked for, and how many are drawn at a time.
 SAMPLES, DRAWN, DRAWS = 1000, 4096, 200
 # Bytes of inputs and weights that an operation cycles through: more than a cache holds.
@@ -87,6 +93,11 @@ class Machine:
         x = torch.randn(*shape).to(self.device, DTYPES[self.precision])
         return x.to(memory_format=torch.channels_last) if len(shape) == 4 else x
 
+    def module(self, module: nn.Module) -> nn.Module:
+        """The module for inference in this precision and layout."""
+        module = module.eval().to(self.device, DTYPES[self.precision])
+        return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
     def median_seconds(self, run: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> float:
         """Median time of ``run`` over the arguments in turn, after one run that does not count."""
         with torch.inference_mode():
@@ -110,32 +121,29 @@ class Machine:
 
     def op_seconds(self, op: Op, c_in: int, c_out: int) -> float:
         """Seconds of one operation with these channels; ``c_out`` counts for convolutions alone."""
-        shapes, run = _kernel(op, self.batch, c_in, c_out)
-        size = 4 * sum(math.prod(shape) for shape in shapes)
-        copies = max(2, min(MOST, COLD_BYTES // size))
-        return self.median_seconds(run, [tuple(self.tensor(*shape) for shape in shapes) for _ in range(copies)])
+        picture = (self.batch, c_in, *op.size)
+        size = 4 * (math.prod(picture) + c_out * c_in * op.k**2)
+        copies = range(max(2, min(MOST, COLD_BYTES // size)))
+        if op.kind == "conv":
+            # As the backbone calls it: a module costs time of its own.
+            convs = [self.module(ConvBN(Conv("", c_in, c_out, op.k, op.stride, relu=False)).fuse()) for _ in copies]
+            return self.median_seconds(lambda conv, x: conv(x), [(conv, self.tensor(*picture)) for conv in convs])
+        if op.kind == "add":
+            pairs = [(self.tensor(*picture), self.tensor(*picture)) for _ in copies]
+            return self.median_seconds(lambda x, y: functional.relu(x.add_(y), inplace=True), pairs)
+        run = {
+            "relu": lambda x: functional.relu(x, inplace=True),
+            "pool": lambda x: functional.avg_pool2d(x, op.stride, op.stride, ceil_mode=True),
+        }[op.kind]
+        return self.median_seconds(run, [(self.tensor(*picture),) for _ in copies])
 
     def network_seconds(self, structure: Structure, input_size: tuple[int, int]) -> float:
         """Seconds of a whole backbone on pictures of ``input_size``, BN fused."""
         torch.manual_seed(0)
-        net = CnnNet(structure_dicts(structure)).eval().fuse()
-        net = net.to(self.device, DTYPES[self.precision])
-        net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        net = CnnNet(structure_dicts(structure)).fuse()
+        run = self.module(net)
         x = self.tensor(self.batch, int(structure[0].c_in) // (4 if net.focus else 1), *input_size)  # type: ignore[arg-type]
-        return self.median_seconds(net, [(Focus()(x) if net.focus else x,)])
-
-
-def _kernel(op: Op, batch: int, c_in: int, c_out: int) -> tuple[list[tuple[int, ...]], Callable[..., Any]]:
-    """Shapes of the tensors that an operation takes, and the operation."""
-    picture = (batch, c_in, *op.size)
-    if op.kind == "relu":
-        return [picture], lambda x: functional.relu(x, inplace=True)
-    if op.kind == "add":
-        return [picture, picture], lambda x, y: functional.relu(x.add_(y), inplace=True)
-    if op.kind == "pool":
-        return [picture], lambda x: functional.avg_pool2d(x, op.stride, op.stride, ceil_mode=True)
-    shapes = [picture, (c_out, c_in, op.k, op.k), (c_out,)]
-    return shapes, lambda x, w, b: functional.conv2d(x, w, b, op.stride, op.k // 2)
+        return self.median_seconds(run, [(Focus()(x) if net.focus else x,)])
 
 
 def _cpu_name() -> str:
@@ -230,11 +238,15 @@ def profile(
                 yield sum(map(len, measured.values())), total, measured
 
 
-def op_documents(measured: Measured, complete: bool) -> list[dict[str, Any]]:
-    """The ``ops`` of a table file; fitted once all are complete."""
-    documents = []
-    for op, points in measured.items():
-        fit, off = fit_seconds(points) if complete else (None, None)
-        rows = [list(point) for point in points]
-        documents.append({**op._asdict(), "size": format_size(op.size), "fit": fit, "off": off, "points": rows})
-    return documents
+def table_document(measured: Measured, input_size: tuple[int, int], networks: Sequence[Network] = ()) -> dict[str, Any]:
+    """What a table file says of the measurements; complete once there are networks to calibrate it by."""
+    ops = [
+        {**op._asdict(), "size": format_size(op.size), "points": [list(p) for p in points]}
+        for op, points in measured.items()
+    ]
+    document = {"complete": bool(networks), "ops": ops}
+    if networks:
+        for op, points in zip(ops, measured.values(), strict=True):
+            op["fit"], op["off"] = fit_seconds(points)
+        document |= calibration(ops, input_size, networks)
+    return document

@@ -11,13 +11,18 @@ The seconds of an operation are measured over a grid of channels and described b
 
     seconds = a + b c_in + c c_out + d c_in c_out        a, b, c, d >= 0
 
-(call, read, write, arithmetic), fitted by non-negative least squares of the relative error. So the latency of a block
-is a sum over its layers and a quadratic in btn with coefficients of at least 0, as the bound asks of every cost.
+(call, read, write, arithmetic), fitted by non-negative least squares of the relative error. A network takes longer than
+its operations alone: code and data of one displace those of another. So whole networks are measured too, and
+
+    seconds of a network = scale * sum over its operations + per_conv * its convolutions       scale, per_conv >= 0
+
+is fitted to them. So the latency of a block is a sum over its layers, and a quadratic in btn with coefficients of at
+least 0, as the bound asks of every cost.
 
 A table belongs to one device, precision, batch, number of threads and input size. Its file is JSON:
 
     {"device": "cpu", "name": "...", "precision": "fp32", "batch": 1, "threads": 2, "input_size": "320x320",
-     "complete": true, "most_flops": 16e9, "space": {...}, "versions": {...},
+     "complete": true, "scale": 1.03, "per_conv": 1.2e-05, "most_flops": 16e9, "space": {...}, "versions": {...},
      "ops": [{"kind": "conv", "k": 3, "stride": 2, "size": "160x160", "fit": [a, b, c, d], "off": 0.04,
               "points": [[c_in, c_out, seconds], ...]}, ...]}
 """
@@ -45,6 +50,10 @@ from .yaml_file import check
 MAX_BYTES = 2**24
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+# (kind, stride, size) to an array (largest k + 1, 4) of a, b, c, d by kernel; NaN where k was not measured.
+Fits = dict[tuple[str, int, tuple[int, int]], Floats]
 
 
 class Op(NamedTuple):
@@ -116,11 +125,11 @@ class LatencyTable:
 
     Attributes:
         document: what the file holds, without the measured points.
-        fits: (kind, stride, size) to an array (largest k + 1, 4) of a, b, c, d by kernel; NaN where k was not measured.
+        fits: a, b, c, d of every operation, calibrated.
     """
 
     document: dict[str, Any]
-    fits: dict[tuple[str, int, tuple[int, int]], Floats]
+    fits: Fits
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -138,9 +147,7 @@ class LatencyTable:
         """Seconds of a block on an input of ``size``; a number, or an array of shape (N,) for a population."""
         total: Size = 0.0
         for use in block_uses(block, size):
-            fit = self.fits[use.kind, use.stride, use.size]
-            a, b, c, d = np.moveaxis(fit[np.asarray(use.k, int)], -1, 0)
-            total = total + use.times * (a + b * use.c_in + (c + d * use.c_in) * use.c_out)
+            total = total + use.times * _seconds(self.fits, use)
         return total
 
     def chain(self, blocks: Sequence[Block]) -> float:
@@ -179,12 +186,41 @@ class LatencyTable:
 def fit_seconds(points: Sequence[Sequence[float]]) -> tuple[list[float], float]:
     """a, b, c, d of ``(c_in, c_out, seconds)`` rows, all at least 0, and the median of the relative error."""
     c_in, c_out, seconds = np.array(points, float).T
-    terms = np.stack([np.ones_like(c_in), c_in, c_out, c_in * c_out], axis=1) / seconds[:, None]
-    scale = np.maximum(np.abs(terms).max(axis=0), 1e-300)  # a term that is 0 throughout gets a 0
-    fit = nnls(terms / scale, np.ones(len(seconds)))[0] / scale
-    fit = np.where(terms.any(axis=0), fit, 0.0)
-    off = float(np.median(np.abs(terms @ fit - 1)))
+    terms = np.stack([np.ones_like(c_in), c_in, c_out, c_in * c_out], axis=1)
+    fit = _fitted(terms, seconds)
+    off = float(np.median(np.abs(terms @ fit / seconds - 1)))
     return [float(value) for value in fit], off
+
+
+def _fitted(terms: Floats, seconds: Floats) -> Floats:
+    """Coefficients of at least 0 of the terms, (n, m), whose sum comes closest to the seconds, (n,), in relative error."""
+    relative = terms / seconds[:, None]
+    scale = np.maximum(np.abs(relative).max(axis=0), 1e-300)
+    fit: Floats = nnls(relative / scale, np.ones(len(seconds)))[0] / scale
+    return np.where(relative.any(axis=0), fit, 0.0)  # a term that is 0 throughout gets a 0
+
+
+def calibration(
+    ops: Sequence[dict[str, Any]], input_size: tuple[int, int], networks: Sequence[tuple[Sequence[Block], float]]
+) -> dict[str, float]:
+    """``scale`` and ``per_conv``, from the fitted operations of a table, and whole networks with their seconds."""
+    fits = _fits(ops, 1.0, 0.0)
+    terms = [_sums(fits, blocks, input_size) for blocks, _ in networks]
+    scale, per_conv = _fitted(np.array(terms), np.array([seconds for _, seconds in networks]))
+    return {"scale": float(scale), "per_conv": float(per_conv)}
+
+
+def _sums(fits: Fits, blocks: Sequence[Block], input_size: tuple[int, int]) -> tuple[float, float]:
+    """Seconds of all operations of a structure, and the number of its convolutions."""
+    uses = list(chain_uses(blocks, input_size))
+    seconds = sum(float(use.times * _seconds(fits, use)) for use in uses)
+    return seconds, float(sum(use.times for use in uses if use.kind == "conv"))
+
+
+def _seconds(fits: Fits, use: Use) -> Size:
+    a, b, c, d = np.moveaxis(fits[use.kind, use.stride, use.size][np.asarray(use.k, int)], -1, 0)
+    seconds: Size = a + b * use.c_in + (c + d * use.c_in) * use.c_out
+    return seconds
 
 
 class OpFile(BaseModel):
@@ -213,6 +249,8 @@ class TableFile(BaseModel):
     threads: Annotated[int, Field(ge=1)]
     input_size: str
     complete: bool
+    scale: Positive = 1.0
+    per_conv: Seconds = 0.0
     most_flops: Positive | None = None
     space: dict[str, Any] | None = None
     versions: dict[str, str] = {}
@@ -246,12 +284,18 @@ def load_table(source: Path | dict[str, Any], where: str = "latency_table") -> L
         document = check(TableFile, source, where).model_dump()
     if not document["complete"] or any(op["fit"] is None for op in document["ops"]):
         raise InputError(f"{where}: is not finished, expected one that is; `lightnas profile --resume` goes on with it")
-    fits: dict[tuple[str, int, tuple[int, int]], Floats] = {}
-    largest = max((op["k"] for op in document["ops"]), default=1)
-    for op in document["ops"]:
-        key = (op["kind"], op["stride"], parse_size(op["size"], f"{where}: size", least=1))
-        fits.setdefault(key, np.full((largest + 1, 4), np.nan))[op["k"]] = op["fit"]
     parse_size(document["input_size"], f"{where}: input_size")
+    fits = _fits(document["ops"], document["scale"], document["per_conv"], where)
     keys = ("kind", "k", "stride", "size", "fit", "off")
     document["ops"] = [{key: op[key] for key in keys} for op in document["ops"]]
     return LatencyTable({key: value for key, value in document.items() if key not in ("space", "most_flops")}, fits)
+
+
+def _fits(ops: Sequence[dict[str, Any]], scale: float, per_conv: float, where: str = "latency_table") -> Fits:
+    fits: Fits = {}
+    largest = max((op["k"] for op in ops), default=1)
+    for op in ops:
+        key = (op["kind"], op["stride"], parse_size(op["size"], f"{where}: size", least=1))
+        a, *rest = (scale * coefficient for coefficient in op["fit"])
+        fits.setdefault(key, np.full((largest + 1, 4), np.nan))[op["k"]] = (a + per_conv * (op["kind"] == "conv"), *rest)
+    return fits

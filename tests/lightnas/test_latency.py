@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lightnas.cli import main
 from lightnas.errors import InputError
-from lightnas.latency_table import chain_uses, fit_seconds, load_table
+from lightnas.latency_table import calibration, chain_uses, fit_seconds, load_table
 from lightnas.problem import Budget, Problem
 from lightnas.search import Limits, search
 from lightnas.space_file import load_space, parse_space
@@ -134,6 +134,19 @@ def test_fit_recovers_coefficients(true):
     assert min(fit) >= 0 and off < 1e-9
     for i, o, seconds in points:
         assert fit[0] + fit[1] * i + fit[2] * o + fit[3] * i * o == pytest.approx(seconds, rel=1e-6)
+
+
+def test_calibration_recovers_what_networks_take_beyond_their_operations(space, table, every):
+    document = made_up(space)
+    networks = []
+    for structure in every[:: len(every) // 12]:
+        convs = sum(3 * block["L"] + 1 if "btn" in block else 1 for block in structure)
+        networks.append((parse_structure(structure), 1.1 * plain_seconds(structure, table) + 2e-6 * convs))
+    found = calibration(document["ops"], SIZE, networks)
+    assert found == pytest.approx({"scale": 1.1, "per_conv": 2e-6}, rel=1e-9)
+    calibrated = load_table(document | found)
+    for structure, seconds in networks:
+        assert calibrated.chain(structure) == pytest.approx(seconds, rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -281,8 +294,9 @@ def test_profile_goes_on_where_it_was_stopped(capsys, folder, quick, monkeypatch
     assert after["complete"] and after["ops"][0]["points"] == before["ops"][0]["points"]  # not measured again
     total = sum(len(op["points"]) for op in after["ops"])
     assert count == total + 1
-    run(capsys, *PROFILE, "--output", "own.json", "--resume")
-    assert count == total + 1
+    whole = (folder / "own.json").read_bytes()
+    assert "is complete" in run(capsys, *PROFILE, "--output", "own.json", "--resume")
+    assert count == total + 1 and (folder / "own.json").read_bytes() == whole
 
 
 def test_plan_covers_what_structures_ask_for(quick, space):
