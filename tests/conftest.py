@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from lightnas.cli import main
+
 # Two OpenMP threads can spin against each other; tests that meet a BLAS need neither.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
@@ -50,3 +52,21 @@ def reference():
     if not REFERENCE.is_dir():
         pytest.skip("the reference data is not at hand")
     return REFERENCE
+
+
+def run(capsys, *arguments):
+    """stdout of a command that succeeds."""
+    status = main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    assert status == 0, err
+    return out
+
+
+def refused(capsys, *arguments, status=2):
+    """The one line on stderr of a command that fails."""
+    assert main([str(argument) for argument in arguments]) == status
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1 and err.endswith("\n"), err
+    assert "Traceback" not in err
+    return err

@@ -103,7 +103,11 @@ def test_a_work_directory(trained, structure):
     meta = read_checkpoint(trained / "epoch_1.pth", trust=False)["meta"]
     assert tuple(meta["CLASSES"]) == tuple("0123456789") and "SuperResK1KXK1" in meta["lightnas_config"]
     report = (trained / "report.html").read_text()
-    assert f"AP50 {result['ap50']:.3f}" in report and "Training loss" in report and "data:image/jpeg;base64," in report
+    assert (
+        f"<dt>AP50</dt><dd>{result['ap50']:.3f}</dd>" in report
+        and "Training loss" in report
+        and "data:image/jpeg;base64," in report
+    )
     assert len(report.encode()) < 1_000_000
     with Image.open(trained / "detections.jpg") as picture:
         assert picture.width > 96

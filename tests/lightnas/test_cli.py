@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import yaml
 
-from lightnas.cli import cli, main
+from lightnas.cli import cli
 from lightnas.files import data_folder
 from lightnas.search import MAX_TOP
 from lightnas.structure import format_structures, parse_structure, read_structures
 
-from ..conftest import TINY, published
+from ..conftest import TINY, published, refused, run
 
 QUICK = ["search", "--budget-flops", "0.5G", "--input-size", "192x192", "--evaluations", "6000"]
 FILES = {"config.yaml", "structure.txt", "result.json", "history.csv", "population.npz", "search.log", "report.html"}
@@ -31,24 +31,6 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_fine_space(tmp_path)
     return tmp_path
-
-
-def run(capsys, *arguments):
-    """stdout of a command that succeeds."""
-    status = main([str(argument) for argument in arguments])
-    out, err = capsys.readouterr()
-    assert status == 0, err
-    return out
-
-
-def refused(capsys, *arguments, status=2):
-    """The one line on stderr of a command that fails."""
-    assert main([str(argument) for argument in arguments]) == status
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.count("\n") == 1 and err.endswith("\n"), err
-    assert "Traceback" not in err
-    return err
 
 
 def outcome(path):

@@ -18,7 +18,7 @@ from lightnas.structure import format_structures, parse_structure
 from lightnas.units import format_seconds, parse_seconds
 
 from .. import oracle
-from ..conftest import TINY
+from ..conftest import TINY, refused, run
 
 SIZE = (64, 64)
 
@@ -168,18 +168,6 @@ def test_seconds_are_shown_with_their_unit():
 
 
 # --- the command line -------------------------------------------------------------------------------------------------
-
-
-def run(capsys, *arguments):
-    assert main([str(a) for a in arguments]) == 0, capsys.readouterr().err
-    return capsys.readouterr().out
-
-
-def refused(capsys, *arguments):
-    assert main([str(a) for a in arguments]) == 2
-    error = capsys.readouterr().err
-    assert len(error.splitlines()) == 1
-    return error
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from itertools import pairwise
 import pytest
 
 from lightnas import pareto
-from lightnas.cli import main
 from lightnas.errors import InputError
 from lightnas.pareto import front, settled
 from lightnas.problem import Budget, Problem
@@ -18,7 +17,7 @@ from lightnas.space_file import load_space, parse_space
 from lightnas.structure import format_structures, parse_structure, read_structures
 from lightnas.units import NAMED_FLOPS, parse_count, parse_range, parse_seconds
 
-from ..conftest import TINY, published
+from ..conftest import TINY, published, refused, run
 
 SIZE = (64, 64)
 VALUES = [2e6, 3e6, 4e6, 6e6, 9e6]
@@ -113,17 +112,9 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def call(capsys, *arguments, status=0):
-    assert main([str(argument) for argument in arguments]) == status
-    out, err = capsys.readouterr()
-    if status:
-        assert out == "" and err.count("\n") == 1 and "Traceback" not in err
-    return err if status else out
-
-
 def test_a_front_directory(capsys, folder):
     (folder / "theirs.txt").write_text(format_structures([parse_structure(published("s"))]))
-    content = json.loads(call(capsys, *QUICK, "--output", "f", "--compare", "theirs.txt", "--json"))
+    content = json.loads(run(capsys, *QUICK, "--output", "f", "--compare", "theirs.txt", "--json"))
     assert [point["budget"] for point in content["points"]] == [2e6, 5.5e6, 9e6]
     assert {"score", "upper_bound", "gap", "evaluations", "structure", "seed"} <= content["points"][0].keys()
     assert content["compare"][0]["name"] == "theirs" and content["compare"][0]["layers"] == 79
@@ -135,9 +126,9 @@ def test_a_front_directory(capsys, folder):
         assert structure == parse_structure(point["structure"]) == read_structures(folder / f"f/structures/{i:02d}.txt")[0]
     rows = list(csv.DictReader((folder / "f/front.csv").read_text().splitlines()))
     assert [float(row["score"]) for row in rows] == [point["score"] for point in content["points"]]
-    assert "proven optimal" in call(capsys, *QUICK, "--output", "f", "--resume")
+    assert "proven optimal" in run(capsys, *QUICK, "--output", "f", "--resume")
     # Its config gives the front again.
-    again = json.loads(call(capsys, "pareto", "--config", "f/config.yaml", "--output", "g", "--workers", "1", "--json"))
+    again = json.loads(run(capsys, "pareto", "--config", "f/config.yaml", "--output", "g", "--workers", "1", "--json"))
     assert timeless(again["points"]) == timeless(content["points"])
 
 
@@ -151,11 +142,11 @@ def test_resume(capsys, folder, monkeypatch):
         return solve(*task)
 
     monkeypatch.setattr(pareto, "solve", stop_at_the_third)
-    assert "interrupted" in call(capsys, *QUICK, "--output", "f", status=130)
+    assert "interrupted" in refused(capsys, *QUICK, "--output", "f", status=130)
     assert (folder / "f/points.json").exists() and not (folder / "f/front.json").exists()
-    content = json.loads(call(capsys, "pareto", "--output", "f", "--resume", "--workers", "1", "--json"))
+    content = json.loads(run(capsys, "pareto", "--output", "f", "--resume", "--workers", "1", "--json"))
     assert len(calls) == 4 and len(content["points"]) == 3
-    whole = json.loads(call(capsys, *QUICK, "--output", "g", "--json"))
+    whole = json.loads(run(capsys, *QUICK, "--output", "g", "--json"))
     assert timeless(content["points"]) == timeless(whole["points"])
 
 
@@ -173,20 +164,20 @@ def test_resume(capsys, folder, monkeypatch):
     ],
 )
 def test_mistakes(capsys, folder, arguments, message):
-    assert message in call(capsys, *QUICK, *arguments, "--output", "f", status=2)
+    assert message in refused(capsys, *QUICK, *arguments, "--output", "f")
     assert not (folder / "f" / "config.yaml").exists()
 
 
 def test_existing_directory(capsys, folder):
-    call(capsys, *QUICK, "--output", "f")
+    run(capsys, *QUICK, "--output", "f")
     before = (folder / "f/front.json").read_bytes()
-    assert "not empty" in call(capsys, *QUICK, "--output", "f", status=2)
-    assert "seed is 0 there and 1 here" in call(capsys, *QUICK, "--seed", 1, "--output", "f", "--resume", status=2)
+    assert "not empty" in refused(capsys, *QUICK, "--output", "f")
+    assert "seed is 0 there and 1 here" in refused(capsys, *QUICK, "--seed", 1, "--output", "f", "--resume")
     other = [*QUICK[:2], "2M:9M:4", *QUICK[3:]]
-    assert "values" in call(capsys, *other, "--output", "f", "--resume", status=2)
-    assert "unknown key" in call(capsys, "search", "--config", "f/config.yaml", "--output", "s", status=2).lower()
+    assert "values" in refused(capsys, *other, "--output", "f", "--resume")
+    assert "unknown key" in refused(capsys, "search", "--config", "f/config.yaml", "--output", "s").lower()
     assert (folder / "f/front.json").read_bytes() == before
-    call(capsys, *other, "--output", "f", "--overwrite")
+    run(capsys, *other, "--output", "f", "--overwrite")
     assert len(read_structures(folder / "f/structure.txt")) == 4
 
 

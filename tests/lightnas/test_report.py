@@ -9,26 +9,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lightnas.cli import main
 from lightnas.published import PUBLISHED
 from lightnas.structure import format_structures, parse_structure
 
-from ..conftest import TINY, published
+from ..conftest import TINY, published, refused, run
 
 SIZE = ("--input-size", "64x64")
 EVALUATIONS = ("--evaluations", "2000")
-
-
-def run(capsys, *arguments):
-    assert main([str(a) for a in arguments]) == 0, capsys.readouterr().err
-    return capsys.readouterr().out
-
-
-def refused(capsys, *arguments):
-    assert main([str(a) for a in arguments]) == 2
-    error = capsys.readouterr().err
-    assert len(error.splitlines()) == 1
-    return error
 
 
 @pytest.fixture
