@@ -1,5 +1,6 @@
 """What the README says is what the project does."""
 
+import json
 import os
 import re
 import subprocess
@@ -7,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from lightnas.cli import main
 from lightnas.cost import cost
 from lightnas.entropy import entropies, score
+from lightnas.space_file import load_space
 from lightnas.structure import read_structures
+
+from .lightnas.test_latency import made_up
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -18,7 +23,7 @@ README = (ROOT / "README.md").read_text()
 @pytest.mark.parametrize("page", sorted(p.relative_to(ROOT) for p in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]))
 def test_links_lead_somewhere(page):
     path = ROOT / page
-    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
+    for target in re.findall(r"(?:\]\(|src=\")([^)#\"]+)", path.read_text()):
         assert target.startswith("https://") or (path.parent / target).exists(), target
 
 
@@ -71,13 +76,18 @@ def test_options_of_the_readme_exist():
             assert option in known, f"{page.name}: {option}"
 
 
-def test_documented_steps_run():
-    """The blocks of docs/python.md that need no cluster, run as they stand."""
+def test_documented_steps_run(tmp_path, monkeypatch):
+    """The blocks of docs/python.md that need no cluster, run as they stand where there are the files that they name."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["search", "--preset", "maedet-m", "--evaluations", "3000", "--output", "outputs/maedet-m"]) == 0
+    (tmp_path / "outputs/maedet-m/report.html").unlink()
+    (tmp_path / "table.json").write_text(json.dumps(made_up(load_space("k1kxk1"), (320, 320))))
     blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", (ROOT / "docs/python.md").read_text(), re.MULTILINE)
     code = ["\n".join(line[4:] for line in block.splitlines()) for block in blocks]
     runnable = [text for text in code if "executor=" not in text and "best.txt" not in text]
-    assert len(runnable) == 2
+    assert len(runnable) == 3
     for text in runnable:
         names: dict = {}
         exec(text, names)
         assert names["result"].proven_optimal
+    assert (tmp_path / "outputs/maedet-m/report.html").is_file()
