@@ -151,6 +151,8 @@ def latency(
         raise InputError("nothing to measure, expected a structure txt, or --random N with --latency-table")
     sums = [table.chain(structure) if table else None for _, structure in named]
     machine = _machine(options)
+    if table and table.document["name"] != machine.name:
+        click.echo(f"the table was measured on {table.document['name']}, this machine is {machine.name}", err=True)
     rows: list[dict[str, Any]] = []
     with measuring_bar() as show:
         for (name, structure), by_table in zip(named, sums, strict=True):

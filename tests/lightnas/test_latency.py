@@ -300,6 +300,13 @@ def test_plan_covers_what_structures_ask_for(quick, space):
         assert 1 <= len(points) == len(set(points)) <= quick.POINTS[op.kind]
 
 
+def test_a_table_of_another_machine(capsys, folder, quick):
+    (folder / "s.txt").write_text(format_structures([parse_structure(next(oracle.all_structures(TINY)))]))
+    assert main(["latency", "s.txt", "--latency-table", "table.json", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert err.startswith("the table was measured on made up, this machine is ") and json.loads(out)["structures"]
+
+
 def test_latency_mistakes(capsys, folder, quick):
     (folder / "s.txt").write_text(format_structures([parse_structure(next(oracle.all_structures(TINY)))]))
     assert "expected cpu, what the latency table has" in refused(
