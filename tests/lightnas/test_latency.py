@@ -223,6 +223,25 @@ def test_bad_tables(capsys, folder, change, arguments, said):
     assert not (folder / "outputs").exists()
 
 
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.data())
+def test_damaged_tables_are_refused_in_one_line(space, data):
+    """Any key of the table, or of one of its operations, replaced by anything."""
+    document = made_up(space)
+    target = data.draw(st.sampled_from([document, document["ops"][0]]))
+    target[data.draw(st.sampled_from(sorted(target)))] = data.draw(junk)
+    try:
+        load_table(document).require(space.every_kernel()[0])
+    except InputError as error:
+        assert "\n" not in str(error)
+
+
 def test_no_table(capsys, folder):
     assert "without a latency table" in refused(capsys, *SEARCH, "--budget-latency", "1ms")
     assert "cannot be read" in refused(capsys, *SEARCH, "--budget-latency", "1ms", "--latency-table", "none.json")
