@@ -14,6 +14,8 @@ from typing import Any
 
 import torch
 
+from . import ops
+
 # What mmcv and mmdet say about themselves at every start.
 NO_NEWS = ("On January 1, 2023, MMCV will release", "DeprecationWarning: `num_anchors` is deprecated")
 
@@ -23,6 +25,7 @@ def apply() -> None:
     _torchvision()
     for message in NO_NEWS:
         warnings.filterwarnings("ignore", message=message, category=UserWarning)
+    ops.install()  # before mmdet.apis, which imports mmcv.ops
     _get_stream()
     _build_ddp()
 
