@@ -1,9 +1,9 @@
 """Deformable convolution (Dai et al., ICCV 2017, arXiv 1703.06211; with masks Zhu et al., CVPR 2019, arXiv 1811.11168) and
 the attention of Deformable DETR (Zhu et al., ICLR 2021, arXiv 2010.04159).
 
-Both read a map between its pixels, where torch's ``grid_sample`` with zeros outside gives what mmcv's kernels give
-(mmcv/ops/csrc/pytorch/deform_conv.cpp, modulated_deform_conv.cpp and cuda/ms_deform_attn_cuda.cu). Gradients come from
-autograd, by computing again. As with the compiled ones, offsets are in pixels, (y, x) of each kernel position in turn.
+Both read a map between its pixels, bilinearly, with zeros outside, as mmcv's kernels do (mmcv/ops/csrc/pytorch/cpu/
+deform_conv.cpp and modulated_deform_conv.cpp, common/cuda/ms_deform_attn_cuda_kernel.cuh). Gradients come from autograd, by
+computing again. Offsets are in pixels, (y, x) of each kernel position in turn.
 """
 
 from __future__ import annotations
@@ -194,10 +194,9 @@ def _convolve(input: Tensor, offset: Tensor, mask: Tensor | None, weight: Tensor
     size = offset.shape[2:]  # (h_out, w_out)
     at = offset.reshape(n, parts, taps, 2, *size) + _regular(offset, window)
     maps = input.reshape(n * parts, c // parts, *input.shape[2:])
-    # (n * parts, c / parts, taps * h_out, w_out)
-    samples = _sample(maps, at.permute(0, 1, 2, 4, 5, 3).reshape(n * parts, taps * size[0], size[1], 2))
+    samples = _sample(maps, at.permute(0, 1, 2, 4, 5, 3).reshape(n * parts, -1, 2))  # (n * parts, c / parts, taps * out)
     if mask is not None:
-        samples = samples * mask.reshape(n * parts, 1, taps * size[0], size[1])
+        samples = samples * mask.reshape(n * parts, 1, -1)
     columns = samples.reshape(n, window.groups, c // window.groups * taps, size[0] * size[1])
     kernels = weight.reshape(window.groups, weight.shape[0] // window.groups, -1)
     return (kernels @ columns).reshape(n, weight.shape[0], *size)
@@ -216,11 +215,25 @@ def _regular(offset: Tensor, window: Window) -> Tensor:
 
 
 def _sample(maps: Tensor, at: Tensor) -> Tensor:
-    """(m, c, h, w): the maps (m, c, height, width) read at ``at`` (m, h, w, 2), (y, x) in pixels, zeros outside."""
+    """(m, c, points): the maps (m, c, h, w) read at ``at`` (m, points, 2), (y, x) in pixels, bilinearly, zeros outside.
+
+    Not by grid_sample: at a pixel, where every untrained offset points, the slope is that of the next cell, and
+    grid_sample's rounding to and from -1 ... 1 would take now that one, now the one before.
+    """
     height, width = maps.shape[2:]
-    # grid_sample counts in halves of the map from its middle; here -1 and 1 are the outer edges of the outermost pixels
-    size = at.new_tensor([width, height])
-    return grid_sample(maps, (2 * at.flip(-1) + 1) / size - 1, mode="bilinear", padding_mode="zeros", align_corners=False)
+    pixels = maps.flatten(2)
+    low = at.detach().floor()
+    part = at - low
+    inside = ((at > -1) & (at < at.new_tensor([height, width]))).all(-1)
+    result = maps.new_zeros(*maps.shape[:2], at.shape[1])
+    for corner in at.new_tensor([[0, 0], [0, 1], [1, 0], [1, 1]]):
+        pixel = low + corner
+        y, x = pixel.long().unbind(-1)
+        there = inside & (y >= 0) & (y < height) & (x >= 0) & (x < width)
+        share = torch.where(corner == 1, part, 1 - part).prod(-1).where(there, 0)
+        index = (y * width + x).where(there, 0)
+        result = result + pixels.gather(2, index[:, None].expand(-1, maps.shape[1], -1)) * share[:, None]
+    return result
 
 
 def _attend(value: Tensor, locations: Tensor, weights: Tensor, shapes: Sequence[tuple[int, int]]) -> Tensor:
