@@ -7,12 +7,16 @@ arguments by the names of mmcv's ``csrc/pytorch/pybind.cpp``. An operator that h
 
 from __future__ import annotations
 
+import functools
 import importlib.abc
 import sys
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from lightnas.operators import BUILD, NAME, Operators, load, operators
 
@@ -31,9 +35,21 @@ def get_compiling_cuda_version() -> str:
     return "not available"
 
 
-PLAIN: dict[str, Callable[..., Any]] = {
-    function.__name__: function
-    for function in (
+def _without_autocast(operator: Callable[..., Any]) -> Callable[..., Any]:
+    """The compiled operators know nothing of mixed precision: what they are given is computed as it is."""
+
+    @functools.wraps(operator)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        device = next(value.device for value in (*args, *kwargs.values()) if isinstance(value, Tensor))
+        with torch.autocast(device.type, enabled=False):
+            return operator(*args, **kwargs)
+
+    return call
+
+
+_OPERATORS: dict[str, Callable[..., Any]] = {
+    operator.__name__: _without_autocast(operator)
+    for operator in (
         nms.nms,
         nms.nms_match,
         nms.softnms,
@@ -48,9 +64,12 @@ PLAIN: dict[str, Callable[..., Any]] = {
         deform.modulated_deform_conv_backward,
         deform.ms_deform_attn_forward,
         deform.ms_deform_attn_backward,
-        get_compiler_version,
-        get_compiling_cuda_version,
     )
+}
+# What the stand-in has: the operators, and what mmcv asks of an extension about itself.
+PLAIN: dict[str, Callable[..., Any]] = _OPERATORS | {
+    "get_compiler_version": get_compiler_version,
+    "get_compiling_cuda_version": get_compiling_cuda_version,
 }
 
 

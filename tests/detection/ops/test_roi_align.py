@@ -64,6 +64,15 @@ def test_half_precision(plain):
     torch.testing.assert_close(pooled.float(), plain.roi_align(maps, ROIS.float(), (2, 2), 0.5), rtol=0.02, atol=0.02)
 
 
+def test_mixed_precision_does_not_reach_into_it(plain):
+    """As with compiled operators: the product of matrices would lose all but 8 bits."""
+    maps = torch.randn(2, 2, 6, 8)
+    expected = plain.roi_align(maps, ROIS.float(), (2, 2), 0.5)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = plain.roi_align(maps, ROIS.float(), (2, 2), 0.5)
+    assert torch.equal(found, expected)
+
+
 @pytest.mark.parametrize("corners", [[5, 5, 4, 6], [5, 5, 6, 4], [0, 0, float("nan"), 5], [0, 0, float("inf"), 5]])
 def test_regions_that_are_none(plain, corners):
     with pytest.raises(RuntimeError, match="negative size"):
