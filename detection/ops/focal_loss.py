@@ -1,8 +1,12 @@
 """The sigmoid focal loss (Lin et al., ICCV 2017, arXiv 1708.02002) and its gradient, as in mmcv's
-csrc/common/cuda/sigmoid_focal_loss_cuda_kernel.cuh, but with logarithms that do not cancel.
+csrc/common/cuda/sigmoid_focal_loss_cuda_kernel.cuh, but with a logarithm that does not cancel.
 
-With p = sigmoid(x) and q = 1 - p = sigmoid(-x), an element of the target's class costs -alpha * q**gamma * log(p), any other
--(1 - alpha) * p**gamma * log(q). mmcv's compiled operator exists on CUDA only; this one works on every device.
+With p = sigmoid(x), an element of the target's class costs -alpha * (1 - p)**gamma * log(p), any other
+-(1 - alpha) * p**gamma * log(1 - p). As 1 - p = sigmoid(-x), one formula is enough, with z = x for the class, -x for others:
+
+    loss = -weight * sigmoid(-z)**gamma * log(sigmoid(z))
+
+mmcv's compiled operator exists on CUDA only; this one works on every device.
 """
 
 from __future__ import annotations
@@ -30,27 +34,26 @@ def sigmoid_focal_loss_forward(
         gamma: how much easy elements count less.
         alpha: the weight of elements of the target's class; all others weigh 1 - alpha.
     """
-    hit, log_p, log_q = _logs(input, target)
-    of_class = torch.sigmoid(-input).pow(gamma).mul(log_p).mul(-alpha)
-    others = torch.sigmoid(input).pow(gamma).mul(log_q).mul(alpha - 1)
-    output.copy_(torch.where(hit, of_class, others).mul(_row_weights(target, weight)))
+    _, z, log_p, factor = _terms(input, target, weight, alpha)
+    output.copy_(torch.sigmoid(-z).pow(gamma).mul(log_p).mul(factor))
 
 
 def sigmoid_focal_loss_backward(
     input: Tensor, target: Tensor, weight: Tensor, grad_input: Tensor, gamma: float, alpha: float
 ) -> None:
     """Write the derivative of every element's loss by its logit into ``grad_input`` (n, classes); else as forward."""
-    hit, log_p, log_q = _logs(input, target)
-    p, q = torch.sigmoid(input), torch.sigmoid(-input)
-    of_class = q.pow(gamma).mul(q - gamma * p * log_p).mul(-alpha)
-    others = p.pow(gamma).mul(gamma * q * log_q - p).mul(alpha - 1)
-    grad_input.copy_(torch.where(hit, of_class, others).mul(_row_weights(target, weight)))
+    hit, z, log_p, factor = _terms(input, target, weight, alpha)
+    q = torch.sigmoid(-z)
+    by_z = q.pow(gamma).mul(q - torch.sigmoid(z).mul(log_p).mul(gamma)).mul(factor)
+    grad_input.copy_(torch.where(hit, by_z, -by_z))
 
 
-def _logs(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """(n, classes): whether it is the target's class; log(p); log(q)."""
+def _terms(input: Tensor, target: Tensor, weight: Tensor, alpha: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """(n, classes): whether it is the target's class; z; log(sigmoid(z)); the weight, negative."""
     hit = target[:, None] == torch.arange(input.shape[1], device=input.device)
-    return hit, logsigmoid(input).clamp(min=LOG_TINY), logsigmoid(-input).clamp(min=LOG_TINY)
+    z = torch.where(hit, input, -input)
+    factor = torch.where(hit, -alpha, alpha - 1).to(input.dtype)
+    return hit, z, logsigmoid(z).clamp(min=LOG_TINY), factor * _row_weights(target, weight)
 
 
 def _row_weights(target: Tensor, weight: Tensor) -> Tensor | float:

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# Boxes whose suppression is decided at once, and boxes they are then compared with at once: some MB of floats at a time.
+# Boxes whose suppression is decided at once, and boxes they are then compared with at once: what a CPU's cache holds (with
+# tiles of 4096 twice the time), and on a GPU what keeps it busy.
 BLOCK = 256
-TILE = 4096
+TILE, TILE_GPU = 512, 2**16
 
 NAIVE, LINEAR, GAUSSIAN = 0, 1, 2
 
@@ -98,14 +99,17 @@ def _block(corners: Tensor, threshold: float, offset: int) -> Tensor:
 
 def _untouched(kept: Tensor, corners: Tensor, threshold: float, offset: int) -> Tensor:
     """(n,) bool: which of the boxes (4, n) no kept one (4, k) suppresses."""
-    return torch.cat([_iou(kept, tile, offset).gt_(threshold).amax(0) == 0 for tile in corners.split(TILE, dim=1)])
+    tiles = corners.split(TILE_GPU if corners.is_cuda else TILE, dim=1)
+    return torch.cat([_iou(kept, tile, offset).gt_(threshold).amax(0) == 0 for tile in tiles])
 
 
 def _iou(a: Tensor, b: Tensor, offset: int) -> Tensor:
     """(k, n) IoU of the boxes (4, k) and (4, n); nan where 0 is divided by 0, or a coordinate is no number."""
     width = torch.minimum(a[2, :, None], b[2]).sub_(torch.maximum(a[0, :, None], b[0]))
     height = torch.minimum(a[3, :, None], b[3]).sub_(torch.maximum(a[1, :, None], b[1]))
-    inter = width.add_(offset).clamp_(min=0).mul_(height.add_(offset).clamp_(min=0))
+    if offset:
+        width, height = width.add_(offset), height.add_(offset)
+    inter = width.clamp_(min=0).mul_(height.clamp_(min=0))
     return inter.div_((_area(a, offset)[:, None] + _area(b, offset)).sub_(inter))
 
 
