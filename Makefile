@@ -1,24 +1,29 @@
 # make search      a virtual environment, lightnas with its light dependencies, and a first search
-# make det         an environment for the detection stage too: torch, mmcv-full built from its source (about ten minutes), mmdet
+# make det         an environment for the detection stage too: torch, mmdet, mmcv; no compiler
 # make demo        from a FLOPs budget to a trained detector and pictures with boxes, on a CPU
 # make test        what the tests need, detection included, and the tests;  make test-fast  without mmcv and mmdet
+# make test-pythons  the tests on Python 3.10 to 3.13 (PYTHONS), as far as they are installed
+# make test-compiled  the detection tests with a compiled mmcv-full (about ten minutes of compiling), and both compared
 # make lint        ruff and mypy, in the tested versions
-# make wheel       the wheel, installed into an environment of its own and tried outside the checkout
-# make bench       the figures of the README on the search;  make picture  its picture;  make front  a front
+# make wheel       the wheel, installed with [det] into an environment of its own: it searches and trains outside the checkout
+# make bench       the figures of docs/benchmarks.md on the search;  make picture  its picture;  make front  a front
 # make report-picture  the picture of a report (needs Chromium)
-# make bench-det   those on the detector: speed and memory;  make bench-flops  training at equal FLOPs, after make demo
+# make bench-det   those on the detector: speed and memory;  make bench-ops  operators;  make bench-flops  training at
+#                  equal FLOPs, after make demo
 
 PYTHON ?= python3
+PYTHONS ?= python3.10 python3.11 python3.12 python3.13
 BIN := .venv/bin
 DET := .venv-det/bin
 DEMO := outputs/demo
 DEMO_TRAINING := --schedule 10 --optimizer adamw --input-size 192x192 --multi-scale 0.84,1 --flip 0 --width 64 \
-	--cfg-options model.bbox_head.stacked_convs=2 --batch 8 --workers 1
+	--batch 8 --workers 1 --cfg-options model.bbox_head.stacked_convs=2
 
 # Two OpenMP threads that spin against each other can be slower than one.
 export OMP_WAIT_POLICY := passive
 
-.PHONY: search det demo test test-fast lint wheel bench bench-det bench-flops picture front report-picture clean
+.PHONY: search det demo test test-fast test-pythons test-compiled lint wheel bench bench-det bench-flops bench-ops picture \
+	front report-picture clean
 
 search: .venv/ready
 	$(BIN)/lightnas search --budget-flops resnet50
@@ -28,11 +33,16 @@ det: .venv-det/ready
 
 demo: .venv-det/ready
 	rm -rf $(DEMO)
+	@echo '== 1 of 5: a backbone under 0.15 GFLOPs, some seconds'
 	$(DET)/lightnas search --budget-flops 0.15G --budget-params 0.8M --budget-layers 25 --max-channels 256 \
 		--input-size 192x192 --output $(DEMO)/search
+	@echo '== 2 of 5: 2,200 pictures of handwritten digits, half a minute'
 	$(DET)/lightnas demo-data $(DEMO)/digits
+	@echo '== 3 of 5: ten epochs of training, about 12 minutes; after each one, $(DEMO)/detector/detections.jpg is what it finds'
 	$(DET)/lightnas train-det $(DEMO)/search/structure.txt --data $(DEMO)/digits --work-dir $(DEMO)/detector $(DEMO_TRAINING)
+	@echo '== 4 of 5: AP on 500 pictures that it never saw, half a minute'
 	$(DET)/lightnas test-det $(DEMO)/detector
+	@echo '== 5 of 5: boxes on four of them, in $(DEMO)/found'
 	$(DET)/lightnas detect $(DEMO)/detector/best_*.pth $(DEMO)/digits/test/00000[1-4].jpg --output $(DEMO)/found
 
 test: .venv-det/ready
@@ -41,6 +51,30 @@ test: .venv-det/ready
 
 test-fast: .venv/ready-test
 	$(BIN)/python -m pytest
+
+# Each Python that is here: the light installation with its tests, then the detection stage with all of them. The pins of
+# tests/constraints.txt are for the Python that `make test` runs; here pip takes what it finds, torch included.
+test-pythons:
+	@set -e; for python in $(PYTHONS); do \
+		if ! $$python -c '' 2>/dev/null; then echo "== $$python is not installed"; continue; fi; \
+		echo "== $$python: light"; \
+		$$python -m venv --clear dist/$$python; \
+		dist/$$python/bin/pip install --quiet -e '.[test,dask]'; \
+		dist/$$python/bin/python -m pytest; \
+		echo "== $$python: detection"; \
+		dist/$$python/bin/pip install --quiet -e '.[det,test,dask,onnx]'; \
+		dist/$$python/bin/lightnas setup-det; \
+		dist/$$python/bin/python -m pytest; \
+	done
+
+# It compiles against the torch that is there, hence no build isolation; -g0 leaves out 76 MB of debug symbols.
+test-compiled:
+	$(PYTHON) -m venv dist/compiled
+	dist/compiled/bin/pip install --quiet -c tests/constraints.txt -e '.[det,test,dask,onnx]' ninja psutil
+	MMCV_WITH_OPS=1 CFLAGS=-g0 dist/compiled/bin/pip install --quiet --no-build-isolation mmcv-full==1.7.2
+	dist/compiled/bin/lightnas doctor
+	dist/compiled/bin/python -m pytest tests/detection
+	dist/compiled/bin/python -m benchmarks.operators
 
 lint: .venv/ready-test
 	$(BIN)/ruff check .
@@ -52,6 +86,9 @@ bench: .venv/ready-test
 
 bench-det: .venv-det/ready
 	$(DET)/python -m benchmarks.detector
+
+bench-ops: .venv-det/ready
+	$(DET)/python -m benchmarks.operators
 
 bench-flops: .venv-det/ready
 	$(DET)/python -m benchmarks.equal_flops $(DEMO)/search/structure.txt $(DEMO)/digits outputs/equal-flops \
@@ -71,15 +108,25 @@ report-picture: .venv/ready-test
 	$(BIN)/lightnas search --preset maedet-m --output outputs/maedet-m --overwrite
 	$(BIN)/python -m benchmarks.screenshot outputs/maedet-m/report.html docs/report.png
 
-wheel: .venv/ready
-	rm -rf build dist/env
-	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
-	$(PYTHON) -m venv dist/env
-	dist/env/bin/pip install --quiet dist/lightnas-*.whl
-	cd dist/env && bin/lightnas search --preset maedet-s --output run --overwrite
-	ls dist/env/lib/python3*/site-packages/lightnas/configs/detection/_base_/gflv2.py
-	test -s dist/env/run/report.html
-	cd dist/env && bin/lightnas export-structure run | cmp - ../../configs/structures/maedet_s.txt
+# Built and installed as a user would, then used from a directory where the checkout cannot be imported.
+WHEEL := dist/wheel
+wheel:
+	rm -rf build $(WHEEL)
+	$(PYTHON) -m venv $(WHEEL)
+	$(WHEEL)/bin/pip wheel --quiet --no-deps --wheel-dir $(WHEEL) .
+	$(WHEEL)/bin/pip install --quiet -c tests/constraints.txt $(WHEEL)/lightnas-*.whl
+	cd $(WHEEL) && bin/lightnas search --preset maedet-s --output run
+	test -s $(WHEEL)/run/report.html
+	cd $(WHEEL) && bin/lightnas export-structure run | cmp - $(CURDIR)/configs/structures/maedet_s.txt
+	$(WHEEL)/bin/pip install --quiet -c tests/constraints.txt "$$(echo $(WHEEL)/lightnas-*.whl)[det]"
+	$(WHEEL)/bin/lightnas setup-det
+	$(WHEEL)/bin/pip check
+	cd $(WHEEL) && bin/lightnas demo-data digits --train 20 --val 6 --test 4
+	cd $(WHEEL) && bin/lightnas search --budget-flops 0.02G --budget-layers 13 --max-channels 64 --input-size 64x64 --output small
+	cd $(WHEEL) && bin/lightnas train-det small/structure.txt --data digits --work-dir detector --schedule 1 --width 64 \
+		--input-size 64x64 --workers 0
+	cd $(WHEEL) && bin/lightnas detect detector/latest.pth digits/test/*.jpg --output found
+	rm -r $(WHEEL)
 
 .venv/ready: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -90,13 +137,11 @@ wheel: .venv/ready
 	$(BIN)/pip install --quiet -c tests/constraints.txt -e '.[test,dask,torch,onnx]'
 	touch $@
 
-# mmcv-full compiles against the torch that is there, hence no build isolation; -g0 leaves out 76 MB of debug symbols. A
-# wheel without its operators would be built without a word, so they are imported at the end.
 .venv-det/ready: setup.cfg pyproject.toml tests/constraints.txt
 	$(PYTHON) -m venv .venv-det
+	@echo '== torch, mmdet and what they need: two minutes where nothing is cached'
 	$(DET)/pip install --quiet -c tests/constraints.txt -e '.[det,test,dask,onnx]'
-	MMCV_WITH_OPS=1 CFLAGS=-g0 $(DET)/pip install --quiet -c tests/constraints.txt --no-build-isolation mmcv-full==1.7.2
-	$(DET)/lightnas doctor
+	$(DET)/lightnas setup-det
 	touch $@
 
 clean:

@@ -1,4 +1,4 @@
-"""The mmdet plug-in: importing it registers ``MadNas``, ``GFocalHead``, ``ReseedEpochs`` and the whole-file runners.
+"""The mmdet plug-in: importing it registers ``MadNas``, ``GFocalHead``, the hooks and the whole-file runners.
 
 In any mmdet 2.x project two lines of a config are enough:
 
@@ -12,6 +12,7 @@ compat.apply()
 
 from .gfocal_head import GFocalHead  # noqa: E402 (mmcv cannot be imported before compat.apply())
 from .madnas import MadNas, load_structure  # noqa: E402
+from .pictures import DrawDetections  # noqa: E402
 from .runners import ReseedEpochs, WholeEpochRunner, WholeIterRunner  # noqa: E402
 
-__all__ = ["GFocalHead", "MadNas", "ReseedEpochs", "WholeEpochRunner", "WholeIterRunner", "load_structure"]
+__all__ = ["DrawDetections", "GFocalHead", "MadNas", "ReseedEpochs", "WholeEpochRunner", "WholeIterRunner", "load_structure"]

@@ -173,7 +173,9 @@ def _run(cfg: Config, start: Start) -> None:
     steps = max(1, len(dataset) // (cfg.data.samples_per_gpu * world_size))
     cfg.log_config.interval = max(1, min(cfg.log_config.interval, steps // 2))
     _say(logger, cfg, dataset, world_size)
+    drawing = {"type": "DrawDetections", "data": cfg.data.val, "path": f"{cfg.work_dir}/{PICTURE}"}
     meta = {"seed": cfg.seed, "lightnas_version": lightnas.__version__, "lightnas_config": repr(plain(cfg))}
+    cfg.custom_hooks = [*cfg.custom_hooks, drawing]  # after meta: it does not decide what the run gives
     try:
         train_detector(model, dataset, cfg, distributed=world_size > 1, validate=True, timestamp=timestamp, meta=meta)
     except (FloatingPointError, AssertionError) as error:

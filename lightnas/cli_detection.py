@@ -1,4 +1,4 @@
-"""Commands of the detection stage: ``train-det``, ``test-det``, ``detect``, ``export-det``, ``demo-data``, ``doctor``."""
+"""The detection stage: ``train-det``, ``test-det``, ``detect``, ``export-det``, ``demo-data``, ``setup-det``, ``doctor``."""
 
 from __future__ import annotations
 
@@ -292,6 +292,18 @@ def demo_data(directory: Path, train: int, val: int, test: int, seed: int, overw
     click.echo(f"{directory / 'ground_truth.jpg'}")
 
 
+@click.command("setup-det")
+@click.option(
+    "--find-links", metavar="DIR", type=FILE, help="Take everything from this folder of wheels and sources; no network."
+)
+def setup_det(find_links: Path | None) -> None:
+    """Install mmcv without a compiler, the last step after pip install 'lightnas[det]'. Can be run again."""
+    _quiet_threads()
+    from .setup_det import setup_det as run
+
+    run(find_links, click.echo)
+
+
 @click.command()
 @as_json_option
 def doctor(as_json: bool) -> None:
@@ -323,4 +335,4 @@ def _quiet_threads() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
-COMMANDS = (train_det, test_det, detect, export_det, demo_data, doctor)
+COMMANDS = (train_det, test_det, detect, export_det, demo_data, setup_det, doctor)

@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
-import importlib
-import re
+import configparser
 import sys
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from functools import cache
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from .errors import InputError
+from .operators import BUILD, operators
+from .setup_det import COMMAND
 
-BUILD_MMCV = "MMCV_WITH_OPS=1 pip install --no-build-isolation mmcv-full==1.7.2"
-REBUILD_MMCV = f"{BUILD_MMCV} --force-reinstall --no-deps --no-cache-dir"
-
-
+REBUILD_MMCV = f"{BUILD} --force-reinstall --no-deps --no-cache-dir"
 OPENCV = ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python")
+# Not among the requirements: pip cannot install it by itself.
+MMCV_FITS = SpecifierSet(">=1.7.0,<1.8")
 
 
 @dataclass(frozen=True)
 class Need:
-    """A package, the versions that work (from, and below), and how to get one.
+    """A package, and how to get one of the versions that work, which setup.cfg has.
 
-    ``names`` are the distributions that provide it, any of them. ``blocks``: training cannot do without it.
+    ``names`` are the distributions that provide it, any of them; the first is the one that setup.cfg names.
+    ``blocks``: training cannot do without it.
     """
 
     name: str
     names: Sequence[str]
-    lowest: tuple[int, ...]
-    below: tuple[int, ...]
     mend: str
     blocks: bool = True
 
     @property
+    def fits(self) -> SpecifierSet:
+        return MMCV_FITS if self.name == "mmcv" else requirements()[self.names[0]]
+
+    @property
     def expected(self) -> str:
-        low, high = ".".join(map(str, self.lowest)), ".".join(map(str, self.below))
-        return f"from {low}" + (f", below {high}" if self.below else "")
+        """The versions that work, in words: ``from 2.1, below 3``."""
+        words = {">=": "from ", "<": "below ", "==": ""}
+        parts = sorted(self.fits, key=lambda part: list(words).index(part.operator))
+        return ", ".join(words[part.operator] + part.version for part in parts) or "any"
 
 
 @dataclass(frozen=True)
@@ -52,26 +61,24 @@ class Finding:
 
 # In the order in which the commands that mend them have to be run.
 NEEDS = (
-    Need("torch", ("torch",), (2, 1), (), "pip install torch"),
-    Need("setuptools", ("setuptools",), (64,), (82,), "pip install 'setuptools>=77.0.3,<82'", blocks=False),  # to build mmcv
-    Need("numpy", ("numpy",), (1, 26), (), "pip install 'numpy>=1.26'"),
-    Need("opencv", OPENCV, (4, 5), (), "pip install opencv-python-headless"),
-    Need("pillow", ("pillow",), (10,), (), "pip install 'pillow>=10'"),
-    Need("pycocotools", ("pycocotools",), (2, 0, 4), (), "pip install pycocotools"),
-    Need("tensorboard", ("tensorboard",), (2, 14), (), "pip install tensorboard"),
-    Need("scikit-learn", ("scikit-learn",), (1, 3), (), "pip install scikit-learn", blocks=False),  # for demo-data
-    Need("mmcv-full", ("mmcv-full",), (1, 7, 0), (1, 8), BUILD_MMCV),
-    Need("mmdet", ("mmdet",), (2, 28), (3,), "pip install mmdet==2.28.2"),
+    Need("torch", ("torch",), "pip install torch"),
+    Need("numpy", ("numpy",), "pip install --upgrade numpy"),
+    Need("opencv", OPENCV, "pip install opencv-python-headless"),
+    Need("pillow", ("pillow",), "pip install --upgrade pillow"),
+    Need("pycocotools", ("pycocotools",), "pip install --upgrade pycocotools"),
+    Need("tensorboard", ("tensorboard",), "pip install --upgrade tensorboard"),
+    Need("scikit-learn", ("scikit-learn",), "pip install --upgrade scikit-learn", blocks=False),  # for demo-data
+    Need("mmdet", ("mmdet",), "pip install mmdet==2.28.2"),
+    Need("mmcv", ("mmcv-full", "mmcv"), COMMAND),
 )
 
 
 def examine() -> list[Finding]:
-    """Every need and what was found of it; then mmcv's compiled operators, and the GPU."""
-    findings = [_python(), *map(_package, NEEDS), *_wrong_mmcv()]
-    installed = {finding.name: not finding.mend for finding in findings}
-    if installed["torch"] and installed["mmcv-full"]:
+    """Every need and what was found of it; then mmcv's operators, and the GPU."""
+    findings = [_python(), *map(_package, NEEDS), *_two_mmcvs()]
+    if not any(finding.mend and finding.blocks for finding in findings):
         findings.append(_operators())
-    if installed["torch"]:
+    if not next(finding.mend for finding in findings if finding.name == "torch"):
         findings.append(_device())
     return findings
 
@@ -90,6 +97,27 @@ def preflight() -> None:
             )
 
 
+@cache
+def requirements() -> dict[str, SpecifierSet]:
+    """The versions that setup.cfg asks for, by the name of the distribution, without extras and with ``det``."""
+    found: dict[str, SpecifierSet] = {}
+    for line in _requirement_lines():
+        needed = Requirement(line)
+        if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in ("", "det")):
+            found[needed.name.lower()] = needed.specifier
+    return found
+
+
+def _requirement_lines() -> Iterable[str]:
+    try:
+        return requires("lightnas") or []
+    except PackageNotFoundError:  # run from a checkout, not installed
+        config = configparser.ConfigParser()
+        config.read(Path(__file__).resolve().parents[1] / "setup.cfg")
+        lines = config["options"]["install_requires"] + config["options.extras_require"]["det"]
+        return [line for line in lines.splitlines() if line and not line.startswith("#")]
+
+
 def _python() -> Finding:
     found = ".".join(map(str, sys.version_info[:3]))
     return Finding("python", found, "from 3.10", "" if sys.version_info >= (3, 10) else "install Python 3.10 or later")
@@ -101,32 +129,27 @@ def _package(need: Need) -> Finding:
             found = version(name)
         except PackageNotFoundError:
             continue
-        numbers = tuple(int(part) for part in re.findall(r"\d+", found.split("+")[0])[:3])
-        fits = numbers >= need.lowest and (not need.below or numbers < need.below)
+        fits = need.fits.contains(found.split("+")[0])
         return Finding(need.name, found, need.expected, "" if fits else need.mend, need.blocks)
     return Finding(need.name, "not installed", need.expected, need.mend, need.blocks)
 
 
-def _wrong_mmcv() -> list[Finding]:
-    """The package ``mmcv`` (version 2, or the one without operators) puts its files over those of mmcv-full."""
+def _two_mmcvs() -> list[Finding]:
+    """mmcv and mmcv-full have the same files: installed side by side, which of them runs is anybody's guess."""
     try:
-        found = version("mmcv")
+        found = f"{version('mmcv')} and mmcv-full {version('mmcv-full')}"
     except PackageNotFoundError:
         return []
-    return [Finding("mmcv", found, "mmcv-full alone", f"pip uninstall -y mmcv && {REBUILD_MMCV}")]
+    return [Finding("mmcv", found, "one of them", f"pip uninstall -y mmcv mmcv-full && {COMMAND}")]
 
 
 def _operators() -> Finding:
-    """A build before torch was there makes, without a word, a wheel that lacks them."""
-    expected = "mmcv's compiled operators"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # mmcv announces its version 2 at every import
-            importlib.import_module("mmcv._ext")
-    except (ImportError, OSError, RuntimeError) as error:
-        reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
-        return Finding("mmcv._ext", f"cannot be imported ({reason})", expected, REBUILD_MMCV)
-    return Finding("mmcv._ext", "works", expected)
+    """Which of mmcv's operators run. Training goes on without compiled ones that another torch has broken."""
+    found, expected = operators(), "compiled or plain torch"
+    if found.failure:
+        broken = f"{found.kind}: the compiled ones do not load beside this torch ({found.failure[:80]})"
+        return Finding("operators", broken, expected, REBUILD_MMCV, blocks=False)
+    return Finding("operators", found.kind, expected)
 
 
 def _device() -> Finding:

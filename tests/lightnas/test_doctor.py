@@ -8,10 +8,11 @@ import pytest
 from lightnas import doctor
 from lightnas.cli import main
 from lightnas.errors import InputError
+from lightnas.operators import Operators
 
 GOOD = {
-    "torch": "2.13.0+cpu", "numpy": "2.4.6", "mmcv-full": "1.7.2", "mmdet": "2.28.2", "opencv-python": "4.11.0.86",
-    "pycocotools": "2.0.11", "pillow": "13.0.0", "scikit-learn": "1.9.1", "tensorboard": "2.21.0", "setuptools": "81.0.0",
+    "torch": "2.13.0+cpu", "numpy": "2.4.6", "mmcv": "1.7.2", "mmdet": "2.28.2", "opencv-python": "4.11.0.86",
+    "pycocotools": "2.0.11", "pillow": "13.0.0", "scikit-learn": "1.9.1", "tensorboard": "2.21.0",
 }  # fmt: skip
 
 
@@ -27,7 +28,7 @@ def installed(monkeypatch):
 
     monkeypatch.setattr(doctor, "version", version)
     monkeypatch.setattr(doctor, "_device", lambda: doctor.Finding("GPU", "none", "optional"))
-    monkeypatch.setattr(doctor, "_operators", lambda: doctor.Finding("mmcv._ext", "works", "operators"))
+    monkeypatch.setattr(doctor, "operators", lambda: Operators("plain torch"))
     return versions
 
 
@@ -41,12 +42,13 @@ def test_all_is_well(installed, capsys):
 @pytest.mark.parametrize(
     ("name", "version", "cure"),
     [
-        ("mmcv-full", None, "MMCV_WITH_OPS=1 pip install --no-build-isolation mmcv-full==1.7.2"),
-        ("mmcv-full", "1.6.2", "mmcv-full==1.7.2"),
+        ("mmcv", None, "lightnas setup-det"),
+        ("mmcv", "2.1.0", "lightnas setup-det"),
+        ("mmcv-full", "1.7.2", "pip uninstall -y mmcv mmcv-full && lightnas setup-det"),
         ("mmdet", "3.3.0", "pip install mmdet==2.28.2"),
         ("torch", "1.13.1", "pip install torch"),
+        ("torch", "2.1.0rc1", "pip install torch"),
         ("opencv-python", None, "pip install opencv-python-headless"),
-        ("mmcv", "2.1.0", "pip uninstall -y mmcv"),
     ],
 )
 def test_what_does_not_fit_is_named_with_its_cure(installed, capsys, name, version, cure):
@@ -61,19 +63,49 @@ def test_what_does_not_fit_is_named_with_its_cure(installed, capsys, name, versi
     assert sum(bool(finding["mend"]) for finding in findings) == 1
 
 
-def test_setuptools_matters_for_the_build_only(installed):
-    installed["setuptools"] = "84.0.0"
+@pytest.mark.parametrize("version", ["1.7.2", "1.7.0"])
+def test_a_compiled_mmcv_stays_welcome(installed, version):
+    del installed["mmcv"]
+    installed["mmcv-full"] = version
     doctor.preflight()
-    assert main(["doctor"]) == 1
+    assert main(["doctor"]) == 0
 
 
-def test_a_wheel_without_operators(installed, monkeypatch):
-    monkeypatch.undo()
-    monkeypatch.setattr(
-        doctor.importlib, "import_module", lambda name: (_ for _ in ()).throw(ImportError(f"No module named {name!r}"))
-    )
-    finding = doctor._operators()
-    assert "cannot be imported" in finding.found and "--force-reinstall" in finding.mend
+def test_an_old_mmcv_full(installed):
+    del installed["mmcv"]
+    installed["mmcv-full"] = "1.6.2"
+    with pytest.raises(
+        InputError, match=r"mmcv: 1\.6\.2, expected from 1\.7\.0, below 1\.8; mend it with: lightnas setup-det"
+    ):
+        doctor.preflight()
+
+
+@pytest.mark.parametrize(
+    ("kind", "broken", "mended"),
+    [("compiled", "", False), ("plain torch", "", False), ("plain torch", "undefined symbol: _ZN2at", True)],
+)
+def test_which_operators_run(installed, monkeypatch, kind, broken, mended):
+    """A compiled mmcv-full that a new torch has broken is said, and holds up nothing."""
+    monkeypatch.setattr(doctor, "operators", lambda: Operators(kind, broken))
+    doctor.preflight()
+    finding = doctor.examine()[-2]
+    assert finding.found.startswith(kind) and broken in finding.found
+    assert ("mmcv-full==1.7.2 --force-reinstall" in finding.mend) == mended
+    assert main(["doctor"]) == mended
+
+
+def test_floors_are_those_of_setup_cfg():
+    """Every need but mmcv is a requirement, and from a checkout that is not installed the same ones are read."""
+    assert all(need.names[0] in doctor.requirements() for need in doctor.NEEDS if need.name != "mmcv")
+    assert str(doctor.requirements()["torch"]) == ">=2.1"
+
+
+def test_requirements_without_an_installation(monkeypatch):
+    installed = dict(doctor.requirements())
+    doctor.requirements.cache_clear()
+    monkeypatch.setattr(doctor, "requires", lambda name: (_ for _ in ()).throw(PackageNotFoundError(name)))
+    assert doctor.requirements() == installed
+    doctor.requirements.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ ROOM = Path(lightnas.__file__).parent
 ORDER = [
     "arrays", "errors", "files", "units", "blocks", "stages", "cost", "entropy", "structure", "yaml_file", "latency_table",
     "space", "space_file", "score", "backbone", "measured", "onnx", "latency", "problem", "evolution", "bound", "proof",
-    "search", "workers", "config", "run_dir", "pareto", "front_dir", "published", "charts", "report", "operators", "doctor",
-    "pictures", "demo_data", "coco", "tables", "cli_report", "cli_pareto", "cli_latency", "cli_detection", "cli", "__main__",
+    "search", "workers", "config", "run_dir", "pareto", "front_dir", "published", "charts", "report", "operators",
+    "setup_det", "doctor", "pictures",
+    "demo_data", "coco", "tables", "cli_report", "cli_pareto", "cli_latency", "cli_detection", "cli", "__main__",
 ]  # fmt: skip
 
 
