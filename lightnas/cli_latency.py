@@ -88,9 +88,10 @@ def profile(
             if measured:
                 save(measured)
             raise
-        networks = []
-        for structure in latency.random_structures(chosen, size, most, latency.NETWORKS, seed=0):
-            networks.append((structure, machine.network_seconds(structure, size)))
+        save(measured)  # --resume needs them where the networks do not calibrate the table
+        structures = latency.random_structures(chosen, size, most, latency.NETWORKS, seed=0)
+        networks: Sequence[Network] = ()
+        for networks in latency.measured_networks(machine, structures, size, measured):
             show(total + len(networks), total + latency.NETWORKS)
     save(measured, networks)
     click.echo(f"{output}: {total} points of {len(measured)} operations on {head['name']}")

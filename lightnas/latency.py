@@ -24,7 +24,7 @@ from . import __version__
 from .backbone import CnnNet, ConvBN, Focus
 from .blocks import Conv
 from .cost import INPUT_SIZE, cost
-from .errors import InputError
+from .errors import InputError, WorkError
 from .latency_table import Op, Use, calibration, chain_uses, fit_seconds
 from .space import Space
 from .structure import Structure, structure_dicts
@@ -39,8 +39,10 @@ Network = tuple[Structure, float]
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 # Points measured of an operation with two channel counts, and with one.
 POINTS = {"conv": 16, "relu": 6, "add": 6, "pool": 6}
-# Whole networks that a table is calibrated by.
-NETWORKS = 16
+# Whole networks that a table is calibrated by, and how often they are measured where they do not calibrate it.
+NETWORKS, ATTEMPTS = 16, 3
+# Seconds of a network over the sum of its operations: beyond these the measurements are of something else.
+SCALES = 0.05, 20.0
 # Random structures whose operations are asked for, and how many are drawn at a time.
 SAMPLES, DRAWN, DRAWS = 1000, 4096, 200
 # Bytes of inputs and weights that an operation cycles through: more than a cache holds.
@@ -112,7 +114,7 @@ class Machine:
                 now = time.perf_counter()
                 times.append(now - before)
                 if len(times) >= MOST or (len(times) >= LEAST and now - began > SECONDS):
-                    return statistics.median(times)
+                    return max(statistics.median(times), 1e-9)  # a coarse clock may stand still
         raise AssertionError  # a cycle does not end
 
     def _wait(self) -> None:
@@ -238,8 +240,36 @@ def profile(
                 yield sum(map(len, measured.values())), total, measured
 
 
+def measured_networks(
+    machine: Machine, structures: Sequence[Structure], input_size: tuple[int, int], measured: Measured
+) -> Iterator[list[Network]]:
+    """Measure whole networks to calibrate a table by, all of them anew where they do not calibrate it.
+
+    Yields:
+        after every network: those measured so far in this attempt. The last ones calibrate the table.
+
+    Raises:
+        WorkError: no attempt calibrates it.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        networks: list[Network] = []
+        for structure in structures:
+            networks.append((structure, machine.network_seconds(structure, input_size)))
+            yield networks
+        try:
+            table_document(measured, input_size, networks)
+            return
+        except WorkError:
+            if attempt == ATTEMPTS:
+                raise
+
+
 def table_document(measured: Measured, input_size: tuple[int, int], networks: Sequence[Network] = ()) -> dict[str, Any]:
-    """What a table file says of the measurements; complete once there are networks to calibrate it by."""
+    """What a table file says of the measurements; complete once there are networks to calibrate it by.
+
+    Raises:
+        WorkError: the networks do not calibrate it: their seconds have nothing to do with those of their operations.
+    """
     ops = [
         {**op._asdict(), "size": format_size(op.size), "points": [list(p) for p in points]}
         for op, points in measured.items()
@@ -248,5 +278,12 @@ def table_document(measured: Measured, input_size: tuple[int, int], networks: Se
     if networks:
         for op, points in zip(ops, measured.values(), strict=True):
             op["fit"], op["off"] = fit_seconds(points)
-        document |= calibration(ops, input_size, networks)
+        found = calibration(ops, input_size, networks)
+        if not (SCALES[0] <= found["scale"] <= SCALES[1] and math.isfinite(found["per_conv"])):
+            raise WorkError(
+                f"{len(networks)} whole networks take {found['scale']:.3g} times the sum of their operations, expected "
+                f"{SCALES[0]:g} to {SCALES[1]:g}: the machine was too busy to measure; --resume measures the networks again, "
+                "--overwrite everything"
+            )
+        document |= found
     return document

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightnas.cli import main
-from lightnas.errors import InputError
+from lightnas.errors import InputError, WorkError
 from lightnas.latency_table import calibration, chain_uses, fit_seconds, load_table
 from lightnas.problem import Budget, Problem
 from lightnas.search import Limits, search
@@ -249,22 +249,58 @@ def test_no_table(capsys, folder):
     assert "is not JSON" in refused(capsys, *SEARCH, "--budget-latency", "1ms", "--latency-table", "table.json")
 
 
+@pytest.fixture(scope="module")
+def latency():
+    return pytest.importorskip("lightnas.latency", exc_type=ImportError)
+
+
 @pytest.fixture
-def quick(monkeypatch):
-    """One repeat a measurement."""
-    latency = pytest.importorskip("lightnas.latency", exc_type=ImportError)
+def quick(latency, monkeypatch):
+    """One repeat a measurement, from the cache."""
     monkeypatch.setattr(latency, "LEAST", 1)
     monkeypatch.setattr(latency, "SECONDS", 0.0)
+    monkeypatch.setattr(latency, "COLD_BYTES", 2**16)
     return latency
+
+
+def made_up_seconds(kind, c_in, c_out):
+    """Of an operation: what depends on the machine is left out."""
+    return {"conv": 1e-5, "relu": 2e-6, "add": 3e-6, "pool": 4e-6}[kind] + 1e-8 * c_in + 1e-10 * c_in * c_out
+
+
+def network_of(operations, structure, beyond=2e-6):
+    """Seconds of a network: 1.1 times the sum of its operations, and ``beyond`` for every convolution."""
+    uses = list(chain_uses(structure, SIZE))
+    convs = sum(use.times for use in uses if use.kind == "conv")
+    return 1.1 * sum(use.times * operations(use.kind, use.c_in, use.c_out) for use in uses) + beyond * convs
+
+
+@pytest.fixture
+def steady(quick, monkeypatch):
+    """Everything is run and timed, but what the clock of a busy machine says of it is replaced by made-up seconds."""
+    operation, network = quick.Machine.op_seconds, quick.Machine.network_seconds
+
+    def op_seconds(self, op, c_in, c_out):
+        assert operation(self, op, c_in, c_out) > 0
+        return made_up_seconds(op.kind, c_in, c_out)
+
+    def network_seconds(self, structure, input_size):
+        assert network(self, structure, input_size) > 0
+        return network_of(made_up_seconds, structure)
+
+    monkeypatch.setattr(quick.Machine, "op_seconds", op_seconds)
+    monkeypatch.setattr(quick.Machine, "network_seconds", network_seconds)
+    return quick
 
 
 PROFILE = ("profile", "--device", "cpu", "--space", "tiny.yaml", "--input-size", "64x64", "--most-flops", "20M")
 
 
-def test_profile_then_search_then_measure(capsys, folder, quick):
+def test_profile_then_search_then_measure(capsys, folder, steady):
     assert "own.json" in run(capsys, *PROFILE, "--output", "own.json")
     table = load_table(folder / "own.json")
     assert table.document["device"] == "cpu" and table.document["versions"]["torch"]
+    assert table.document["scale"] == pytest.approx(1.1) and table.document["per_conv"] == pytest.approx(2e-6)
     assert all(len(op["points"]) >= 1 for op in json.loads((folder / "own.json").read_text())["ops"])
     slowest = table.chain(parse_structure(list(oracle.all_structures(TINY))[-1]))
     result = run(capsys, *SEARCH, "--latency-table", "own.json", "--budget-latency", f"{slowest}s", "--output", "r")
@@ -278,8 +314,8 @@ def test_profile_then_search_then_measure(capsys, folder, quick):
     assert "measured" in run(capsys, "latency", "r/structure.txt", "--device", "cpu", "--input-size", "64x64")
 
 
-def test_profile_goes_on_where_it_was_stopped(capsys, folder, quick, monkeypatch):
-    measure, count = quick.Machine.op_seconds, 0
+def test_profile_goes_on_where_it_was_stopped(capsys, folder, steady, monkeypatch):
+    measure, count = steady.Machine.op_seconds, 0
 
     def stopped(self, op, c_in, c_out):
         nonlocal count
@@ -288,7 +324,7 @@ def test_profile_goes_on_where_it_was_stopped(capsys, folder, quick, monkeypatch
             raise KeyboardInterrupt
         return measure(self, op, c_in, c_out)
 
-    monkeypatch.setattr(quick.Machine, "op_seconds", stopped)
+    monkeypatch.setattr(steady.Machine, "op_seconds", stopped)
     assert main([*PROFILE, "--output", "own.json"]) == 130
     capsys.readouterr()
     before = json.loads((folder / "own.json").read_text())
@@ -304,6 +340,69 @@ def test_profile_goes_on_where_it_was_stopped(capsys, folder, quick, monkeypatch
     whole = (folder / "own.json").read_bytes()
     assert "is complete" in run(capsys, *PROFILE, "--output", "own.json", "--resume")
     assert count == total + 1 and (folder / "own.json").read_bytes() == whole
+
+
+@pytest.mark.parametrize("good", [1, 2, 3, None])
+def test_a_calibration_that_degenerates_is_repeated_then_refused(capsys, folder, steady, monkeypatch, good):
+    """Networks whose seconds go with the number of their convolutions alone, until the attempt that is good."""
+    measured = 0
+
+    def network_seconds(self, structure, input_size):
+        nonlocal measured
+        measured += 1
+        if good is not None and measured > (good - 1) * steady.NETWORKS:
+            return network_of(made_up_seconds, structure)
+        return network_of(lambda *_: 0.0, structure)
+
+    monkeypatch.setattr(steady.Machine, "network_seconds", network_seconds)
+    monkeypatch.setattr(steady.Machine, "op_seconds", lambda self, op, *channels: made_up_seconds(op.kind, *channels))
+    if good is not None:
+        run(capsys, *PROFILE, "--output", "own.json")
+        assert measured == good * steady.NETWORKS
+        assert load_table(folder / "own.json").document["scale"] == pytest.approx(1.1)
+        return
+    assert "too busy" in refused(capsys, *PROFILE, "--output", "own.json", status=1)
+    assert measured == steady.ATTEMPTS * steady.NETWORKS
+    left = json.loads((folder / "own.json").read_text())
+    assert not left["complete"] and "scale" not in left
+    assert "is not finished" in refused(capsys, *SEARCH, "--latency-table", "own.json", "--budget-latency", "1s")
+    # Quiet again: what was measured of the operations holds.
+    good, measured = 1, 0
+    monkeypatch.setattr(steady.Machine, "op_seconds", None)
+    run(capsys, *PROFILE, "--output", "own.json", "--resume")
+    assert load_table(folder / "own.json").document["scale"] == pytest.approx(1.1)
+
+
+noisy = st.floats(1e-9, 1e3)
+
+
+@given(st.data())
+def test_whatever_was_measured_a_table_that_is_written_can_be_read(latency, space, every, data):
+    """Seconds that have nothing to do with the work: a table that the reader takes, or one line."""
+    head = {key: value for key, value in made_up(space).items() if key not in ("ops", "complete")}
+    ops = {op: None for chain in space.every_kernel() for op in (use.op for use in chain_uses(chain, SIZE))}
+    channels = [(8, 8), (8, 32), (32, 32)]
+    measured = {op: [(*at, data.draw(noisy)) for at in channels] for op in ops}
+    networks = [(parse_structure(s), data.draw(noisy)) for s in every[:: len(every) // 4]]
+    load = json.loads(json.dumps(head | latency.table_document(measured, SIZE)))
+    with pytest.raises(InputError, match="is not finished"):
+        load_table(load)
+    try:
+        document = json.loads(json.dumps(head | latency.table_document(measured, SIZE, networks)))
+    except WorkError as error:
+        assert "\n" not in str(error)
+    else:
+        assert load_table(document).chain(networks[0][0]) > 0
+
+
+def test_median_of_cold_repeats(latency, monkeypatch):
+    """The first run does not count; enough repeats, each with the next arguments, and never a time of 0."""
+    ticks, seen = iter([0.0, 0, 1, 1, 4, 4, 6, 6, 16, 16, 19]), []
+    monkeypatch.setattr(latency.time, "perf_counter", lambda: next(ticks))
+    assert latency.Machine().median_seconds(seen.append, [("a",), ("b",)]) == 3.0
+    assert seen == ["a", "a", "b", "a", "b", "a"] and list(ticks) == []
+    monkeypatch.setattr(latency.time, "perf_counter", lambda: 0.0)
+    assert latency.Machine().median_seconds(seen.append, [("a",)]) > 0
 
 
 def test_plan_covers_what_structures_ask_for(quick, space):
