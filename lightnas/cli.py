@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 INTERRUPTED, TERMINATED = 130, 143
 BUDGETS = ("flops", "params", "layers", "latency")  # as cost.RESOURCES, which costs an import of numpy
+# Seconds of a search that a stop may cost.
+SAVE_EVERY = 0.5
 
 
 class Terminated(BaseException):
@@ -152,7 +154,7 @@ def _run_search(config: SearchConfig, run: RunDir, n_workers: int) -> dict[str, 
                 phase = progress.phase
                 bound = progress.upper_bound
                 run.log(f"{phase}: {progress.evaluations} evaluations, best {progress.score!r}, bound {bound}")
-            if time.monotonic() - saved > 0.5:
+            if time.monotonic() - saved > SAVE_EVERY:
                 run.save(search)
                 saved = time.monotonic()
     content = run.finish(search.result(), search)

@@ -83,6 +83,8 @@ class RunDir:
             if not empty and resume:
                 run._check_same(config)
             run._lock()
+            for part in path.glob(".*.part"):  # what a kill in the middle of a write leaves
+                part.unlink(missing_ok=True)
             if empty or not resume:
                 run._replace_with(config)
         except OSError as error:
@@ -116,8 +118,6 @@ class RunDir:
 
     def _replace_with(self, config: Configured) -> None:
         """Remove the files of an earlier run, and nothing else, once the new config is safely on the disk."""
-        for part in self.path.glob(".*.part"):
-            part.unlink(missing_ok=True)
         ahead = self.path / ".config.ahead.part"
         write_whole(ahead, format_config(config.document, versions(), self.command).encode())
         self._log.truncate(0)

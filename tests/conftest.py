@@ -6,7 +6,9 @@ from hypothesis import HealthCheck, settings
 
 from lightnas.cli import main
 
-# Two OpenMP threads can spin against each other; tests that meet a BLAS need neither.
+# For torch, a BLAS, and every process that a test starts: tests run side by side (`pytest -n 2`), and two OpenMP threads
+# spin against each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # A busy machine is no failure, and a failure must come again: no deadlines, the same examples each time.

@@ -88,7 +88,7 @@ def test_options_of_the_readme_exist():
 def test_documented_steps_run(tmp_path, monkeypatch):
     """The blocks of docs/python.md that need no cluster, run as they stand where there are the files that they name."""
     monkeypatch.chdir(tmp_path)
-    assert main(["search", "--preset", "maedet-m", "--evaluations", "3000", "--output", "outputs/maedet-m"]) == 0
+    assert main(["search", "--preset", "maedet-m", "--output", "outputs/maedet-m"]) == 0
     (tmp_path / "outputs/maedet-m/report.html").unlink()
     (tmp_path / "table.json").write_text(json.dumps(made_up(load_space("k1kxk1"), (320, 320))))
     blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", (ROOT / "docs/python.md").read_text(), re.MULTILINE)

@@ -1,11 +1,8 @@
-import os
 from importlib.util import find_spec
 
 import pytest
 
 from lightnas.structure import format_structures, parse_structure
-
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # `make test-fast` has no mmcv; `make test` asks `lightnas doctor` first, so nothing is left out there unseen.
 collect_ignore_glob = ["test_*.py"] if find_spec("mmcv") is None else []

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,14 +15,14 @@ import numpy as np
 import pytest
 import yaml
 
-from lightnas.cli import cli
+from lightnas.cli import cli, main
 from lightnas.files import data_folder
 from lightnas.search import MAX_TOP
 from lightnas.structure import format_structures, parse_structure, read_structures
 
 from ..conftest import TINY, published, refused, run
 
-QUICK = ["search", "--budget-flops", "0.5G", "--input-size", "192x192", "--evaluations", "6000"]
+QUICK = ["search", "--budget-flops", "0.5G", "--input-size", "192x192", "--evaluations", "25000"]
 FILES = {"config.yaml", "structure.txt", "result.json", "history.csv", "population.npz", "search.log", "report.html"}
 TIMES = ("seconds", "evaluations_per_second")
 
@@ -29,8 +30,20 @@ TIMES = ("seconds", "evaluations_per_second")
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    write_fine_space(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def quick_run(tmp_path_factory):
+    path = tmp_path_factory.mktemp("quick") / "run"
+    assert main([*QUICK, "--output", str(path)]) == 0
+    return path
+
+
+@pytest.fixture
+def searched(folder, quick_run):
+    """``run`` holds what QUICK leaves there."""
+    return shutil.copytree(quick_run, folder / "run")
 
 
 def outcome(path):
@@ -51,9 +64,9 @@ def status_of(*arguments, **kwargs):
     return process.returncode
 
 
-def python(*arguments, **kwargs):
+def python(*arguments, start=("-m", "lightnas"), **kwargs):
     return subprocess.Popen(
-        [sys.executable, "-m", "lightnas", *map(str, arguments)],
+        [sys.executable, *start, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -79,7 +92,7 @@ def test_search_leaves_a_run_directory(capsys, folder):
     rows = list(csv.DictReader((folder / "run/history.csv").read_text().splitlines()))
     assert list(rows[0]) == ["evaluations", "seconds", "best_score"]
     assert float(rows[-1]["best_score"]) == result["score"]
-    assert int(rows[-1]["evaluations"]) == result["evaluations"] <= 6000
+    assert int(rows[-1]["evaluations"]) == result["evaluations"] <= 25_000
     assert "versions" in yaml.safe_load((folder / "run/config.yaml").read_text())
     assert "finished" in (folder / "run/search.log").read_text()
 
@@ -109,8 +122,7 @@ def test_score_prints_published_figures(capsys, folder):
     assert rows[0]["score"] == rows[0]["entropies"][0]
 
 
-def test_export(capsys, folder):
-    run(capsys, *QUICK, "--output", "run")
+def test_export(capsys, folder, searched):
     structures = read_structures(folder / "run/structure.txt")
     assert run(capsys, "export-structure", "run") == format_structures(structures[:1])
     assert run(capsys, "export-structure", "run", "--rank", "3", "--output", "x.txt") == ""
@@ -166,81 +178,95 @@ def test_help(capsys, words):
 
 # --- stop and go ----------------------------------------------------------------------------------------------------
 
-# Long enough to be stopped: a grid four times as fine in every channel.
-LONG = ["search", "--space", "fine.yaml", "--budget-flops", "83.6G", "--budget-params", "25.6M", "--budget-layers", "91",
-        "--seed", "1", "--output", "run"]  # fmt: skip
+# Sixteen steps of evolution and four of the proof.
+STEPS = ["search", "--budget-flops", "0.5G", "--budget-params", "3M", "--budget-layers", "60", "--input-size", "192x192",
+         "--evaluations", "25000", "--seed", "2", "--output", "run"]  # fmt: skip
+STOPPED = (Path(__file__).parents[1] / "stopped.py").read_text()
 
 
-def write_fine_space(folder):
-    text = (data_folder("search_spaces") / "k1kxk1.yaml").read_text()
-    assert "step: 8 " in text
-    (folder / "fine.yaml").write_text(text.replace("step: 8 ", "step: 2 "))
+def stopped(number, moment, *arguments, **kwargs):
+    """A command that gets a signal before or after it has replaced a file for the nth time: see stopped.py."""
+    return python(number, *moment, *arguments, start=("-c", STOPPED), **kwargs)
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    path = tmp_path_factory.mktemp("whole")
-    write_fine_space(path)
-    assert status_of(*LONG, cwd=path) == 0
-    return outcome(path / "run")
+    path = tmp_path_factory.mktemp("whole") / "run"
+    assert main([*STEPS[:-1], str(path)]) == 0
+    return outcome(path)
 
 
-def test_killed_again_and_again_and_resumed(folder, whole):
-    """SIGKILL at ten moments, then to the end: the same bytes as without a stop."""
-    for moment in range(10):
-        process = python(*LONG, "--resume")
-        time.sleep(0.25 + 0.2 * moment)
-        process.kill()
-        process.communicate()
-    assert status_of(*LONG, "--resume") == 0
+def resumed_as(folder, whole, *options):
+    assert main(["search", "--resume", "--output", "run", *options]) == 0
     assert outcome(folder / "run") == whole
     assert {p.name for p in (folder / "run").iterdir()} <= FILES | {"checkpoint.npz"}
 
 
+def test_killed_again_and_again_and_resumed(folder, whole):
+    """SIGKILL before there is a config, in evolution, in the proof, among the results: the same bytes as without a stop."""
+    for moment in (
+        ("before", "config.yaml", 1),
+        ("after", "config.yaml", 1),
+        ("after", "checkpoint.npz", 5),
+        ("before", "checkpoint.npz", 6),
+        ("after", "checkpoint.npz", 8),
+        ("before", "result.json", 1),
+    ):
+        process = stopped(signal.SIGKILL, moment, *STEPS, "--resume")
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL, moment
+    assert "prove" in (folder / "run/search.log").read_text()
+    resumed_as(folder, whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_killed_at_every_file(tmp_path, monkeypatch, whole, moment):
+    for nth in range(1, 1000):
+        path = tmp_path / str(nth)
+        path.mkdir()
+        monkeypatch.chdir(path)
+        process = stopped(signal.SIGKILL, (moment, "*", nth), *STEPS)
+        process.communicate()
+        if process.returncode == 0:
+            break
+        assert process.returncode == -signal.SIGKILL
+        assert main([*STEPS, "--resume"]) == 0
+        assert outcome(path / "run") == whole
+    assert nth > 20
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_leave_a_resumable_run(folder, whole, number, status):
-    process = python(*LONG, "--workers", "2")
-    while not (folder / "run/search.log").is_file() or "evolve" not in (folder / "run/search.log").read_text():
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(number)
+    process = stopped(number, ("after", "checkpoint.npz", 9), *STEPS, "--workers", "2", preexec_fn=heed_ctrl_c)
     _, err = process.communicate()
     assert process.returncode == status
     assert err.count("\n") == 1 and "--resume" in err
-    assert status_of("search", "--resume", "--output", "run") == 0
-    assert outcome(folder / "run") == whole
+    resumed_as(folder, whole)
+
+
+def heed_ctrl_c():
+    """A shell starts background jobs with SIGINT ignored, and their children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_workers_die_with_their_parent(folder):
-    process = python(*LONG, "--workers", "2")
-    workers = set()
-    while len(workers) < 2:
-        assert process.poll() is None
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        workers = {pid for pid in children if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()}
-        time.sleep(0.01)
-    process.kill()
+    process = stopped(signal.SIGKILL, ("after", "checkpoint.npz", 3), *STEPS, "--workers", "2")
+    workers = process.stdout.readline().split()
+    assert process.wait() == -signal.SIGKILL and len(workers) == 2
     process.communicate()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while any(alive(pid) for pid in workers):
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
 def test_a_dead_worker_is_one_line_and_a_resumable_run(folder, whole):
-    process = python(*LONG, "--workers", "2")
-    worker = None
-    while worker is None:
-        assert process.poll() is None
-        for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
-            if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text():
-                worker = int(pid)
-    os.kill(worker, signal.SIGKILL)
+    process = stopped("worker", ("after", "checkpoint.npz", 3), *STEPS, "--workers", "2")
     _, err = process.communicate()
     assert process.returncode == 1
     assert err.count("\n") == 1 and "a worker process died" in err
-    assert status_of(*LONG, "--resume") == 0
-    assert outcome(folder / "run") == whole
+    resumed_as(folder, whole)
 
 
 def alive(pid):
@@ -258,8 +284,7 @@ def test_resume_of_a_finished_run_changes_nothing(capsys, folder):
     assert tree(folder) == before
 
 
-def test_resume_of_another_config_is_refused_with_the_difference(capsys, folder):
-    run(capsys, *QUICK, "--output", "run")
+def test_resume_of_another_config_is_refused_with_the_difference(capsys, folder, searched):
     before = tree(folder)
     err = refused(capsys, *QUICK, "--output", "run", "--resume", "--seed", "1")
     assert "seed is 0 there and 1 here" in err
@@ -271,21 +296,18 @@ def test_resume_in_a_new_directory_starts(capsys, folder):
     assert (folder / "run/result.json").is_file()
 
 
-def test_resume_of_a_damaged_checkpoint(capsys, folder):
-    run(capsys, *QUICK, "--output", "run")
+def test_resume_of_a_damaged_checkpoint(capsys, folder, searched):
     (folder / "run/result.json").unlink()
     (folder / "run/checkpoint.npz").write_bytes(b"PK nonsense")
     assert "checkpoint.npz: is damaged" in refused(capsys, *QUICK, "--output", "run", "--resume")
 
 
-def test_a_damaged_result(capsys, folder):
-    run(capsys, *QUICK, "--output", "run")
+def test_a_damaged_result(capsys, folder, searched):
     (folder / "run/result.json").write_text("{")
     assert "result.json: is damaged" in refused(capsys, *QUICK, "--output", "run", "--resume")
 
 
-def test_overwrite(capsys, folder):
-    run(capsys, *QUICK, "--output", "run")
+def test_overwrite(capsys, folder, searched):
     (folder / "run/notes.txt").write_text("mine")
     before = tree(folder)
     assert "not empty" in refused(capsys, *QUICK, "--output", "run")
@@ -296,10 +318,10 @@ def test_overwrite(capsys, folder):
 
 
 def test_a_directory_in_use_is_refused(capsys, folder):
-    process = python(*LONG)
-    while not (folder / "run/config.yaml").is_file():
-        time.sleep(0.01)
-    err = refused(capsys, *LONG, "--resume")
+    process = stopped(signal.SIGSTOP, ("after", "checkpoint.npz", 1), *STEPS)
+    _, status = os.waitpid(process.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+    err = refused(capsys, *STEPS, "--resume")
     process.kill()
     process.communicate()
     assert "in use" in err
@@ -437,7 +459,7 @@ def limited(size):
 
 
 @pytest.mark.parametrize("size", [0, 1000, 2500, 20_000])
-def test_a_full_disk_loses_nothing(folder, size):
+def test_a_full_disk_loses_nothing(capsys, folder, size):
     (folder / "old.txt").write_text("precious")
     process = python(*QUICK, "--output", "run", preexec_fn=limited(size))
     out, err = process.communicate()
@@ -446,11 +468,10 @@ def test_a_full_disk_loses_nothing(folder, size):
     left = {p.name for p in (folder / "run").iterdir()}
     assert not any(name.endswith(".part") for name in left) and "result.json" not in left
     assert (folder / "old.txt").read_text() == "precious"
-    assert status_of(*QUICK, "--output", "run", "--resume") == 0
+    run(capsys, *QUICK, "--output", "run", "--resume")
 
 
-def test_overwrite_on_a_full_disk_keeps_the_old_run(capsys, folder):
-    run(capsys, *QUICK, "--output", "run")
+def test_overwrite_on_a_full_disk_keeps_the_old_run(folder, searched):
     before = tree(folder)
     process = python(*QUICK, "--output", "run", "--overwrite", "--seed", "1", preexec_fn=limited(1000))
     _, err = process.communicate()
@@ -458,8 +479,7 @@ def test_overwrite_on_a_full_disk_keeps_the_old_run(capsys, folder):
     assert tree(folder) == before
 
 
-def test_export_to_a_full_disk_keeps_the_old_file(capsys, folder):
-    run(capsys, *QUICK, "--output", "run")
+def test_export_to_a_full_disk_keeps_the_old_file(folder, searched):
     (folder / "x.txt").write_text("precious")
     process = python("export-structure", "run", "--output", "x.txt", preexec_fn=limited(100))
     _, err = process.communicate()
