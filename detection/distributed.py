@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -76,6 +76,17 @@ def _slurm_to_torch() -> None:
         os.environ.update({ours: os.environ[slurm] for ours, slurm in names.items()})
         os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
         os.environ.setdefault("MASTER_PORT", "29500")
+
+
+def leave(status: int) -> NoReturn:
+    """End a process that was one of several, at once.
+
+    After a training gloo's threads outlive ``destroy_process_group``, and one that is still busy when the interpreter takes
+    itself down can abort the process: "terminate called without an active exception".
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def first_process(work: Callable[[], T]) -> T:

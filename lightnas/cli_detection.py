@@ -114,7 +114,7 @@ def train_det(structure: Path | None, gpus: int | None, as_json: bool, **given: 
     from .doctor import preflight
 
     preflight()
-    from detection.distributed import choose_device, launched, start_processes
+    from detection.distributed import choose_device, launched, leave, start_processes
     from detection.train import train
 
     request = _request(structure, **given)
@@ -126,6 +126,8 @@ def train_det(structure: Path | None, gpus: int | None, as_json: bool, **given: 
     result = train(*request)
     if result:
         _print_result(result, as_json)
+    if launched():
+        leave(0)
 
 
 def _request(structure: Path | None, **given: Any) -> tuple[TrainOptions | None, dict[str, CocoSplit], Start]:

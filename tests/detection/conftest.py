@@ -1,4 +1,5 @@
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import pytest
 
@@ -26,6 +27,16 @@ def one_thread():
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting():
+    """mmcv sleeps 2 s in every epoch and 1 s at the end, for the sake of loader processes that these tests do not start."""
+    from mmcv.runner import epoch_based_runner
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(epoch_based_runner, "time", SimpleNamespace(sleep=lambda seconds: None))
+        yield
 
 
 @pytest.fixture(scope="session")

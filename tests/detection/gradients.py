@@ -1,4 +1,4 @@
-"""Run by test_train.py, alone and in two processes: gradients of one step on the same four pictures, written to a file."""
+"""Run by test_train.py, in its process and in two: gradients of one step on the same four pictures, written to a file."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ import torch
 from torch import distributed as dist
 
 import detection  # noqa: F401 (registers)
-from detection.distributed import launched, process_group
+from detection.distributed import launched, leave, process_group
 from detection.settings import TrainOptions, build_config
 from detection.train import build_model
 
@@ -48,3 +48,4 @@ def run(structure, folder):
 if __name__ == "__main__":
     with process_group("cpu"):
         run(Path(sys.argv[1]), Path(sys.argv[2]))
+    leave(0)

@@ -1,26 +1,26 @@
 """Training, testing and detecting from the command line, on twenty small pictures."""
 
 import json
-import os
 import re
 import resource
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.distributed.run import main as torchrun
 
 from detection.checkpoint import read_checkpoint
 from lightnas.cli import main
 from lightnas.structure import format_structures, parse_structure, read_structures
 
 from ..conftest import published
+from . import gradients
 from .conftest import SMALL
 
 QUICK = [
@@ -114,18 +114,14 @@ def test_a_work_directory(trained, structure):
     assert len(losses(trained)) >= 2
 
 
-def test_says_the_learning_rate_aloud(capfd, structure, digits, tmp_path):
-    _, err = train(capfd, structure, digits, tmp_path / "w")
+def test_same_seed_same_losses(capfd, trained, structure, digits, tmp_path):
+    _, err = train(capfd, structure, digits, tmp_path / "again")
+    train(capfd, structure, digits, tmp_path / "other", "--seed", 1)
+    assert losses(trained) == losses(tmp_path / "again") != losses(tmp_path / "other")
+    assert same(weights(trained / "epoch_1.pth"), weights(tmp_path / "again/epoch_1.pth"))
+    # Said aloud:
     assert "learning rate 0.005: 0.02 for 16 pictures a step, here 4 = 1 x 4 pictures a step" in err
     assert "eta:" in err
-
-
-def test_same_seed_same_losses(capfd, structure, digits, tmp_path):
-    train(capfd, structure, digits, tmp_path / "a")
-    train(capfd, structure, digits, tmp_path / "b")
-    train(capfd, structure, digits, tmp_path / "c", "--seed", 1)
-    assert losses(tmp_path / "a") == losses(tmp_path / "b") != losses(tmp_path / "c")
-    assert same(weights(tmp_path / "a/epoch_1.pth"), weights(tmp_path / "b/epoch_1.pth"))
 
 
 def heed_ctrl_c():
@@ -133,20 +129,12 @@ def heed_ctrl_c():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def killed_after_first_epoch(arguments, work_dir, number=signal.SIGKILL):
-    """Start a training run in a process of its own, and kill it in its second epoch."""
-    command = [sys.executable, "-m", "lightnas", *map(str, arguments)]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=env, preexec_fn=heed_ctrl_c
-    )
-    deadline = time.monotonic() + 300
-    while not (work_dir / "epoch_1.pth").exists():
-        assert process.poll() is None, process.stderr.read()[-2000:]
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    process.send_signal(number)
-    process.communicate()
+def stopped_in_second_epoch(arguments, number):
+    """Exit status of a training run in a process of its own that gets a signal in its second epoch."""
+    text = Path(__file__).with_name("stopped.py").read_text()
+    command = [sys.executable, "-c", text, str(int(number)), *map(str, arguments)]
+    process = subprocess.run(command, capture_output=True, text=True, preexec_fn=heed_ctrl_c)
+    assert process.returncode < 0 or process.stderr.splitlines()[-1].startswith("lightnas: "), process.stderr[-2000:]
     return process.returncode
 
 
@@ -154,7 +142,7 @@ def test_a_killed_run_resumes_to_the_same_end(capfd, structure, digits, tmp_path
     """Epoch 2 after a kill draws and computes what it would have without one."""
     train(capfd, structure, digits, tmp_path / "whole", epochs=2)
     arguments = ["train-det", structure, "--data", digits, "--schedule", 2, "--work-dir", tmp_path / "killed", *QUICK]
-    assert killed_after_first_epoch(arguments, tmp_path / "killed") == -signal.SIGKILL
+    assert stopped_in_second_epoch(arguments, signal.SIGKILL) == -signal.SIGKILL
     assert not (tmp_path / "killed/result.json").exists()
     out, _ = call(capfd, "train-det", "--resume", "--work-dir", tmp_path / "killed", "--json")
     assert json.loads(out)["last"].endswith("epoch_2.pth")
@@ -169,25 +157,34 @@ def test_a_killed_run_resumes_to_the_same_end(capfd, structure, digits, tmp_path
 
 def test_ctrl_c(structure, digits, tmp_path):
     arguments = ["train-det", structure, "--data", digits, "--schedule", 9, "--work-dir", tmp_path / "w", *QUICK]
-    assert killed_after_first_epoch(arguments, tmp_path / "w", signal.SIGINT) == 130
+    assert stopped_in_second_epoch(arguments, signal.SIGINT) == 130
 
 
-def test_a_full_disk(capfd, structure, digits, tmp_path):
-    """No file may grow beyond a megabyte, less than a checkpoint: writing fails as on a full disk."""
+@pytest.fixture
+def full_disk():
+    """From when it is called, no file may grow beyond so many bytes: writing fails as on a full disk. False: no longer."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def full_disk(size):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size or before[0], before[1]))
+
+    yield full_disk
+    full_disk(False)
+
+
+def test_a_full_disk(capfd, trained, tmp_path, full_disk):
+    """Files end at a megabyte, less than a checkpoint."""
     work_dir = tmp_path / "w"
-    train(capfd, structure, digits, work_dir)
+    shutil.copytree(trained, work_dir, symlinks=True)
     before = {path.name: path.read_bytes() for path in work_dir.glob("*.pth")}
     (work_dir / "result.json").unlink()
     config = work_dir / "config.py"
     config.write_text(config.read_text().replace("'max_epochs': 1", "'max_epochs': 2"))
-    process = subprocess.run(
-        [sys.executable, "-m", "lightnas", "train-det", "--resume", "--work-dir", str(work_dir)],
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20)),
-        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False,
-    )  # fmt: skip
-    assert process.returncode == 1 and process.stdout == ""
-    assert "Traceback" not in process.stderr and "Logging error" not in process.stderr
-    assert [line for line in process.stderr.splitlines() if line.startswith("lightnas: ")][-1].endswith("too large")
+    full_disk(2**20)
+    out, err = call(capfd, "train-det", "--resume", "--work-dir", work_dir, status=1)
+    full_disk(False)
+    assert out == "" and "Traceback" not in err and "Logging error" not in err
+    assert [line for line in err.splitlines() if line.startswith("lightnas: ")][-1].endswith("too large")
     assert {path.name: path.read_bytes() for path in work_dir.glob("*.pth")} == before
     assert not list(work_dir.glob(".*.part"))
     call(capfd, "train-det", "--resume", "--work-dir", work_dir)
@@ -208,14 +205,12 @@ def test_two_processes_fail_as_one_does(capfd, structure, tmp_path):
     assert "holds no annotations" in line
 
 
-def test_gradients_of_two_processes_are_those_of_one(tmp_path, structure):
+def test_gradients_of_two_processes_are_those_of_one(tmp_path, structure, monkeypatch):
     """On the joined batch, objects shared out unevenly."""
-    script = Path(__file__).parent / "gradients.py"
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
-    arguments = [str(script), str(structure), str(tmp_path)]
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    for command in ([sys.executable, *arguments], [*launch, *arguments]):
-        subprocess.run(command, check=True, env=env, capture_output=True, timeout=300)
+    gradients.run(structure, tmp_path)
+    script = [gradients.__file__, str(structure), str(tmp_path)]
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    torchrun(["--standalone", "--nproc_per_node=2", *script])
     alone, together = (torch.load(tmp_path / f"{n}.pth", weights_only=True) for n in (1, 2))
     assert alone.keys() == together.keys() and len(alone) > 50
     largest = max(float(value.abs().max()) for value in alone.values())
