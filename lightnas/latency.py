@@ -282,8 +282,7 @@ def table_document(measured: Measured, input_size: tuple[int, int], networks: Se
         if not (SCALES[0] <= found["scale"] <= SCALES[1] and math.isfinite(found["per_conv"])):
             raise WorkError(
                 f"{len(networks)} whole networks take {found['scale']:.3g} times the sum of their operations, expected "
-                f"{SCALES[0]:g} to {SCALES[1]:g}: the machine was too busy to measure; --resume measures the networks again, "
-                "--overwrite everything"
+                f"{SCALES[0]:g} to {SCALES[1]:g}: the machine was too busy to measure; --resume measures the networks again"
             )
         document |= found
     return document
