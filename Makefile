@@ -2,6 +2,7 @@
 # make det         an environment for the detection stage too: torch, mmdet, mmcv; no compiler
 # make demo        from a FLOPs budget to a trained detector and pictures with boxes, on a CPU
 # make test        what the tests need, detection included, and the tests;  make test-fast  without mmcv and mmdet
+# make test-slow   the few tests that take a minute or more
 # make test-pythons  the tests on Python 3.10 to 3.13 (PYTHONS), as far as they are installed
 # make test-compiled  the detection tests with a compiled mmcv-full (about ten minutes of compiling), and both compared
 # make lint        ruff and mypy, in the tested versions
@@ -19,11 +20,17 @@ DEMO := outputs/demo
 DEMO_TRAINING := --schedule 10 --optimizer adamw --input-size 192x192 --multi-scale 0.84,1 --flip 0 --width 64 \
 	--batch 8 --workers 1 --cfg-options model.bbox_head.stacked_convs=2
 
+# Two tests at a time; those of one file in one process, which trains and searches once for all of them.
+SIDE_BY_SIDE := -n 2 --dist loadfile
+
+# Two tests at a time; those of one file in one process, which trains and searches once for all of them.
+SIDE_BY_SIDE := -n 2 --dist loadfile
+
 # Two OpenMP threads that spin against each other can be slower than one.
 export OMP_WAIT_POLICY := passive
 
-.PHONY: search det demo test test-fast test-pythons test-compiled lint wheel bench bench-det bench-flops bench-ops picture \
-	front report-picture clean
+.PHONY: search det demo test test-fast test-slow test-pythons test-compiled lint wheel bench bench-det bench-flops bench-ops \
+	picture front report-picture clean
 
 search: .venv/ready
 	$(BIN)/lightnas search --budget-flops resnet50
@@ -47,10 +54,13 @@ demo: .venv-det/ready
 
 test: .venv-det/ready
 	$(DET)/lightnas doctor
-	$(DET)/python -m pytest
+	$(DET)/python -m pytest $(SIDE_BY_SIDE)
 
 test-fast: .venv/ready-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
+
+test-slow: .venv/ready-test
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m slow
 
 # Each Python that is here: the light installation with its tests, then the detection stage with all of them. The pins of
 # tests/constraints.txt are for the Python that `make test` runs; here pip takes what it finds, torch included.
@@ -60,18 +70,19 @@ test-pythons:
 		echo "== $$python: light"; \
 		$$python -m venv --clear dist/$$python; \
 		dist/$$python/bin/pip install --quiet -e '.[test,dask]'; \
-		dist/$$python/bin/python -m pytest; \
+		dist/$$python/bin/python -m pytest $(SIDE_BY_SIDE); \
 		echo "== $$python: detection"; \
 		dist/$$python/bin/pip install --quiet -e '.[det,test,dask,onnx]'; \
 		dist/$$python/bin/lightnas setup-det; \
-		dist/$$python/bin/python -m pytest; \
+		dist/$$python/bin/python -m pytest $(SIDE_BY_SIDE); \
 	done
 
-# It compiles against the torch that is there, hence no build isolation; -g0 leaves out 76 MB of debug symbols.
+# It compiles against the torch that is there, hence no build isolation; CFLAGS replaces the flags that
+# Python was built with, so -O3 is said again; -g0 leaves out 76 MB of debug symbols.
 test-compiled:
 	$(PYTHON) -m venv dist/compiled
 	dist/compiled/bin/pip install --quiet -c tests/constraints.txt -e '.[det,test,dask,onnx]' ninja psutil
-	MMCV_WITH_OPS=1 CFLAGS=-g0 dist/compiled/bin/pip install --quiet --no-build-isolation mmcv-full==1.7.2
+	MMCV_WITH_OPS=1 CFLAGS="-O3 -g0" dist/compiled/bin/pip install --quiet --no-build-isolation mmcv-full==1.7.2
 	dist/compiled/bin/lightnas doctor
 	dist/compiled/bin/python -m pytest tests/detection
 	dist/compiled/bin/python -m benchmarks.operators
