@@ -227,11 +227,9 @@ def test_bad_tables(capsys, folder, change, arguments, said):
     assert not (folder / "outputs").exists()
 
 
-junk = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=5,
-)
+leaf = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+level = leaf | st.lists(leaf, max_size=3) | st.dictionaries(st.text(max_size=5), leaf, max_size=3)
+junk = level | st.lists(level, max_size=3) | st.dictionaries(st.text(max_size=5), level, max_size=3)
 
 
 @given(st.data())
