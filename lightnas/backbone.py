@@ -59,7 +59,9 @@ class ResidualLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x
         if self.pool > 1:
-            shortcut = functional.avg_pool2d(shortcut, self.pool, self.pool, ceil_mode=True)
+            shortcut = functional.avg_pool2d(
+                shortcut, self.pool, self.pool, ceil_mode=True, count_include_pad=False
+            )
         if self.residual_proj is not None:
             shortcut = self.residual_proj(shortcut)
         for name in self.names:
