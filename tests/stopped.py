@@ -10,6 +10,7 @@ stdout begins with the ids of the workers. Run by its text: this folder holds pa
 import itertools
 import multiprocessing
 import os
+import pathlib
 import sys
 
 from lightnas import cli
@@ -36,5 +37,6 @@ def signalled(source, target):
 
 
 os.replace = signalled
+pathlib.Path.replace = lambda self, target: signalled(self, target)  # in Python 3.10 not os.replace
 if __name__ == "__main__":
     sys.exit(cli.main(arguments))
