@@ -20,14 +20,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import torch
 
-import detection  # noqa: F401 (where torchvision is missing, mmcv cannot be imported before it)
+import lightnas.detection  # noqa: F401 (where torchvision is missing, mmcv cannot be imported before it)
 
 # isort: split
 from mmcv.cnn import fuse_conv_bn
 
-from detection import cpu
-from detection.settings import read_config
-from detection.train import build_model
+from lightnas.detection import cpu
+from lightnas.detection.settings import read_config
+from lightnas.detection.train import build_model
 from lightnas.files import data_file
 
 OURS, THEIRS = "maedet_m", "resnet50"

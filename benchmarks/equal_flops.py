@@ -14,8 +14,8 @@ import sys
 import time
 from pathlib import Path
 
-from lightnas.cost import cost
-from lightnas.structure import format_structures, parse_structure, read_structures
+from lightnas.network.cost import cost
+from lightnas.network.structure import format_structures, parse_structure, read_structures
 from lightnas.units import format_count
 
 SIZE = (192, 192)

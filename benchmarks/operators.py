@@ -13,7 +13,7 @@ from importlib import import_module
 
 import torch
 
-from detection.ops import StandIn, operators
+from lightnas.detection.ops import StandIn, operators
 
 PLAIN = StandIn()
 BOXES = (

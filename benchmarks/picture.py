@@ -12,9 +12,9 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lightnas.config import load_config, preset_path
-from lightnas.search import Search
-from lightnas.structure import Structure, parse_structure
+from lightnas.network.structure import Structure, parse_structure
+from lightnas.runs.config import load_config, preset_path
+from lightnas.search.engine import Search
 
 BLUE, ORANGE, GREY = "#2563eb", "#ea580c", "#6b7280"
 

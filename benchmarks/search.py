@@ -17,12 +17,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lightnas.config import SearchConfig, load_config, preset_names, preset_path
-from lightnas.cost import RESOURCES
-from lightnas.problem import Budget, Problem, evaluate_blocks
-from lightnas.search import Limits, Search
-from lightnas.space_file import load_space
-from lightnas.structure import structure_dicts
+from lightnas.network.cost import RESOURCES
+from lightnas.network.structure import structure_dicts
+from lightnas.runs.config import SearchConfig, load_config, preset_names, preset_path
+from lightnas.search.engine import Limits, Search
+from lightnas.search.problem import Budget, Problem, evaluate_blocks
+from lightnas.search.space_file import load_space
 from tests import oracle
 
 COUNTED = [name for name in RESOURCES if name != "latency"]
@@ -144,9 +144,9 @@ def whole_command(repeats: int) -> None:
 REPORT = """
 import sys, time
 from pathlib import Path
-import lightnas.run_dir, lightnas.search, lightnas.tables
+import lightnas.runs.search_run, lightnas.search.engine, lightnas.cli.tables
 began = time.perf_counter()
-from lightnas.report import write_report
+from lightnas.report.page import write_report
 path = write_report([Path(sys.argv[1])])
 print(time.perf_counter() - began, path.stat().st_size)
 """

@@ -2,9 +2,12 @@
 
 In any mmdet 2.x project two lines of a config are enough:
 
-    custom_imports = dict(imports=['detection'])
+    custom_imports = dict(imports=['lightnas.detection'])
     model = dict(backbone=dict(type='MadNas', structure_txt='maedet_m.txt'), ...)
 """
+
+if __name__ != "lightnas.detection":  # as `detection`, everything here would be registered a second time
+    raise ImportError("the detection stage is lightnas.detection: import that, also in an mmdet config's custom_imports")
 
 from . import compat
 

@@ -12,10 +12,10 @@ import numpy as np
 from mmcv import Config
 from mmdet.apis import inference_detector
 
-from lightnas.coco import CocoSplit, check_split, settle
+from lightnas.data.coco import CocoSplit, check_split, settle
+from lightnas.data.pictures import draw_boxes, encode
 from lightnas.errors import InputError
 from lightnas.files import NO_SPACE, write_whole
-from lightnas.pictures import draw_boxes, encode
 
 from .checkpoint import read_checkpoint
 from .distributed import choose_device

@@ -9,9 +9,9 @@ from mmcv.runner import BaseModule
 from mmdet.models.builder import BACKBONES
 from torch import Tensor, nn
 
-from lightnas.backbone import CnnNet, Focus
+from lightnas.backbone.net import CnnNet, Focus
 from lightnas.errors import InputError
-from lightnas.structure import Structure, parse_structures, read_structures, structure_dicts
+from lightnas.network.structure import Structure, parse_structures, read_structures, structure_dicts
 
 
 def load_structure(structure_txt: str) -> Structure:

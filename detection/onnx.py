@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lightnas.onnx import export_onnx
+from lightnas.backbone.onnx import export_onnx
 
 from .apply import config_of_checkpoint
 from .evaluate import load_detector

@@ -14,7 +14,7 @@ from mmdet.datasets import build_dataset
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from lightnas.pictures import Box, draw_boxes, grid, save_picture
+from lightnas.data.pictures import Box, draw_boxes, grid, save_picture
 
 SHOWN = 12
 

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from mmcv import Config, ConfigDict, DictAction
+from mmcv.utils import import_modules_from_strings
 
-from lightnas.backbone import CnnNet
-from lightnas.coco import SPLITS, CocoSplit
+from lightnas.backbone.net import CnnNet
+from lightnas.data.coco import SPLITS, CocoSplit
 from lightnas.errors import InputError, nearest, shown
 from lightnas.files import data_file
-from lightnas.structure import Structure, structure_dicts
+from lightnas.network.structure import Structure, structure_dicts
 
 from .madnas import load_structure
 
@@ -110,13 +111,23 @@ def read_config(path: Path) -> Config:
         InputError: it cannot be read, does not run, or has no model.
     """
     try:
-        cfg = Config.fromfile(str(path))
+        cfg = Config.fromfile(str(path), import_custom_modules=False)
+        _import_custom_modules(cfg)
     except Exception as error:  # a config is a program: anything can go wrong in it
         raise InputError(f"{path}: is no mmdet config ({type(error).__name__}: {str(error)[:120]})") from error
     for key in ("model", "data"):
         if not isinstance(cfg.get(key), dict):
             raise InputError(f"{path}: has no '{key}', expected an mmdet config of a detector")
     return cfg
+
+
+def _import_custom_modules(cfg: Config) -> None:
+    """What a config's ``custom_imports`` asks for; until version 0.1 the detection stage was called ``detection``."""
+    asked = cfg.get("custom_imports")
+    if asked:
+        names = [asked["imports"]] if isinstance(asked["imports"], str) else asked["imports"]
+        asked["imports"] = ["lightnas.detection" if name == "detection" else name for name in names]
+        import_modules_from_strings(**asked)
 
 
 def format_config(cfg: Config) -> str:

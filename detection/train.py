@@ -23,10 +23,10 @@ from mmdet.utils import get_root_logger
 from torch import nn
 
 import lightnas
-from lightnas.coco import SPLITS, CocoSplit, check_split, settle
+from lightnas.data.coco import SPLITS, CocoSplit, check_split, settle
 from lightnas.errors import InputError, WorkError, shown
 from lightnas.files import write_whole
-from lightnas.report import write_report
+from lightnas.report.page import write_report
 
 from . import cpu
 from .checkpoint import load_weights, read_checkpoint

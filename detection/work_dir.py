@@ -24,7 +24,7 @@ from mmcv import Config
 
 from lightnas.errors import InputError
 from lightnas.files import NO_SPACE, write_whole
-from lightnas.structure import format_structures
+from lightnas.network.structure import format_structures
 
 from .settings import format_config, plain, read_config, structure_of
 

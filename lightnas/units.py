@@ -130,6 +130,11 @@ def parse_pair(text: object, what: str) -> tuple[float, float]:
     return low, high
 
 
+def whole(value: float) -> int | float:
+    """An integer where the value is one."""
+    return int(value) if float(value).is_integer() else float(value)
+
+
 def format_size(size: tuple[int, int]) -> str:
     """``HxW``, as ``parse_size`` reads it."""
     return f"{size[0]}x{size[1]}"

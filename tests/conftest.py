@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from lightnas.cli import main
+from lightnas.cli.main import main
 
 # For torch, a BLAS, and every process that a test starts: tests run side by side (`pytest -n 2`), and two OpenMP threads
 # spin against each other.

@@ -13,7 +13,7 @@ import os
 import pathlib
 import sys
 
-from lightnas import cli
+from lightnas.cli import main as cli
 
 number, moment, name, nth, *arguments = sys.argv[1:]
 replace, count = os.replace, itertools.count(1)

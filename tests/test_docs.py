@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from lightnas.cli import main
-from lightnas.cost import cost
-from lightnas.entropy import entropies, score
-from lightnas.space_file import load_space
-from lightnas.structure import read_structures
+from lightnas.cli.main import main
+from lightnas.network.cost import cost
+from lightnas.network.entropy import entropies, score
+from lightnas.network.structure import read_structures
+from lightnas.search.space_file import load_space
 
-from .lightnas.test_latency import made_up
+from .latency.test_latency import made_up
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -73,7 +73,7 @@ FOREIGN = {
 
 
 def test_options_of_the_readme_exist():
-    from lightnas.cli import cli
+    from lightnas.cli.main import cli
 
     known = (
         {"--help"}

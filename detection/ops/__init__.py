@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lightnas.operators import BUILD, NAME, Operators, load, operators
+from lightnas.install.operators import BUILD, NAME, Operators, load, operators
 
 from . import deform, focal_loss, nms, roi_align
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lightnas.operators import BUILD
+from lightnas.install.operators import BUILD
 
 AVERAGE = 1  # mmcv's pool_mode; 0 is the maximum
 

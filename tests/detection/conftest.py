@@ -3,13 +3,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from lightnas.structure import format_structures, parse_structure
+from lightnas.network.structure import format_structures, parse_structure
 
 # `make test-fast` has no mmcv; `make test` asks `lightnas doctor` first, so nothing is left out there unseen.
 collect_ignore_glob = ["test_*.py"] if find_spec("mmcv") is None else []
 
 if not collect_ignore_glob:
-    import detection  # noqa: F401 (before mmcv: where torchvision is missing, mmcv cannot be imported without it)
+    import lightnas.detection  # noqa: F401 (before mmcv: where torchvision is missing, mmcv cannot be imported without it)
 
 STEM, BLOCK = "ConvKXBNRELU", "SuperResK1KXK1"
 SMALL = [
@@ -50,7 +50,7 @@ def structure(tmp_path_factory):
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory):
     """A folder in COCO format: 20 pictures to train on."""
-    from lightnas.demo_data import Splits, write_demo_data
+    from lightnas.data.demo_data import Splits, write_demo_data
 
     path = tmp_path_factory.mktemp("data") / "digits"
     write_demo_data(path, Splits(train=20, val=6, test=4))

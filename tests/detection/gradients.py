@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 from torch import distributed as dist
 
-import detection  # noqa: F401 (registers)
-from detection.distributed import launched, leave, process_group
-from detection.settings import TrainOptions, build_config
-from detection.train import build_model
+import lightnas.detection  # noqa: F401 (registers)
+from lightnas.detection.distributed import launched, leave, process_group
+from lightnas.detection.settings import TrainOptions, build_config
+from lightnas.detection.train import build_model
 
 OBJECTS = (3, 0, 1, 2)
 

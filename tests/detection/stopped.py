@@ -7,8 +7,8 @@ import os
 import sys
 import time
 
-from detection.runners import WholeEpochRunner
-from lightnas.cli import main
+from lightnas.cli.main import main
+from lightnas.detection.runners import WholeEpochRunner
 
 call_hook = WholeEpochRunner.call_hook
 

@@ -10,8 +10,8 @@ import torch
 from mmcv.utils import get_logger
 from torch import nn
 
-from detection.checkpoint import load_weights, read_checkpoint
-from detection.runners import ReseedEpochs, WholeEpochRunner, WholeIterRunner
+from lightnas.detection.checkpoint import load_weights, read_checkpoint
+from lightnas.detection.runners import ReseedEpochs, WholeEpochRunner, WholeIterRunner
 from lightnas.errors import InputError
 
 

@@ -9,7 +9,7 @@ import torch
 from mmcv import Config
 from mmdet.models import build_detector
 
-from detection.settings import config_of_literal, format_config, merge_options, plain, read_config, use_structure
+from lightnas.detection.settings import config_of_literal, format_config, merge_options, plain, read_config, use_structure
 from lightnas.errors import InputError
 from lightnas.files import data_folder
 

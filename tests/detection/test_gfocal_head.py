@@ -6,8 +6,6 @@ import torch
 from mmcv import ConfigDict
 from mmdet.models import build_head
 
-import detection
-
 METAS = [{"img_shape": (256, 256, 3), "pad_shape": (256, 256, 3), "scale_factor": np.ones(4, dtype=np.float32)}] * 2
 
 
@@ -147,4 +145,4 @@ def test_keeps_the_best_locations_of_each_level():
 
 
 def test_registered():
-    assert detection.GFocalHead.__name__ == "GFocalHead" and isinstance(head(), detection.GFocalHead)
+    assert lightnas.detection.GFocalHead.__name__ == "GFocalHead" and isinstance(head(), lightnas.detection.GFocalHead)

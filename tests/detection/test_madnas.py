@@ -6,10 +6,10 @@ import pytest
 import torch
 from mmdet.models import build_backbone
 
-from detection.settings import one_line
-from lightnas.backbone import Focus
+from lightnas.backbone.net import Focus
+from lightnas.detection.settings import one_line
 from lightnas.errors import InputError
-from lightnas.structure import parse_structure
+from lightnas.network.structure import parse_structure
 
 from ..conftest import published
 from .conftest import SMALL

@@ -15,9 +15,9 @@ import torch
 from PIL import Image
 from torch.distributed.run import main as torchrun
 
-from detection.checkpoint import read_checkpoint
-from lightnas.cli import main
-from lightnas.structure import format_structures, parse_structure, read_structures
+from lightnas.cli.main import main
+from lightnas.detection.checkpoint import read_checkpoint
+from lightnas.network.structure import format_structures, parse_structure, read_structures
 
 from ..conftest import published
 from . import gradients
@@ -258,8 +258,8 @@ def test_export_det(capfd, trained, tmp_path):
     """The raw outputs of onnxruntime are torch's, at another size than the traced one too."""
     import onnxruntime
 
-    from detection.evaluate import load_detector
-    from detection.settings import read_config
+    from lightnas.detection.evaluate import load_detector
+    from lightnas.detection.settings import read_config
 
     path = tmp_path / "d.onnx"
     assert "differ by" in call(capfd, "export-det", trained / "epoch_1.pth", "--output", path)[0]
@@ -406,8 +406,8 @@ def test_no_checkpoint_and_no_picture(capfd, trained, digits, tmp_path):
 
 def test_a_published_size_is_the_default(capfd, tmp_path, digits):
     """No --size: the widths of MAE-DET-M, and the structure's own in_channels."""
-    from detection.settings import TrainOptions, build_config, use_data
-    from lightnas.coco import check_split, find_split
+    from lightnas.data.coco import check_split, find_split
+    from lightnas.detection.settings import TrainOptions, build_config, use_data
 
     (tmp_path / "s.txt").write_text(format_structures([parse_structure(published("s"))]))
     cfg = build_config(TrainOptions(structure=tmp_path / "s.txt"), "cpu")
@@ -422,7 +422,7 @@ def test_a_published_size_is_the_default(capfd, tmp_path, digits):
 
 
 def test_picture_boxes():
-    from detection.pictures import boxes_of
+    from lightnas.detection.pictures import boxes_of
 
     found = [np.array([[0, 0, 5, 5, 0.4], [1, 1, 2, 2, 0.2]]), np.array([[0, 0, 5, 5, 0.9]])]
     assert [(box.name, round(box.score, 2)) for box in boxes_of(found, ("a", "b"), 0.3)] == [("b", 0.9), ("a", 0.4)]

@@ -1,6 +1,6 @@
 # The published recipe of GFLV2 with a backbone trained from scratch on COCO: 73 epochs, multi-scale, 8 GPUs x 2 pictures.
 # Everything but the backbone and the widths of FPN and head; the files beside this folder say those.
-custom_imports = dict(imports=["detection"], allow_failed_imports=False)
+custom_imports = dict(imports=["lightnas.detection"], allow_failed_imports=False)
 
 width = 256
 model = dict(

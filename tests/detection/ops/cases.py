@@ -105,7 +105,7 @@ def numbers(ext):
 def main():
     import mmcv._ext
 
-    import detection  # noqa: F401 (before mmcv: where torchvision is missing, mmcv cannot be imported without it)
+    import lightnas.detection  # noqa: F401 (before mmcv: where torchvision is missing, mmcv cannot be imported without it)
 
     listed = {name: tensor.flatten().tolist() for name, tensor in numbers(mmcv._ext).items()}
     rounded = {name: [float(f"{number:.6g}") for number in values] for name, values in listed.items()}

@@ -12,7 +12,7 @@ def plain(monkeypatch):
     """mmcv.ops, on the operators in plain torch even where compiled ones are installed."""
     import mmcv.ops
 
-    from detection.ops import StandIn
+    from lightnas.detection.ops import StandIn
 
     for name in WRAPPERS:  # mmcv.ops.nms is the function; the module of that name is in sys.modules only
         monkeypatch.setattr(sys.modules[f"mmcv.ops.{name}"], "ext_module", StandIn())

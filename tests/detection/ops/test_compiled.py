@@ -6,7 +6,7 @@ import random
 import pytest
 import torch
 
-from detection.ops import StandIn, operators
+from lightnas.detection.ops import StandIn, operators
 
 from . import cases
 

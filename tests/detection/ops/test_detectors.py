@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmcv import Config
 
-from detection.ops import operators
+from lightnas.detection.ops import operators
 
 from . import cases
 

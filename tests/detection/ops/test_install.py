@@ -9,8 +9,8 @@ from types import ModuleType
 import mmcv
 import pytest
 
-from detection import ops
-from lightnas.operators import BUILD, NAME
+from lightnas.detection import ops
+from lightnas.install.operators import BUILD, NAME
 
 
 @pytest.fixture
@@ -80,6 +80,6 @@ def test_a_module_that_is_not_ours_is_a_compiled_one(monkeypatch):
 
 
 def test_asking_imports_neither_mmdet_nor_detection():
-    code = "import sys; from lightnas.operators import operators; operators(); print(*sys.modules)"
+    code = "import sys; from lightnas.install.operators import operators; operators(); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
-    assert not {"mmdet", "detection", "mmcv.ops"} & set(loaded.stdout.split())
+    assert not {"mmdet", "lightnas.detection", "mmcv.ops"} & set(loaded.stdout.split())

@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from detection.ops import PLAIN, nms
+from lightnas.detection.ops import PLAIN, nms
 
 from . import oracle
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from detection.ops import roi_align
+from lightnas.detection.ops import roi_align
 
 from . import oracle
 

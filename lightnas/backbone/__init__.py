@@ -1,0 +1,5 @@
+"""The backbone in torch: the network itself, what it measures, and its ONNX file."""
+
+from .net import CnnNet
+
+__all__ = ["CnnNet"]

@@ -1,0 +1,186 @@
+"""The backbone in torch, built from the same block description that cost and entropy read.
+
+Names of parameters are the published ones (``block_list.1.block_list.0.conv1.conv1.weight``), so that published weights
+load with ``strict=True``. Sides that 32 does not divide are rounded up at each stride 2, by the convolutions and by the
+pool of the shortcut alike; where 32 divides them, that makes no difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.utils.checkpoint import checkpoint
+
+from ..errors import InputError
+from ..network.blocks import Block, Conv, Layer, layers
+from ..network.stages import FOCUS, STAGES, has_focus, stage_ends
+from ..network.structure import parse_structure
+
+
+class ConvBN(nn.Module):
+    """One convolution of the description, its BN, and a ReLU if it has one: (N, c_in, H, W) to (N, c_out, H/s, W/s)."""
+
+    def __init__(self, conv: Conv) -> None:
+        super().__init__()
+        c_in, c_out, k = int(conv.c_in), int(conv.c_out), int(conv.k)  # type: ignore[arg-type]
+        self.conv1 = nn.Conv2d(c_in, c_out, k, conv.stride, padding=k // 2, bias=False)
+        self.bn1 = nn.BatchNorm2d(c_out)
+        self.relu = conv.relu
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.bn1(self.conv1(x))
+        return functional.relu(x, inplace=True) if self.relu else x
+
+    def fuse(self) -> ConvBN:
+        """Fold the BN into the convolution: the same function in evaluation mode, with fewer steps."""
+        if isinstance(self.bn1, nn.BatchNorm2d):
+            self.conv1 = fuse_conv_bn_eval(self.conv1.eval(), self.bn1.eval())
+            self.bn1 = nn.Identity()  # type: ignore[assignment]
+        return self
+
+
+class ResidualLayer(nn.Module):
+    """One residual layer of the description: main path, shortcut, sum, ReLU."""
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__()
+        self.names = [conv.name for conv in layer.main]
+        for conv in layer.main:
+            self.add_module(conv.name, ConvBN(conv))
+        self.pool = layer.pool
+        projected = layer.projection is not None and bool(layer.projected)
+        self.residual_proj = ConvBN(layer.projection) if projected else None  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = x
+        if self.pool > 1:
+            shortcut = functional.avg_pool2d(
+                shortcut, self.pool, self.pool, ceil_mode=True, count_include_pad=False
+            )
+        if self.residual_proj is not None:
+            shortcut = self.residual_proj(shortcut)
+        for name in self.names:
+            x = getattr(self, name)(x)
+        x += shortcut  # in place: the main path's last output is needed nowhere else
+        return functional.relu(x, inplace=True)
+
+
+class LayerChain(nn.Module):
+    """A block of several layers. ``with_cp``: recompute each layer in the backward pass instead of keeping its insides."""
+
+    def __init__(self, block: Block, with_cp: bool) -> None:
+        super().__init__()
+        chain = [ResidualLayer(layer) for layer, times in layers(block) for _ in range(int(times))]  # type: ignore[arg-type]
+        self.block_list = nn.ModuleList(chain)
+        self.with_cp = with_cp
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.block_list:
+            x = checkpoint(layer, x, use_reentrant=False) if self.with_cp and x.requires_grad else layer(x)
+        return x
+
+
+class Focus(nn.Module):
+    """Pictures (N, C, H, W) to (N, 4 C, H/2, W/2), rounded up: every 2 x 2 patch of pixels becomes channels.
+
+    In the order of YOLOX and DAMO-YOLO: top left, bottom left, top right, bottom right. Odd sides are filled with zeros.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.pad(x, (0, x.shape[-1] % FOCUS, 0, x.shape[-2] % FOCUS))
+        return torch.cat([x[..., row::FOCUS, column::FOCUS] for column in range(FOCUS) for row in range(FOCUS)], dim=1)
+
+
+class CnnNet(nn.Module):
+    """A backbone; ``forward`` takes pictures (N, 3, H, W), both sides at least 32, and gives a list of feature maps.
+
+    Behind a Focus stem (``focus`` is true) it takes what ``Focus`` makes of the pictures: (N, 12, H/2, W/2).
+
+    Args:
+        structure: a list of block dicts, as a structure txt or ``result.structure`` holds it.
+        out_indices: stages to return, 0 for C1 up to 4 for C5. Their strides are 2, 4, 8, 16, 32.
+        frozen_stages: stages 0 ... frozen_stages do not train, and their BN keeps its statistics (-1: all train).
+        norm_eval: BN keeps its statistics everywhere.
+        with_cp: activation checkpointing: less memory, one more forward pass.
+
+    Attributes:
+        out_channels, strides: of each returned stage; strides are in pixels of the picture.
+        focus: the structure has a Focus stem.
+
+    Weights are initialised for training from scratch: He et al. 2015 (normal, fan out), and 0 for the scale of the last BN
+    on every residual path, so that layers begin as their shortcuts (Goyal et al. 2017). Loading weights replaces them all.
+
+    Raises:
+        InputError: the structure is not well-formed, or there is no such stage.
+    """
+
+    def __init__(
+        self,
+        structure: Sequence[dict[str, Any]],
+        out_indices: Sequence[int] = (1, 2, 3, 4),
+        frozen_stages: int = -1,
+        norm_eval: bool = False,
+        with_cp: bool = False,
+    ) -> None:
+        super().__init__()
+        blocks = parse_structure(list(structure))
+        if not out_indices or not set(out_indices) <= set(range(STAGES)):
+            raise InputError(f"out_indices is {tuple(out_indices)}, expected stages from 0 (C1) to {STAGES - 1} (C{STAGES})")
+        if not -1 <= frozen_stages < STAGES:
+            raise InputError(f"frozen_stages is {frozen_stages}, expected -1 (none) to {STAGES - 1}")
+        strides = [block.stride for block in blocks]
+        ends = stage_ends(strides)
+        self.focus = has_focus(strides)
+        self.out_indices = tuple(sorted(set(out_indices)))
+        self.out_channels = [int(blocks[ends[i]].c_out) for i in self.out_indices]  # type: ignore[arg-type]
+        self.strides = [2 ** (i + 1) for i in self.out_indices]
+        self.norm_eval = norm_eval
+        self.block_list = nn.ModuleList(_block_module(block, with_cp) for block in blocks[: ends[self.out_indices[-1]] + 1])
+        self._ends = {ends[i] for i in self.out_indices}
+        self._frozen = ends[frozen_stages] + 1 if frozen_stages >= 0 else 0
+        self._initialise()
+        self.train()
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        outputs = []
+        for i, block in enumerate(self.block_list):
+            x = block(x)
+            if i in self._ends:
+                outputs.append(x)
+        return outputs
+
+    def train(self, mode: bool = True) -> CnnNet:
+        """As in torch, but frozen stages, and with ``norm_eval`` every BN, stay in evaluation mode."""
+        super().train(mode)
+        for block in self.block_list[: self._frozen]:
+            block.eval()
+            block.requires_grad_(False)
+        if self.norm_eval:
+            for module in self.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        return self
+
+    def fuse(self) -> CnnNet:
+        """Fold every BN into the convolution before it; for inference only."""
+        for module in self.modules():
+            if isinstance(module, ConvBN):
+                module.fuse()
+        return self
+
+    def _initialise(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            elif isinstance(module, ResidualLayer):
+                nn.init.zeros_(getattr(module, module.names[-1]).bn1.weight)
+
+
+def _block_module(block: Block, with_cp: bool) -> nn.Module:
+    (first, _), *inner = layers(block)
+    return LayerChain(block, with_cp) if first.residual or inner else ConvBN(first.main[0])

@@ -1,0 +1,340 @@
+"""The detection stage: ``train-det``, ``test-det``, ``detect``, ``export-det``, ``demo-data``, ``setup-det``, ``doctor``."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import InputError, require
+
+if TYPE_CHECKING:
+    from lightnas.detection.settings import TrainOptions
+    from lightnas.detection.train import Start
+
+    from ..data.coco import CocoSplit
+
+FILE = click.Path(path_type=Path)
+
+
+class KeyValues(click.Command):
+    """A command whose ``--cfg-options`` takes several KEY=VALUE after one flag, as mmdet's own tools do."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        spread: list[str] = []
+        inside = False
+        for i, arg in enumerate(args):
+            if arg == "--cfg-options":
+                inside = True
+                if i + 1 == len(args) or "=" not in args[i + 1]:
+                    spread.append(arg)
+            elif inside and "=" in arg and not arg.startswith("-"):
+                spread += ["--cfg-options", arg]
+            else:
+                inside = False
+                spread.append(arg)
+        return super().parse_args(ctx, spread)
+
+
+def data_options(command: Any) -> Any:
+    """``--data`` and the explicit paths of each split."""
+    for split in ("test", "val", "train"):
+        command = click.option(f"--{split}-images", metavar="DIR", type=FILE, help=f"Pictures of {split}.")(command)
+        command = click.option(f"--{split}-json", metavar="FILE", type=FILE, help=f"COCO annotations of {split}.")(command)
+    return click.option("--data", metavar="DIR", type=FILE, help="A folder in COCO format: annotations/*.json, pictures.")(
+        command
+    )
+
+
+cfg_options = click.option(
+    "--cfg-options", metavar="KEY=VALUE ...", multiple=True, help="Replace keys of the mmdet config, e.g. optimizer.lr=0.01."
+)
+device = click.option(
+    "--device", metavar="NAME", type=click.Choice(["cpu", "cuda"]), help="cpu or cuda.  [default: a GPU if any]"
+)
+trust_checkpoint = click.option(
+    "--trust-checkpoint", is_flag=True, help="Unpickle checkpoints whole, whatever code they name."
+)
+skip_bad_images = click.option(
+    "--skip-bad-images", is_flag=True, help="Leave out bad pictures and boxes instead of refusing."
+)
+overwrite_directory = click.option("--overwrite", is_flag=True, help="Replace what is in the directory.")
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+
+
+@click.command("train-det", cls=KeyValues)
+@click.argument("structure", required=False, type=FILE)
+@data_options
+@click.option("--config", metavar="FILE", type=FILE, help="An mmdet config instead of the published recipe.")
+@click.option(
+    "--size", metavar="S", type=click.Choice(["s", "m", "l"]), help="FPN and head as published: s 192, m and l 256 wide."
+)
+@click.option("--width", metavar="N", type=int, help="Width of FPN and head, instead of --size's.")
+@click.option(
+    "--schedule",
+    metavar="1x|2x|3x|6x|EPOCHS",
+    help="12, 24, 36 or 73 epochs with steps, or a number, cosine.  [default: 6x]",
+)
+@click.option(
+    "--optimizer", metavar="NAME", type=click.Choice(["sgd", "adamw"]), help="adamw: for few epochs.  [default: sgd]"
+)
+@click.option("--input-size", metavar="HxW", help="Test at this size.  [default: 800x1333]")
+@click.option("--multi-scale", metavar="LO,HI", help="Train at so many times the test size.  [default: 0.6,1.2]")
+@click.option(
+    "--flip", metavar="P", type=click.FloatRange(0, 1), help="Mirror so many pictures; 0 for digits.  [default: 0.5]"
+)
+@click.option("--batch", metavar="N", type=click.IntRange(1), help="Pictures a step, on each GPU.  [default: 2]")
+@click.option(
+    "--workers", metavar="N", type=click.IntRange(0), help="Processes that load pictures, for each GPU.  [default: 2]"
+)
+@click.option("--seed", metavar="N", type=click.IntRange(0, 2**31 - 1), help="[default: 0]")
+@click.option("--amp", is_flag=True, help="Mixed precision (GPUs only).")
+@click.option("--load-from", metavar="FILE", type=FILE, help="Start from the weights of a checkpoint.")
+@click.option("--allow-mismatch", is_flag=True, help="With --load-from: load what fits, leave out the rest.")
+@trust_checkpoint
+@skip_bad_images
+@device
+@click.option(
+    "--gpus",
+    metavar="N",
+    type=click.IntRange(1),
+    help="Start a process for each of N GPUs (with --device cpu: N processes).",
+)
+@click.option("--work-dir", metavar="DIR", type=FILE, help="[default: outputs/NAME-det]")
+@click.option("--resume", is_flag=True, help="Continue from the last whole checkpoint; --work-dir alone is enough.")
+@overwrite_directory
+@as_json_option
+@cfg_options
+def train_det(structure: Path | None, gpus: int | None, as_json: bool, **given: Any) -> None:
+    """Train a GFLV2 detector on the backbone of a structure txt."""
+    _quiet_threads()
+    from ..install.doctor import preflight
+
+    preflight()
+    from lightnas.detection.distributed import choose_device, launched, leave, start_processes
+    from lightnas.detection.train import train
+
+    request = _request(structure, **given)
+    if gpus and not launched():
+        _check_gpus(gpus, choose_device(given["device"]))
+        if gpus > 1:
+            context = click.get_current_context()
+            context.exit(start_processes(gpus, context.obj))
+    result = train(*request)
+    if result:
+        _print_result(result, as_json)
+    if launched():
+        leave(0)
+
+
+def _request(structure: Path | None, **given: Any) -> tuple[TrainOptions | None, dict[str, CocoSplit], Start]:
+    """What the options ask for; no options (None) where a run goes on as it was."""
+    from lightnas.detection.settings import TrainOptions
+    from lightnas.detection.train import Start
+
+    from ..data.coco import SPLITS, find_split
+    from ..units import parse_pair, parse_size
+
+    if given["resume"] and given["overwrite"]:
+        raise InputError("--resume and --overwrite are both given, expected one of them")
+    work_dir = given["work_dir"] or Path("outputs") / f"{(structure or given['config'] or Path('train')).stem}-det"
+    how = ("resume", "overwrite", "skip_bad_images", "load_from", "allow_mismatch", "trust_checkpoint", "device")
+    start = Start(work_dir, **{name: given[name] for name in how})
+    found = {name: find_split(given["data"], name, given[f"{name}_json"], given[f"{name}_images"]) for name in SPLITS}
+    splits = {name: split for name, split in found.items() if split is not None}
+    names = ("config", "size", "width", "schedule", "optimizer", "flip", "batch", "workers", "seed", "amp", "cfg_options")
+    values = [given[name] for name in (*names, "input_size", "multi_scale")]
+    if given["resume"] and structure is None and not splits and all(value in (None, False, ()) for value in values):
+        return None, {}, start
+    if structure is None and given["config"] is None:
+        raise InputError("no STRUCTURE.txt and no --config, expected one of them (or --resume with --work-dir)")
+    if given["data"] is not None or splits:
+        _check_splits(splits, given["data"])
+        splits.setdefault("test", splits["val"])
+    elif given["config"] is None:
+        raise InputError("no --data, expected a folder in COCO format, e.g. --data digits after lightnas demo-data digits")
+    options = TrainOptions(
+        structure=structure,
+        input_size=parse_size(given["input_size"], "--input-size") if given["input_size"] else None,
+        multi_scale=parse_pair(given["multi_scale"], "--multi-scale") if given["multi_scale"] else None,
+        **{name: given[name] for name in names},
+    )
+    return options, splits, start
+
+
+def _check_splits(splits: dict[str, Any], data: Path | None) -> None:
+    for name in ("train", "val"):
+        if name not in splits:
+            where = f"--data {data} holds no annotations/*{name}*.json" if data else f"no --{name}-json"
+            raise InputError(f"{where}, expected annotations of {name}")
+
+
+def _check_gpus(gpus: int, where: str) -> None:
+    if where == "cuda":
+        import torch
+
+        if gpus > torch.cuda.device_count():
+            raise InputError(f"--gpus is {gpus}, expected at most {torch.cuda.device_count()}, the GPUs of this machine")
+    elif gpus > (os.cpu_count() or 1):
+        raise InputError(
+            f"--gpus is {gpus} on a machine without GPUs, expected at most {os.cpu_count()} processes, one a CPU core"
+        )
+
+
+@click.command("test-det", cls=KeyValues)
+@click.argument("source", metavar="WORK_DIR|CONFIG|CHECKPOINT", type=FILE)
+@click.argument("checkpoint", required=False, type=FILE)
+@click.option("--data", metavar="DIR", type=FILE, help="Another folder in COCO format than that of the training.")
+@click.option("--split", metavar="NAME", type=click.Choice(["train", "val", "test"]), default="test", help="[default: test]")
+@click.option("--annotations", metavar="FILE", type=FILE, help="Another COCO annotation file.")
+@click.option("--images", metavar="DIR", type=FILE, help="Its pictures.")
+@trust_checkpoint
+@skip_bad_images
+@device
+@as_json_option
+@cfg_options
+def test_det(source: Path, checkpoint: Path | None, as_json: bool, **given: Any) -> None:
+    """AP of a trained detector on the test split."""
+    _quiet_threads()
+    from ..data.coco import find_split
+    from ..install.doctor import preflight
+
+    preflight()
+    from lightnas.detection.apply import measure
+
+    split = None
+    if given["data"] is not None or given["annotations"] is not None:
+        split = find_split(given["data"], given["split"], given["annotations"], given["images"])
+        if split is None:
+            raise InputError(f"--data {given['data']} holds no annotations/*{given['split']}*.json, expected that split")
+    result = measure(
+        source, checkpoint, split, given["split"],
+        device=given["device"], skip_bad_images=given["skip_bad_images"], trust=given["trust_checkpoint"],
+        cfg_options=given["cfg_options"],
+    )  # fmt: skip
+    _print_result(result, as_json)
+
+
+@click.command()
+@click.argument("checkpoint", type=FILE)
+@click.argument("images", nargs=-1, required=True, type=FILE, metavar="IMAGE...")
+@click.option("--output", metavar="DIR", type=FILE, required=True, help="For the pictures with boxes, and detections.json.")
+@click.option(
+    "--score-thr", metavar="P", type=click.FloatRange(0, 1), default=0.3, show_default=True, help="Least score shown."
+)
+@overwrite_directory
+@trust_checkpoint
+@device
+@as_json_option
+def detect(checkpoint: Path, images: tuple[Path, ...], output: Path, score_thr: float, as_json: bool, **given: Any) -> None:
+    """Find objects in pictures with a checkpoint; nothing else of the training is needed."""
+    _quiet_threads()
+    from ..install.doctor import preflight
+
+    preflight()
+    from lightnas.detection.apply import detect as run
+
+    results = run(
+        checkpoint, images, output,
+        threshold=score_thr, device=given["device"], trust=given["trust_checkpoint"], overwrite=given["overwrite"],
+    )  # fmt: skip
+    if as_json:
+        click.echo(json.dumps({"images": results}))
+        return
+    for result in results:
+        names = ", ".join(f"{found['class']} {found['score']:.2f}" for found in result["detections"][:8])
+        more = len(result["detections"]) - 8
+        click.echo(f"{result['picture']}: {names or 'nothing'}{f' and {more} more' if more > 0 else ''}")
+
+
+@click.command("export-det")
+@click.argument("checkpoint", type=FILE)
+@click.option("--output", metavar="FILE", type=FILE, required=True, help="Written whole, once torch and onnxruntime agree.")
+@click.option("--input-size", metavar="HxW", help="Size that it is traced at; others work too.  [default: the test size]")
+@trust_checkpoint
+def export_det(checkpoint: Path, output: Path, input_size: str | None, trust_checkpoint: bool) -> None:
+    """Write a trained detector as ONNX: backbone, neck and head, up to the raw outputs."""
+    _quiet_threads()
+    from ..install.doctor import preflight
+    from ..units import parse_size
+
+    require("export-det", "onnx", "onnx", "onnxruntime")
+    preflight()
+    from lightnas.detection.onnx import export_detector
+
+    size = parse_size(input_size, "--input-size") if input_size else None
+    difference = export_detector(checkpoint, output, size, trust_checkpoint)
+    click.echo(f"{output}: onnxruntime and torch differ by {difference:.1e} at most")
+
+
+@click.command("demo-data")
+@click.argument("directory", type=FILE)
+@click.option(
+    "--train", metavar="N", type=click.IntRange(1, 999_999), default=1500, show_default=True, help="Pictures to train on."
+)
+@click.option("--val", metavar="N", type=click.IntRange(1, 999_999), default=200, show_default=True, help="Pictures of val.")
+@click.option(
+    "--test", metavar="N", type=click.IntRange(1, 999_999), default=500, show_default=True, help="Pictures of test."
+)
+@click.option("--seed", metavar="N", type=click.IntRange(0), default=0, show_default=True)
+@overwrite_directory
+def demo_data(directory: Path, train: int, val: int, test: int, seed: int, overwrite: bool) -> None:
+    """Write a small detection set in COCO format: handwritten digits on textured canvases. Needs no network."""
+    require("demo-data", "det", "sklearn", "PIL")
+    from ..data.demo_data import Splits, write_demo_data
+
+    counts = write_demo_data(directory, Splits(train, val, test), seed, overwrite)
+    for (name, objects), pictures in zip(counts.items(), (train, val, test), strict=True):
+        click.echo(
+            f"{name:5}  {pictures:6,} pictures  {objects:6,} digits  {directory / 'annotations' / f'instances_{name}.json'}"
+        )
+    click.echo(f"{directory / 'ground_truth.jpg'}")
+
+
+@click.command("setup-det")
+@click.option(
+    "--find-links", metavar="DIR", type=FILE, help="Take everything from this folder of wheels and sources; no network."
+)
+def setup_det(find_links: Path | None) -> None:
+    """Install mmcv without a compiler, the last step after pip install 'lightnas[det]'. Can be run again."""
+    _quiet_threads()
+    from ..install.setup_det import setup_det as run
+
+    run(find_links, click.echo)
+
+
+@click.command()
+@as_json_option
+def doctor(as_json: bool) -> None:
+    """Which versions are installed for the detection stage, what does not fit, and the command that mends it."""
+    from ..install.doctor import examine
+
+    findings = examine()
+    if as_json:
+        click.echo(json.dumps({"findings": [vars(finding) for finding in findings]}))
+    else:
+        from .tables import print_findings
+
+        print_findings(findings)
+    if any(finding.mend for finding in findings):
+        click.get_current_context().exit(1)
+
+
+def _print_result(result: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(result))
+    else:
+        from .tables import print_detection
+
+        print_detection(result)
+
+
+def _quiet_threads() -> None:
+    """Two OpenMP threads that spin while they wait can be slower than one; torch reads this when it is imported."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+COMMANDS = (train_det, test_det, detect, export_det, demo_data, setup_det, doctor)

@@ -1,0 +1,19 @@
+"""``lightnas report``: one self-contained page about runs that are finished."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("run_dirs", nargs=-1, required=True, metavar="RUN_DIR...", type=click.Path(path_type=Path))
+@click.option(
+    "--output", metavar="FILE", type=click.Path(path_type=Path), help="[default: report.html in the first of them]"
+)
+def report(run_dirs: tuple[Path, ...], output: Path | None) -> None:
+    """Write a page about searches, fronts and trainings: one file that needs no server and no network."""
+    from ..report.page import write_report
+
+    click.echo(str(write_report(run_dirs, output)))

@@ -1,0 +1,103 @@
+"""FLOPs, params and layers of a backbone, in closed form.
+
+What is counted
+  FLOPs   multiply-accumulates of every convolution, plus 2 per output element of its BN.
+  params  convolution weights, plus 2 per BN channel.
+  layers  convolutions on the main path; projections on a shortcut are not layers.
+What is left out
+  pooling, ReLU, the residual sum, and everything that is not the backbone (neck, head).
+At which input
+  800 x 1280 unless said otherwise; odd sizes round up at each stride 2.
+
+This reproduces the published 48.7 / 89.9 / 152.9 GFLOPs and 21.2 / 25.8 / 43.9 M params of MAE-DET-S / M / L.
+Seconds come from a latency table of the user's own machine (the room ``latency``) where there is one.
+All other numbers are float64: exact integers up to 2**53, far above any budget one can train.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from .blocks import Block, Conv, Layer, Size, layers
+from .stages import downsample, fed_size
+
+INPUT_SIZE = (800, 1280)
+RESOURCES = ("flops", "params", "layers", "latency")
+
+
+class Latencies(Protocol):
+    """Whatever knows the seconds of a block on an input of a size: a ``LatencyTable``."""
+
+    def block(self, block: Block, size: tuple[int, int]) -> Size:
+        """Seconds; a number, or an array of shape (N,)."""
+        ...
+
+    def require(self, blocks: Sequence[Block], input_size: tuple[int, int] | None = None) -> None:
+        """Raises InputError where it does not know these blocks, or pictures of that size."""
+        ...
+
+
+class Cost(NamedTuple):
+    """Each a number, or an array of shape (N,) for a population. Units: multiply-accumulates, weights, layers, seconds.
+
+    ``latency`` is 0 where there is no latency table.
+    """
+
+    flops: Size
+    params: Size
+    layers: Size
+    latency: Size = 0.0
+
+
+def _conv_params(conv: Conv) -> Size:
+    return 1.0 * conv.c_out * (conv.c_in * (conv.k * conv.k) + 2)
+
+
+def _layer_cost(layer: Layer, size: tuple[int, int]) -> tuple[Size, Size, tuple[int, int]]:
+    """FLOPs and params of one layer on an input of ``size``, and the size of its output.
+
+    A convolution and its BN touch each of their parameters once per output pixel, so FLOPs = pixels * params.
+    """
+    flops: Size = 0
+    params: Size = 0
+    if layer.projection is not None:
+        height, width = downsample(size, layer.pool)
+        params = layer.projected * _conv_params(layer.projection)
+        flops = height * width * params
+    for conv in layer.main:
+        size = downsample(size, conv.stride)
+        weights = _conv_params(conv)
+        params = params + weights
+        flops = flops + size[0] * size[1] * weights
+    return flops, params, size
+
+
+def block_cost(block: Block, size: tuple[int, int], table: Latencies | None = None) -> tuple[Cost, tuple[int, int]]:
+    """Cost of one block on an input of ``size`` (height, width), and the size of its output."""
+    latency = table.block(block, size) if table else 0.0
+    (first, _), *inner = layers(block)
+    flops, params, size = _layer_cost(first, size)
+    count: Size = len(first.main)
+    for layer, times in inner:
+        layer_flops, layer_params, _ = _layer_cost(layer, size)
+        flops = flops + times * layer_flops
+        params = params + times * layer_params
+        count = count + times * len(layer.main)
+    return Cost(flops, params, count, latency), size
+
+
+def cost(blocks: Sequence[Block], input_size: tuple[int, int] = INPUT_SIZE, table: Latencies | None = None) -> Cost:
+    """Cost of a backbone, or of a population whose blocks hold arrays of shape (N,).
+
+    Args:
+        blocks: from the stem to the last stage.
+        input_size: height and width of the picture in pixels.
+        table: says the latencies; None: they are 0.
+    """
+    total = Cost(0, 0, 0, 0)
+    size = fed_size(input_size, [block.stride for block in blocks])
+    for block in blocks:
+        of_block, size = block_cost(block, size, table)
+        total = Cost(*(a + b for a, b in zip(total, of_block, strict=True)))
+    return total

@@ -1,0 +1,58 @@
+"""Scores and costs of structures that were read from a txt."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import InputError, shown
+from .blocks import Size
+from .cost import INPUT_SIZE, cost
+from .entropy import ALPHA, entropies
+from .entropy import score as weighted
+from .stages import STAGES
+from .structure import Structure
+
+
+def score_structures(
+    structures: Sequence[Structure],
+    input_size: tuple[int, int] = INPUT_SIZE,
+    alpha: tuple[float, ...] = ALPHA,
+) -> list[dict[str, Any]]:
+    """score, flops, params, layers and entropies (H_1 ... H_5) of each structure, as ``score --json`` prints them."""
+    rows = []
+    for structure in structures:
+        counts = {name: int(value) for name, value in cost(structure, input_size)._asdict().items()}
+        row = entropy_row(entropies(structure), alpha)
+        rows.append({"score": row["score"]} | counts | {"entropies": row["entropies"]})
+    return rows
+
+
+def entropy_row(of_stages: Sequence[Size], alpha: tuple[float, ...]) -> dict[str, Any]:
+    """score and entropies, as plain numbers."""
+    return {"score": float(weighted(of_stages, alpha)), "entropies": [float(h) for h in of_stages]}
+
+
+def parse_alpha(text: str, what: str) -> tuple[float, ...]:
+    """Five weights from ``0,0,1,1,6``.
+
+    Raises:
+        InputError: another number of weights, one below 0 or not finite, or none above 0.
+    """
+    try:
+        weights = tuple(float(word) for word in text.split(","))
+    except ValueError:
+        weights = ()
+    return check_alpha(weights, what, text)
+
+
+def check_alpha(weights: Sequence[float], what: str, given: object) -> tuple[float, ...]:
+    """The weights if they are such; ``given`` is how the user wrote them.
+
+    Raises:
+        InputError: another number of weights, one below 0 or not finite, or none above 0.
+    """
+    if len(weights) != STAGES or not all(0 <= w < math.inf for w in weights) or not any(weights):
+        raise InputError(f"{what} is {shown(given)}, expected {STAGES} weights of at least 0, not all 0, such as 0,0,1,1,6")
+    return tuple(weights)

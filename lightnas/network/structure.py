@@ -1,0 +1,160 @@
+"""The structure txt: the one hand-over between search and detection.
+
+A structure is a list of blocks from the stem to the last stage, each a dict:
+
+    class   type of the block, a key of ``blocks.BLOCKS``
+    in      input channels
+    out     output channels
+    s       stride, 1 or 2
+    k       kernel, odd
+    L       number of inner layers (bottlenecks)
+    btn     bottleneck channels
+
+A txt holds the Python literal ``{'space_arch': 'CnnNet', 'best_structures': [structure, ...]}``, best first:
+
+    {'space_arch': 'CnnNet', 'best_structures': [
+      [
+        {'class': 'ConvKXBNRELU', 'in': 3, 'out': 32, 's': 2, 'k': 3},
+        {'class': 'SuperResK1KXK1', 'in': 32, 'out': 48, 's': 2, 'k': 5, 'L': 2, 'btn': 32},
+        {'class': 'SuperResK1KXK1', 'in': 48, 'out': 272, 's': 2, 'k': 3, 'L': 4, 'btn': 120},
+        {'class': 'SuperResK1KXK1', 'in': 272, 'out': 1024, 's': 2, 'k': 5, 'L': 10, 'btn': 80},
+        {'class': 'SuperResK1KXK1', 'in': 1024, 'out': 2048, 's': 2, 'k': 3, 'L': 10, 'btn': 240},
+      ],
+    ]}
+
+A first block of stride 1, with four blocks of stride 2 behind it, is a Focus stem: its ``in`` are the 12 channels of 2 x 2
+pixels. The txt is read as a literal: no code in it ever runs. Importing this module never imports torch.
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, nearest, shown
+from ..files import read_text
+from .blocks import BLOCKS, Block
+from .stages import fault
+
+Structure = tuple[Block, ...]
+
+MAX_BYTES = 2**20
+MAX_NESTING = 50
+MAX_SIZE = 65_536
+FIELDS = {"in": "c_in", "out": "c_out", "s": "stride", "k": "k", "L": "depth", "btn": "btn"}
+
+
+def read_structures(path: str | Path) -> list[Structure]:
+    """All structures of a txt, best first.
+
+    Raises:
+        InputError: one line that names the file, the structure, the block and the key.
+    """
+    return parse_structures(read_text(path, MAX_BYTES), str(path))
+
+
+def parse_structures(text: str, where: str = "structure txt") -> list[Structure]:
+    """``read_structures`` of a text at hand; ``where`` opens the error messages."""
+    content = _literal(text, where)
+    if not isinstance(content, dict):
+        raise InputError(f"{where}: holds a {type(content).__name__}, expected a dict with the key 'best_structures'")
+    if "best_structures" not in content:
+        raise InputError(f"{where}: no key 'best_structures', expected {{'space_arch': 'CnnNet', 'best_structures': [...]}}")
+    if content.get("space_arch", "CnnNet") != "CnnNet":
+        raise InputError(f"{where}: space_arch is {shown(content['space_arch'])}, expected 'CnnNet'")
+    structures = content["best_structures"]
+    if not isinstance(structures, list | tuple) or not structures:
+        raise InputError(f"{where}: best_structures is {shown(structures)}, expected a list of at least one structure")
+    return [parse_structure(blocks, f"{where}: structure {i}") for i, blocks in enumerate(structures)]
+
+
+def parse_structure(blocks: Any, where: str = "structure") -> Structure:
+    """A structure from its list of block dicts, checked; ``where`` opens the error messages.
+
+    Raises:
+        InputError: the first thing that is wrong.
+    """
+    if not isinstance(blocks, list | tuple) or not blocks:
+        raise InputError(f"{where}: is {shown(blocks)}, expected a list of blocks")
+    parsed = tuple(_parse_block(block, f"{where}, block {i}") for i, block in enumerate(blocks))
+    for i, (before, block) in enumerate(pairwise(parsed), start=1):
+        if block.c_in != before.c_out:
+            raise InputError(f"{where}, block {i}: in is {block.c_in}, expected {before.c_out}, the out of block {i - 1}")
+    if wrong := fault([block.stride for block in parsed], int(parsed[0].c_in), "stride"):  # type: ignore[arg-type]
+        raise InputError(f"{where}: {wrong}")
+    return parsed
+
+
+def structure_dicts(structure: Structure) -> list[dict[str, Any]]:
+    """The structure as it stands in txt and JSON: a list of block dicts with plain integers."""
+    return [
+        {"class": block.kind} | {key: int(getattr(block, FIELDS[key])) for key in BLOCKS[block.kind].keys}
+        for block in structure
+    ]
+
+
+def format_structures(structures: Sequence[Structure]) -> str:
+    """The text of a structure txt; ``read_structures`` reads it back to equal structures."""
+    lines = ["{'space_arch': 'CnnNet', 'best_structures': ["]
+    for structure in structures:
+        lines += ["  [", *(f"    {block}," for block in structure_dicts(structure)), "  ],"]
+    return "\n".join([*lines, "]}", ""])
+
+
+def _literal(text: str, where: str) -> Any:
+    if not text.strip():
+        raise InputError(f"{where}: is empty, expected a structure txt")
+    if _nesting(text) > MAX_NESTING:
+        raise InputError(f"{where}: brackets nest deeper than {MAX_NESTING}, expected a structure txt")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python warns of odd literals such as '\d' while it parses them
+            return ast.literal_eval(text.strip())
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError) as error:
+        line = getattr(error, "lineno", None)
+        at = f" (line {line})" if line else ""
+        raise InputError(f"{where}: not a Python literal{at}, expected a structure txt such as search writes") from error
+
+
+def _nesting(text: str) -> int:
+    """Deepest nesting of brackets, those in strings counted too: a bound that costs no recursion."""
+    depth = deepest = 0
+    for char in text:
+        if char in "([{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif char in ")]}":
+            depth -= 1
+    return deepest
+
+
+def _parse_block(block: Any, where: str) -> Block:
+    if not isinstance(block, dict):
+        raise InputError(f"{where}: is {shown(block)}, expected a dict")
+    if "class" not in block:
+        raise InputError(f"{where}: no key 'class', expected one of {', '.join(BLOCKS)}")
+    kind = block["class"]
+    if not isinstance(kind, str) or kind not in BLOCKS:
+        raise InputError(f"{where}: class is {shown(kind)}, {nearest(kind, BLOCKS)}")
+    keys = BLOCKS[kind].keys
+    for key in keys:
+        if key not in block:
+            raise InputError(f"{where}: no key '{key}', expected the keys class, {', '.join(keys)}")
+    for key in block:
+        if key != "class" and key not in keys:
+            raise InputError(f"{where}: unknown key {shown(key)}, {nearest(key, keys)}")
+    return Block(kind=kind, **{FIELDS[key]: _size(block[key], key, f"{where}: {key}") for key in keys})
+
+
+def _size(value: Any, key: str, where: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_SIZE:
+        raise InputError(f"{where} is {shown(value)}, expected a whole number from 1 to {MAX_SIZE}")
+    if key == "s" and value > 2:
+        raise InputError(f"{where} is {value}, expected 1 or 2")
+    if key == "k" and value % 2 == 0:
+        raise InputError(f"{where} is {value}, expected an odd kernel")
+    return value

@@ -1,0 +1,173 @@
+"""Search configs: what decides a search, from a YAML file, a preset or options, made into one checked document.
+
+A run's config.yaml is such a document with every default spelled out and the space written into it, so the run can
+be had again from that file alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..errors import InputError, nearest, shown
+from ..files import data_folder
+from ..latency.table import LatencyTable, load_table
+from ..network.cost import INPUT_SIZE, RESOURCES
+from ..network.entropy import ALPHA
+from ..network.score import check_alpha
+from ..search.engine import MAX_TOP, Limits
+from ..search.problem import Budget, Problem
+from ..search.space_file import parse_space, read_space_document
+from ..units import BUDGET_PARSERS, format_size, parse_size
+from ..yaml_file import check, read_yaml
+
+Count = Any  # checked by parse_count, whose messages are better
+
+
+class BudgetFile(BaseModel):
+    """The budgets of a config; counts may be written 83.6G, a latency 30ms."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    flops: Count | None = None
+    params: Count | None = None
+    layers: Count | None = None
+    latency: Count | None = None
+
+
+class ConfigFile(BaseModel):
+    """A search config. ``space`` is a name, a path (from the config's folder), or the space itself; so is ``latency_table``.
+
+    ``input_size`` is that of the latency table unless given, and 800x1280 without a table.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    space: str | dict[str, Any] = "k1kxk1"
+    max_channels: Annotated[int, Field(ge=1, le=65_536, strict=True)] | None = None
+    budget: BudgetFile = BudgetFile()
+    latency_table: str | dict[str, Any] | None = None
+    input_size: str | None = None
+    alpha: list[float] = list(ALPHA)
+    seed: Annotated[int, Field(ge=0, strict=True)] = 0
+    evaluations: Annotated[int, Field(ge=1, strict=True)] = Limits.evaluations
+    proof_work: Annotated[int, Field(ge=0, strict=True)] = Limits.proof_work
+    time_limit: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)] | None = None
+    top: Annotated[int, Field(ge=1, le=MAX_TOP, strict=True)] = 5
+    versions: dict[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """A checked config. ``document`` is what config.yaml holds, but for the versions."""
+
+    problem: Problem
+    seed: int
+    limits: Limits
+    top: int
+    document: dict[str, Any]
+
+
+def preset_names() -> list[str]:
+    """maedet-s and the like: the configs that come with lightnas."""
+    return sorted(path.stem.replace("_", "-") for path in (data_folder("configs") / "search").glob("*.yaml"))
+
+
+def preset_path(name: str) -> Path:
+    """The config of a preset.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name not in preset_names():
+        raise InputError(f"--preset is {shown(name)}, {nearest(name, preset_names())}")
+    return data_folder("configs") / "search" / f"{name.replace('-', '_')}.yaml"
+
+
+def load_config(path: Path | None, options: dict[str, Any], foreign: Sequence[str] = ()) -> SearchConfig:
+    """A config file (None: the defaults) with options over it.
+
+    Args:
+        options: keys of a config, and ``budget`` with its own keys; None means not given. Options win.
+        foreign: keys of the file that another reader has read.
+
+    Raises:
+        InputError: one line that names the file or the option.
+    """
+    document: Any = {} if path is None else read_yaml(path)
+    if isinstance(document, dict):
+        document = {key: value for key, value in document.items() if key not in foreign}
+    file = check(ConfigFile, document, "options" if path is None else str(path))
+    where = "" if path is None else f"{path}: "
+    values = {key: getattr(file, key) for key in ConfigFile.model_fields if key != "versions"}
+    for key in ("space", "latency_table"):
+        if path is not None and isinstance(values[key], str) and (path.parent / values[key]).is_file():
+            values[key] = str(path.parent / values[key])
+    given = {key: value for key, value in options.items() if value is not None and key != "budget"}
+    names = {key: f"--{key.replace('_', '-')}" if key in given else f"{where}{key}" for key in values}
+    budget = _budget(file.budget, options.get("budget", {}), where)
+    return _build(values | given | {"budget": budget}, names)
+
+
+def _budget(file: BudgetFile, options: dict[str, Any], where: str) -> dict[str, float | None]:
+    """The budgets as numbers: the options' where given, else the file's."""
+    budget: dict[str, float | None] = {}
+    for name in RESOURCES:
+        option = options.get(name)
+        value, what = (option, f"--budget-{name}") if option is not None else (getattr(file, name), f"{where}budget.{name}")
+        budget[name] = None if value is None else BUDGET_PARSERS[name](value, what)
+    if all(value is None for value in budget.values()):
+        raise InputError(
+            f"{where}no budget, expected at least one of --budget-flops, --budget-params, --budget-layers, "
+            f"--budget-latency, or --preset {'|'.join(preset_names())}"
+        )
+    return budget
+
+
+def _build(values: dict[str, Any], names: dict[str, str]) -> SearchConfig:
+    """The checked config of complete values; ``names`` says what to call each in messages."""
+    document, name = values["space"], names["space"]
+    if isinstance(document, str):
+        document, name = read_space_document(document, name)
+    space = parse_space(document, name, values["max_channels"])
+    alpha = check_alpha(values["alpha"], names["alpha"], values["alpha"])
+    table = _table(values["latency_table"], names["latency_table"])
+    measured_at = table.input_size if table else INPUT_SIZE
+    size = measured_at if values["input_size"] is None else parse_size(values["input_size"], names["input_size"])
+    limits = Limits(values["evaluations"], values["proof_work"], values["time_limit"])
+    resolved = {key: values[key] for key in ("max_channels", "budget", "alpha")}
+    resolved |= {"input_size": format_size(size), "latency_table": table.document if table else None}
+    resolved |= {key: values[key] for key in ("seed", "evaluations", "proof_work", "time_limit", "top")}
+    problem = Problem(space, Budget(**values["budget"]), size, alpha, table)
+    return SearchConfig(problem, values["seed"], limits, values["top"], {"space": document} | resolved)
+
+
+def _table(source: str | dict[str, Any] | None, name: str) -> LatencyTable | None:
+    return None if source is None else load_table(Path(source) if isinstance(source, str) else source, name)
+
+
+def format_config(document: dict[str, Any], versions: dict[str, str], command: str = "search") -> str:
+    """The text of a run's config.yaml; it works with --config."""
+    document = document | {"versions": versions}
+    head = f"# Everything that decides this run; `lightnas {command} --config` takes it.\n"
+    return head + yaml.dump(document, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=120)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Without aliases: a document that people read says things where they stand."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def differences(old: Any, new: Any, key: str = "") -> list[str]:
+    """`seed is 0 there and 1 here` for everything in which two documents differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = [*old, *(k for k in new if k not in old)]
+        return [d for k in keys for d in differences(old.get(k), new.get(k), f"{key}.{k}".lstrip("."))]
+    return [] if old == new else [f"{key} is {shown(old)} there and {shown(new)} here"]

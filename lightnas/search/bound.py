@@ -1,0 +1,318 @@
+"""An upper bound on what any structure within the budgets can score, by Lagrangian relaxation.
+
+Score, FLOPs, params and layers are sums over blocks, and what a block adds depends on its own sizes and its
+input channels only: a chain. For multipliers lambda >= 0 (one a budget) let
+
+    theta(lambda) = max over all structures x of  score(x) + sum_r lambda_r (budget_r - use_r(x))
+
+A structure within the budgets has no negative term in the sum, so theta(lambda) bounds its score. The maximum is
+exact: dynamic programming over the channels between blocks. Inside a block of given in, out, k and L the best btn
+is known too: entropy grows with log btn, cost is a quadratic in btn with coefficients >= 0, so the difference is
+concave and its best grid point is one of the two neighbours of the stationary point
+
+    n / b = q1 + 2 q2 b        (n: weight of log b;  q0 + q1 b + q2 b^2: lambda-weighted cost)
+
+theta is convex in lambda; Kelley's cutting planes minimise it (Kelley 1960). Every theta met is a valid bound.
+
+The module reads costs and entropies through ``block_cost`` and ``block_entropy`` only, so a new block type needs
+nothing here as long as its cost is such a quadratic and its entropy is linear in log btn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from ..arrays import Flags, Floats, Genomes
+from ..network.blocks import Block
+from ..network.cost import RESOURCES, block_cost
+from ..network.entropy import block_entropy
+from ..network.stages import downsample, fed_size, stage_ends
+from .problem import Problem
+
+# Pairs (in, out) handled at a time where all of them are met: bounds the memory of fine grids.
+PAIRS_AT_A_TIME = 65_536
+
+
+@dataclass(frozen=True)
+class Options:
+    """n choices (in, out, k, L) of one block, sorted by in; every field has length n in its last axis.
+
+    Attributes:
+        c_in, c_out: channels in steps (c_in is 0 for the stem).
+        kernel: index into the block's kernels; depth: L.
+        btn_low, btn_high: range of btn in steps; 0 where the block has none.
+        reward: what the block adds to the score, without log btn (log of btn in channels).
+        log_btn: weight of log btn in the score.
+        use: (3, R, n) coefficients of 1, btn and btn^2 (btn in channels) in the use of each limited resource,
+            as a share of its budget.
+    """
+
+    c_in: Genomes
+    c_out: Genomes
+    kernel: Genomes
+    depth: Genomes
+    btn_low: Genomes
+    btn_high: Genomes
+    reward: Floats
+    log_btn: Floats
+    use: Floats
+
+    def __len__(self) -> int:
+        return len(self.c_in)
+
+    def where(self, keep: Flags | Genomes) -> Options:
+        """The options that a mask or an index array selects."""
+        return Options(*(getattr(self, field.name)[..., keep] for field in fields(self)))
+
+
+def join_options(parts: Sequence[Options]) -> Options:
+    """All options of the parts, sorted by in."""
+    joined = Options(*(np.concatenate([getattr(part, f.name) for part in parts], axis=-1) for f in fields(Options)))
+    return joined.where(np.argsort(joined.c_in, kind="stable"))
+
+
+class Linked(Protocol):
+    """Ways through one block: in and out of each, in steps, shape (n,); sorted by in."""
+
+    @property
+    def c_in(self) -> Genomes: ...
+
+    @property
+    def c_out(self) -> Genomes: ...
+
+
+class Pairs(NamedTuple):
+    """In and out of n pairs, in steps, sorted by in."""
+
+    c_in: Genomes
+    c_out: Genomes
+
+
+class Best(NamedTuple):
+    """The maximiser of the relaxed problem. ``use``: (R,), shares of the budgets; ``genome``: (D,)."""
+
+    theta: float
+    score: float
+    use: Floats
+    genome: Genomes
+
+
+class Relaxation:
+    """The relaxed problem; multipliers are scaled by the budgets, so ``use`` and limits are shares of a budget."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.space = problem.searched
+        self.limited = [RESOURCES.index(name) for name in problem.limits]
+        self.limits = np.array(list((problem.limits | self._attainable_layers()).values()))
+        self.grid = self.space.max_channels // self.space.step + 1
+        # Costs are sampled at btn 0, far and 2 far: the farther, the less their rounding shows in the coefficients.
+        self.far = 2.0 ** int(np.ceil(np.log2(self.space.max_channels)))
+        strides = [block.stride for block in self.space.blocks]
+        ends = stage_ends(strides)
+        first_stage = np.searchsorted(ends, np.arange(len(self.space.blocks)))
+        # h of a block counts in its own stage and in all later ones; log(channels) where a stage ends.
+        self.weights = [float(sum(problem.alpha[stage:])) for stage in first_stage]
+        self.end_weights = [problem.alpha[ends.index(i)] if i in ends else 0.0 for i in range(len(self.space.blocks))]
+        self.sizes = [fed_size(problem.input_size, strides)]
+        for stride in strides[:-1]:
+            self.sizes.append(downsample(self.sizes[-1], stride))
+
+    def _attainable_layers(self) -> dict[str, float]:
+        """A layer budget lowered to the largest number of layers that some choice of depths has.
+
+        Depths add layers in threes, say: the multipliers would else reward layers of the budget that cannot be had.
+        """
+        if "layers" not in self.problem.limits:
+            return {}
+        totals = {0.0}
+        for block in self.space.blocks:
+            depths = range(block.depth[0], block.depth[1] + 1)
+            counts = {float(block_cost(Block(block.kind, 1, 1, 1, 1, depth, 1), (1, 1))[0].layers) for depth in depths}
+            totals = {total + count for total in totals for count in counts}
+            totals = {total for total in totals if total <= self.problem.limits["layers"]}
+        return {"layers": max(totals)}
+
+    # --- options ------------------------------------------------------------------------------------------------
+
+    def options(self, i: int, pairs: Pairs) -> Iterator[Options]:
+        """All options of block i over the given (in, out) pairs, one (k, L) at a time."""
+        block = self.space.blocks[i]
+        c_in, c_out = pairs
+        low, high = (bounds[c_out] for bounds in self.space.btn_range(i)) if block.btn else (0 * c_out, 0 * c_out)
+        for kernel, k in enumerate(block.kernels):
+            first, inner = self._coefficients(i, pairs, k)
+            for depth in range(block.depth[0], block.depth[1] + 1):
+                reward, log_btn, use = (a + (depth - 1) * b for a, b in zip(first, inner, strict=True))
+                reward = reward + self.end_weights[i] * np.log(c_out * float(self.space.step))
+                log_btn = np.broadcast_to(log_btn, c_in.shape)
+                same = np.ones_like(c_in)
+                yield Options(c_in, c_out, kernel * same, depth * same, low, high, reward, log_btn, use)
+
+    def _coefficients(self, i: int, pairs: Pairs, k: int) -> tuple[Any, Any]:
+        """(reward, log_btn, use) of block i with one layer, and what every further layer adds."""
+        one, two = self._at_depth(i, pairs, k, 1), self._at_depth(i, pairs, k, 2)
+        return one, (two[0] - one[0], two[1] - one[1], two[2] - one[2])
+
+    def _at_depth(self, i: int, pairs: Pairs, k: int, depth: int) -> tuple[Floats, float, Floats]:
+        step = float(self.space.step)
+        c_in, c_out = (steps.astype(np.float64) * step for steps in pairs)
+        if i == 0:
+            c_in = np.full(len(c_out), float(self.space.c_in))
+        spec = self.space.blocks[i]
+
+        def block(btn: float) -> Block:
+            return Block(spec.kind, c_in, c_out, k, spec.stride, depth, btn)
+
+        table, far = self.problem.table, self.far
+        costs = [block_cost(block(btn), self.sizes[i], table)[0] for btn in (0.0, far, 2 * far)]
+        y0, y1, y2 = (np.stack([np.broadcast_to(np.asarray(c[r], float), c_in.shape) for r in self.limited]) for c in costs)
+        # Divided differences over powers of two: exact for integers below 2**53. Latencies are rounded, and a coefficient
+        # of 0 must not come out below it. Scaled to shares of the budgets last.
+        q2 = np.maximum((y2 - 2 * y1 + y0) / (2 * far * far), 0.0)
+        q1 = np.maximum((y1 - y0) / far - q2 * far, 0.0)
+        use = np.stack([y0, q1, q2]) / self.limits[:, None]
+        reward = self.weights[i] * np.asarray(block_entropy(block(1.0)), float)
+        growth = self.weights[i] * np.asarray(block_entropy(block(2.0)), float) - reward
+        return reward, float(np.max(growth) / np.log(2.0)), use
+
+    def all_pairs(self, i: int) -> Iterator[Pairs]:
+        """Every (in, out) of block i, in pieces."""
+        c_in, c_out = nonzero(self.space.pairs[i])
+        for start in range(0, len(c_in), PAIRS_AT_A_TIME):
+            yield Pairs(c_in[start : start + PAIRS_AT_A_TIME], c_out[start : start + PAIRS_AT_A_TIME])
+
+    def coarse_chain(self) -> list[Options]:
+        """Options over few channel counts, about 12 % apart: enough to find good multipliers."""
+        kept = np.zeros(self.grid, bool)
+        value = 1.0
+        while value < self.grid:
+            kept[int(value)] = True
+            value = max(value + 1, value * 1.12)
+        chain = [nonzero(pairs & kept & (kept[:, None] if i else True)) for i, pairs in enumerate(self.space.pairs)]
+        if not self._connected(chain):
+            chain = [nonzero(pairs) for pairs in self.space.pairs]
+        return [join_options(list(self.options(i, pairs))) for i, pairs in enumerate(chain)]
+
+    def _connected(self, chain: list[Pairs]) -> bool:
+        reached = np.array([0])
+        for c_in, c_out in chain:
+            reached = np.unique(c_out[np.isin(c_in, reached)])
+        return len(reached) > 0
+
+    # --- the relaxed problem at given multipliers --------------------------------------------------------------------
+
+    def best_btn(self, options: Options, multipliers: Floats) -> tuple[Floats, Genomes]:
+        """Largest reward - multipliers * use of every option over its btn, and that btn in steps; each of shape (n,)."""
+        q0, q1, q2 = np.tensordot(options.use, multipliers, axes=([1], [0]))
+        n, step = options.log_btn, float(self.space.step)
+        base = options.reward - q0
+        if not options.btn_high.any():
+            return base, options.btn_high
+        with np.errstate(divide="ignore"):  # no cost at all: as much btn as there is
+            stationary = 2 * n / (q1 + np.sqrt(q1 * q1 + 8 * q2 * n)) / step
+        lower = np.floor(np.minimum(stationary, self.grid)).astype(np.int64)
+        value, best = np.full(len(options), -np.inf), lower
+        for btn in (lower, lower + 1):
+            btn = np.minimum(np.maximum(btn, options.btn_low), options.btn_high)
+            b = btn * step
+            at = base + n * np.log(b) - (q1 + q2 * b) * b
+            value, best = np.maximum(value, at), np.where(at > value, btn, best)
+        return value, best
+
+    def backward(self, chain: Sequence[Linked], values: Sequence[Floats]) -> list[Floats]:
+        """For every block, the best sum of values from it to the end, by its in, (grid,); then zeros for the end."""
+        result = [np.zeros(self.grid)]
+        for ways, value in zip(reversed(chain), reversed(values), strict=True):
+            result.append(best_by(ways.c_in, value + result[-1][ways.c_out], self.grid))
+        return result[::-1]
+
+    def through(self, chain: Sequence[Linked], values: Sequence[Floats]) -> list[Floats]:
+        """For every way through every block, the best sum of values along a chain that takes it; each of shape (n,)."""
+        before, rest = np.zeros(self.grid), self.backward(chain, values)
+        result = []
+        for ways, value, after in zip(chain, values, rest[1:], strict=True):
+            so_far = value + before[ways.c_in]
+            result.append(so_far + after[ways.c_out])
+            order = np.argsort(ways.c_out, kind="stable")
+            before = best_by(ways.c_out[order], so_far[order], self.grid)
+        return result
+
+    def maximise(self, chain: list[Options], multipliers: Floats) -> Best:
+        """theta at the multipliers, over the options of the chain, and a structure that reaches it."""
+        solved = [self.best_btn(options, multipliers) for options in chain]
+        rest = self.backward(chain, [value for value, _ in solved])
+        theta = float(rest[0][0] + multipliers.sum())
+        here, use = 0, np.zeros(len(self.limits))
+        genes: dict[tuple[int, str], int] = {}
+        for i, (options, (value, btns)) in enumerate(zip(chain, solved, strict=True)):
+            start, end = np.searchsorted(options.c_in, [here, here + 1])
+            at = int(start + np.argmax(value[start:end] + rest[i + 1][options.c_out[start:end]]))
+            here = int(options.c_out[at])
+            b = float(btns[at] * self.space.step)
+            use += options.use[:, :, at].T @ (1.0, b, b * b)
+            genes |= {(i, "out"): here, (i, "k"): options.kernel[at], (i, "L"): options.depth[at], (i, "btn"): btns[at]}
+        genome = np.array([genes[gene] for gene in self.space.genes], np.int64)
+        return Best(theta, theta - float(multipliers @ (1 - use)), use, genome)
+
+    def minimise(self, chain: list[Options], start: Floats, tolerance: float, rounds: int) -> tuple[Floats, list[Best]]:
+        """Multipliers that make theta small over a chain, and what was met on the way (the least theta is a bound).
+
+        Args:
+            start: multipliers to begin with, shape (R,).
+            tolerance: stop once theta is proven to be this close to its minimum (relative).
+            rounds: stop after so many evaluations of theta.
+        """
+        met = [self.maximise(chain, start)]
+        best, least = start, met[0].theta
+        most = self._largest_multipliers(least)
+        while len(met) < rounds:
+            lowest = _lowest_point(met, most)
+            if lowest is None or least - lowest[1] <= tolerance * abs(least):
+                break
+            multipliers = lowest[0]
+            met.append(self.maximise(chain, multipliers))
+            if met[-1].theta < least:
+                best, least = multipliers, met[-1].theta
+        return best, met
+
+    def _largest_multipliers(self, theta: float) -> Floats:
+        """The smallest structure x has score(x) + lambda (1 - use(x)) <= theta: beyond, no multiplier improves on theta."""
+        smallest = self.problem.evaluate(self.space.smallest[None])
+        use = np.array([smallest[1 + r][0] for r in self.limited]) / self.limits
+        largest: Floats = (theta - smallest.score[0]) / np.maximum(1 - use, 1e-6) + 1.0
+        return largest
+
+
+def nonzero(pairs: Flags) -> Pairs:
+    """Rows and columns of the True entries of a matrix, row by row."""
+    rows, columns = np.nonzero(pairs)
+    return Pairs(rows.astype(np.int64), columns.astype(np.int64))
+
+
+def best_by(group: Genomes, values: Floats, size: int) -> Floats:
+    """Largest value of every group; ``group`` is sorted, groups that are absent get -inf; shape (size,)."""
+    result = np.full(size, -np.inf)
+    if len(group):
+        starts = np.flatnonzero(np.diff(group, prepend=-1))
+        result[group[starts]] = np.maximum.reduceat(values, starts)
+    return result
+
+
+def _lowest_point(met: list[Best], most: Floats) -> tuple[Floats, float] | None:
+    """Where the cutting-plane model max_x score(x) + lambda (1 - use(x)) is lowest over 0 <= lambda <= most, and its value.
+
+    A small LP; None where it is too ill-conditioned to be solved: the multipliers met so far stay valid.
+    """
+    from scipy.optimize import linprog  # here, because it takes longer to import than to use
+
+    cuts = np.array([[*(1 - best.use), -1.0] for best in met])
+    bounds = [(0.0, float(limit)) for limit in most] + [(None, None)]
+    objective = np.zeros(len(most) + 1)
+    objective[-1] = 1.0
+    solution = linprog(objective, A_ub=cuts, b_ub=[-best.score for best in met], bounds=bounds, method="highs")
+    return (solution.x[:-1], float(solution.x[-1])) if solution.success else None

@@ -1,0 +1,344 @@
+"""The search: evolution for a good structure, branch and bound for the best one and the proof.
+
+    from lightnas.search import search
+
+    result = search("k1kxk1", flops=83.6e9, params=25.6e6, layers=91, seed=0)
+    result.score, result.gap, result.structure
+
+Steps, each short, so that a run can be stopped between any two of them and continued to the same result:
+
+    start    random structures, pulled towards the smallest one until they meet the budgets
+    evolve   generations of crossover, mutation and repair, until the best has not improved for a while
+    prove    nodes of branch and bound, until the best is proven optimal or the work allowed is done
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..arrays import Genomes
+from ..errors import InputError
+from ..network.cost import INPUT_SIZE, Latencies
+from ..network.entropy import ALPHA
+from ..network.structure import Structure, structure_dicts
+from ..units import whole
+from .bound import Relaxation
+from .evolution import Evolution, Settings
+from .problem import Budget, Evaluation, Problem
+from .proof import Proof
+from .space import Space
+from .space_file import load_space
+
+# Offspring a generation, and generations without a better structure after which evolution has converged.
+OFFSPRING = 1024
+PATIENCE = 25
+# Evaluations kept back for structures that branch and bound finds.
+FOR_PROOF = 100
+# Structures that can be kept: the size of the population.
+MAX_TOP = Settings.population
+# Structures a worker scores at a time; it does not depend on the number of workers.
+PIECE = 256
+# What result.json and ``search --json`` say.
+RESULT_KEYS = (
+    "score", "flops", "params", "layers", "latency", "upper_bound", "gap", "proven_optimal", "evaluations",
+    "evaluations_per_second", "seconds", "seed", "structure",
+)  # fmt: skip
+# Halvings on the way from a random structure to the smallest one.
+PULLS = 8
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a search stops: evaluations and operations of the proof at most; seconds only where asked for.
+
+    ``time_limit`` makes the result depend on the machine; without it the same seed gives the same result.
+    """
+
+    evaluations: int = 100_000
+    proof_work: int = 50_000_000
+    time_limit: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.evaluations < 1:
+            raise InputError(f"evaluations is {self.evaluations}, expected at least 1")
+        if self.proof_work < 0:
+            raise InputError(f"proof_work is {self.proof_work}, expected at least 0")
+        if self.time_limit is not None and not 0 < self.time_limit < float("inf"):
+            raise InputError(f"time limit is {self.time_limit}, expected a positive number of seconds")
+
+
+class Progress(NamedTuple):
+    """Where a search stands: ``done`` rises from 0 to 1, evolution the first half, the proof the second."""
+
+    phase: str
+    done: float
+    evaluations: int
+    score: float
+    upper_bound: float | None
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search found. FLOPs in multiply-accumulates at the input size of the problem.
+
+    Attributes:
+        latency: seconds by the latency table; None without one.
+        upper_bound: no structure of the space within the budgets scores more.
+        gap: 1 - score / upper_bound; 0 where ``proven_optimal``.
+        evaluations_per_second: evaluations over the seconds spent proposing and scoring.
+        top: structures of the final population, best first; ``structure`` is the first of them.
+        genomes, evaluation: the same population as arrays, (N, D) and N each.
+    """
+
+    score: float
+    flops: float
+    params: float
+    layers: float
+    latency: float | None
+    upper_bound: float
+    gap: float
+    proven_optimal: bool
+    evaluations: int
+    evaluations_per_second: float
+    seconds: float
+    seed: int
+    structure: list[dict[str, Any]]
+    top: list[Structure]
+    genomes: Genomes
+    evaluation: Evaluation
+    history: list[tuple[int, float, float]]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The keys of result.json and of ``search --json``: plain numbers, FLOPs in multiply-accumulates, latency in seconds."""
+        content = {name: getattr(self, name) for name in RESULT_KEYS if getattr(self, name) is not None}
+        return content | {name: whole(content[name]) for name in ("flops", "params", "layers")}
+
+
+def search(
+    space: Space | str,
+    flops: float | None = None,
+    params: float | None = None,
+    layers: float | None = None,
+    latency: float | None = None,
+    *,
+    seed: int = 0,
+    executor: Executor | None = None,
+    input_size: tuple[int, int] = INPUT_SIZE,
+    alpha: tuple[float, ...] = ALPHA,
+    table: Latencies | None = None,
+    limits: Limits = Limits(),
+    top: int = 1,
+) -> SearchResult:
+    """Search a space for the structure of the largest score within the budgets.
+
+    Args:
+        space: a Space, or the name or path of a space file.
+        flops, params, layers, latency: budgets, at least one; latency in seconds, by the table.
+        table: what ``lightnas profile`` measured (``latency.table.load_table``).
+        seed: of the one random generator; the same seed gives the same result, whatever the executor.
+        executor: scores populations; any ``concurrent.futures.Executor``. None: this process.
+        top: how many structures to keep in ``result.top``.
+
+    Raises:
+        InputError: a budget is missing, not positive, or below what the smallest structure uses.
+    """
+    chosen = load_space(space) if isinstance(space, str) else space
+    problem = Problem(chosen, Budget(flops, params, layers, latency), input_size, alpha, table)
+    run = Search(problem, seed, limits, top, executor)
+    for _ in run.steps():
+        pass
+    return run.result()
+
+
+class Search:
+    """One search, step by step. ``state`` and ``restore`` carry it over to another process.
+
+    ``known`` structures of the space, found under other budgets, say, join the random ones that evolution starts from.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        seed: int = 0,
+        limits: Limits = Limits(),
+        top: int = 1,
+        executor: Executor | None = None,
+        known: Sequence[Structure] = (),
+    ) -> None:
+        if seed < 0:
+            raise InputError(f"seed is {seed}, expected 0 or more")
+        if not 1 <= top <= MAX_TOP:
+            raise InputError(f"top is {top}, expected 1 to {MAX_TOP}")
+        self.problem, self.seed, self.limits, self.top, self.executor = problem, seed, limits, top, executor
+        self.known = tuple(known)
+        self.space = problem.searched
+        self.evolution = Evolution(*self.space.bounds, np.random.default_rng(seed))
+        self.relaxation = Relaxation(problem)
+        self.proof: Proof | None = None
+        self.phase = "start"
+        self.evaluations = 0
+        self.improved_at = 0  # generation of the last improvement
+        self.seconds = self.evolution_seconds = 0.0
+        self.history: list[tuple[int, float, float]] = []
+
+    def steps(self) -> Iterator[Progress]:
+        """Take all steps that are left, and report after each."""
+        advance = {"start": self._start, "evolve": self._evolve, "prove": self._prove}
+        while self.phase != "done":
+            began = time.perf_counter()
+            phase = self.phase
+            advance[phase]()
+            took = time.perf_counter() - began
+            self.seconds += took
+            if phase != "prove":
+                self.evolution_seconds += took
+            self.history.append((self.evaluations, self.seconds, self.best_score))
+            yield self._progress()
+
+    @property
+    def best_score(self) -> float:
+        """Score of the best structure known."""
+        return float(self.evolution.scores[0])
+
+    # --- steps --------------------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        """Tell evolution the smallest structure, which meets the budgets, and random ones pulled towards it."""
+        smallest = self.space.smallest
+        self._tell(smallest[None])
+        if self.known:
+            self._tell(self.space.encode(self.known))
+        n = min(OFFSPRING, self._evaluations_left() // (PULLS + 2))
+        if n:
+            genomes = self.space.random(self.evolution.rng, n)
+            if self.space.initial:
+                genomes[0] = self.space.encode([self.space.initial])[0]
+            self._tell(self._pull(genomes, smallest))
+        self.phase = "evolve"
+
+    def _pull(self, genomes: Genomes, smallest: Genomes) -> Genomes:
+        """Move genomes that exceed a budget along the line to the smallest one, by bisection, until they do not."""
+
+        def between(share: Any) -> Genomes:
+            return self.space.repair(smallest + np.floor(share[:, None] * (genomes - smallest)).astype(np.int64))
+
+        inside = self.problem.feasible(self._evaluate(genomes)).astype(float)
+        outside = np.ones(len(genomes))
+        for _ in range(PULLS):
+            middle = (inside + outside) / 2
+            fits = self.problem.feasible(self._evaluate(between(middle)))
+            inside, outside = np.where(fits, middle, inside), np.where(fits, outside, middle)
+        return between(inside)
+
+    def _evolve(self) -> None:
+        n = min(OFFSPRING, self._evaluations_left())
+        before = self.best_score
+        if n > 0:
+            self._tell(self.space.repair(self.evolution.ask(n)))
+        if self.best_score > before:
+            self.improved_at = self.evolution.generation
+        converged = self.evolution.generation - self.improved_at >= PATIENCE
+        if n <= 0 or converged or self._out_of_time():
+            self.phase = "prove"
+
+    def _prove(self) -> None:
+        """Bound the whole space, then close or split one node a step."""
+        if self.proof is None:
+            coarse = self.relaxation.coarse_chain()
+            start = np.full(len(self.relaxation.limits), 0.1 * self.best_score)
+            multipliers, _ = self.relaxation.minimise(coarse, start, tolerance=1e-6, rounds=60)
+            self.proof = Proof(self.relaxation, self.evolution.genomes[0], self.best_score, multipliers)
+        elif not self._proof_ends():
+            self.proof.step()
+            if self.proof.score > self.best_score:
+                self._tell(self.proof.genome[None])
+        if self._proof_ends():
+            self.phase = "done"
+
+    def _proof_ends(self) -> bool:
+        assert self.proof is not None
+        spent = self.proof.work >= self.limits.proof_work or self.evaluations >= self.limits.evaluations
+        return self.proof.complete or spent or self._out_of_time()
+
+    def _evaluations_left(self) -> int:
+        """Evaluations that evolution may still use."""
+        reserved = min(FOR_PROOF, self.limits.evaluations // 10)
+        return self.limits.evaluations - reserved - self.evaluations
+
+    def _out_of_time(self) -> bool:
+        return self.limits.time_limit is not None and self.seconds >= self.limits.time_limit
+
+    # --- scoring ------------------------------------------------------------------------------------------------
+
+    def _tell(self, genomes: Genomes) -> None:
+        evaluation = self._evaluate(genomes)
+        self.evolution.tell(genomes, evaluation.score, self.problem.feasible(evaluation))
+
+    def _evaluate(self, genomes: Genomes) -> Evaluation:
+        self.evaluations += len(genomes)
+        if self.executor is None:
+            return self.problem.evaluate(genomes)
+        pieces = [genomes[i : i + PIECE] for i in range(0, len(genomes), PIECE)]
+        # Lists, not iterators: Dask's executor asks for their lengths.
+        parts = self.executor.map(Problem.evaluate, [self.problem] * len(pieces), pieces)
+        return Evaluation(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+    # --- results ------------------------------------------------------------------------------------------------
+
+    def _progress(self) -> Progress:
+        if self.phase == "done":
+            done = 1.0
+        elif self.proof is None:
+            done = 0.5 * self.evaluations / self.limits.evaluations
+        else:
+            done = 0.5 + 0.5 * min(1.0, self.proof.work / max(1, self.limits.proof_work))
+        bound = None if self.proof is None else self.proof.upper_bound
+        return Progress(self.phase, done, self.evaluations, self.best_score, bound)
+
+    def result(self) -> SearchResult:
+        """The result once all steps are taken."""
+        assert self.proof is not None
+        assert self.phase == "done"
+        genomes = self.evolution.genomes
+        evaluation = self.problem.evaluate(genomes)
+        upper_bound = self.proof.upper_bound
+        top = self.space.structures(genomes[: self.top])
+        return SearchResult(
+            **{name: float(getattr(evaluation, name)[0]) for name in ("score", "flops", "params", "layers")},
+            latency=float(evaluation.latency[0]) if self.problem.table else None,
+            upper_bound=upper_bound,
+            gap=1 - self.best_score / upper_bound,
+            proven_optimal=self.proof.complete,
+            evaluations=self.evaluations,
+            evaluations_per_second=self.evaluations / max(self.evolution_seconds, 1e-9),
+            seconds=self.seconds,
+            seed=self.seed,
+            structure=structure_dicts(top[0]),
+            top=top,
+            genomes=genomes,
+            evaluation=evaluation,
+            history=self.history,
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Everything that decides what comes next: nested dicts of arrays, numbers, strings and lists."""
+        names = ("phase", "evaluations", "improved_at", "seconds", "evolution_seconds", "history")
+        state = {name: getattr(self, name) for name in names}
+        return state | {"evolution": self.evolution.state(), "proof": self.proof.state() if self.proof else None}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from a ``state`` of the same problem, seed and limits."""
+        state = dict(state)
+        self.evolution.restore(state.pop("evolution"))
+        proof = state.pop("proof")
+        self.proof = Proof.restore(self.relaxation, proof) if proof else None
+        for name, value in state.items():
+            setattr(self, name, value)
+        self.history = [(int(n), float(s), float(best)) for n, s, best in self.history]

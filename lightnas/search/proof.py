@@ -1,0 +1,386 @@
+"""Branch and bound: from the best structure known to the best there is, or to a smaller gap.
+
+A node is a box of genomes: a low and a high value for every gene. It is closed when its Lagrangian bound says that
+nothing in it beats the best structure known, or when everything in it that could has been listed.
+
+    1. Bound the box (``Relaxation.minimise``), and drop every choice of a block through which even the relaxed
+       problem cannot beat the best structure known.
+    2. List what is left by label setting (Joksch 1966; bounds as in Beasley and Christofides 1989): partial
+       structures from the stem onwards, dropped as soon as their completion bound is too low or a budget must be
+       exceeded.
+    3. Where the labels are too many, the most promising ones are followed, which finds better structures, and the
+       box is split.
+
+Nodes are taken by falling bound, so the bound of the next node bounds every structure of the space. Work is counted
+in operations, not in seconds: the same problem gives the same result on any machine.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..arrays import Flags, Floats, Genomes
+from .bound import Options, Pairs, Relaxation, best_by, join_options
+
+# A bound that exceeds the best score by less than this share is equal to it: sums of logs are not exact.
+TOLERANCE = 1e-11
+
+# Choices and labels in memory at a time; a box with more is split.
+MAX_CHOICES = 400_000
+MAX_LABELS = 100_000
+# Every so many boxes the most promising choices of a box too large to list are followed for better structures.
+DIVE_EVERY = 4
+
+
+class Choices(NamedTuple):
+    """n ways to fill one block, sorted by in: its genes, what it adds to the score, shares of the budgets (n, R)."""
+
+    c_in: Genomes
+    c_out: Genomes
+    kernel: Genomes
+    depth: Genomes
+    btn: Genomes
+    score: Floats
+    use: Floats
+
+    def where(self, keep: Flags | Genomes) -> Choices:
+        columns: list[Any] = [column[keep] for column in self]
+        return Choices(*columns)
+
+
+@dataclass(order=True)
+class Node:
+    """A box of genomes, ``low`` to ``high`` included. Sorted by falling bound, then by age."""
+
+    minus_bound: float
+    serial: int
+    low: Genomes = field(compare=False)
+    high: Genomes = field(compare=False)
+    multipliers: Floats = field(compare=False)
+
+
+class Proof:
+    """The state of one proof.
+
+    Attributes:
+        score, genome: the best structure known.
+        upper_bound: no structure within the budgets scores more.
+        work: choices and labels handled so far.
+    """
+
+    def __init__(self, relaxation: Relaxation, genome: Genomes, score: float, multipliers: Floats) -> None:
+        self.relaxation = relaxation
+        self.space = relaxation.space
+        self.genome, self.score = genome, score
+        self.work = 0
+        self.root_score, self.root_multipliers = score, multipliers
+        self.serial = 0
+        low, high = self.space.bounds
+        self.theta, self.chain = _survivors(relaxation, multipliers, self._target())
+        self.nodes = [Node(-self.theta, 0, low, high, multipliers)]
+        self.work += sum(map(len, self.chain))
+
+    @property
+    def upper_bound(self) -> float:
+        """Falls from node to node; equal to the best score once the proof is complete."""
+        return max(self.score, -self.nodes[0].minus_bound) if self.nodes else self.score
+
+    @property
+    def complete(self) -> bool:
+        """The best structure known is the best there is."""
+        return not self.nodes
+
+    def step(self) -> None:
+        """Handle the node of the largest bound: close it, or split it in two."""
+        node = heapq.heappop(self.nodes)
+        if -node.minus_bound <= self._target():
+            return
+        chain = _inside(self.chain, self._columns(node.low), self._columns(node.high))
+        if not all(map(len, chain)):
+            return
+        multipliers, met = self.relaxation.minimise(chain, node.multipliers, tolerance=1e-7, rounds=12)
+        self.work += sum(map(len, chain)) * len(met)
+        bound = min(-node.minus_bound, min(best.theta for best in met))
+        if bound <= self._target():
+            return
+        chain, through = self._prune(chain, multipliers)
+        if not all(map(len, chain)) or self._list(chain, through, multipliers, node.serial % DIVE_EVERY == 0):
+            return
+        self._split(node, chain, bound, multipliers)
+
+    def _target(self) -> float:
+        return self.score * (1 + TOLERANCE)
+
+    def _columns(self, genome: Genomes) -> dict[tuple[int, str], int]:
+        return dict(zip(self.space.genes, map(int, genome), strict=True))
+
+    def _prune(self, chain: list[Options], multipliers: Floats) -> tuple[list[Options], list[Floats]]:
+        """Drop options through which even the relaxed problem stays below the best score.
+
+        Returns what is left, and for each option the relaxed optimum among the structures that hold it.
+        """
+        values = [self.relaxation.best_btn(options, multipliers)[0] for options in chain]
+        through = [value + multipliers.sum() for value in self.relaxation.through(chain, values)]
+        keep = [value > self._target() for value in through]
+        return [o.where(k) for o, k in zip(chain, keep, strict=True)], [v[k] for v, k in zip(through, keep, strict=True)]
+
+    # --- listing ------------------------------------------------------------------------------------------------
+
+    def _list(self, chain: list[Options], through: list[Floats], multipliers: Floats, dive: bool) -> bool:
+        """Follow all partial structures that may still beat the best score; False if some had to be left out.
+
+        Where there are too many choices for that, none is followed, or with ``dive`` the most promising ones.
+        """
+        counts = [options.btn_high - options.btn_low + 1 for options in chain]
+        whole = max(int(count.sum()) for count in counts) <= MAX_CHOICES
+        if not whole:
+            if not dive:
+                return False
+            least = max(_cutoff(value, count) for value, count in zip(through, counts, strict=True))
+            chain = [options.where(value >= least) for options, value in zip(chain, through, strict=True)]
+        choices = [_spell_out(options, self.space.step) for options in chain]
+        self.work += sum(len(block.c_in) for block in choices)
+        values = [block.score - block.use @ multipliers for block in choices]
+        need = self._target() - multipliers.sum()
+        through = self.relaxation.through(choices, values)
+        choices = [block.where(value > need) for block, value in zip(choices, through, strict=True)]
+        if not all(len(block.c_in) for block in choices):
+            return whole
+        return self._follow(choices, multipliers) and whole
+
+    def _follow(self, choices: list[Choices], multipliers: Floats) -> bool:
+        """Label setting, block by block; True if no label was left out.
+
+        A label is a partial structure: its out, score and use. ``trail`` holds parents and choices per block.
+        """
+        values = [block.score - block.use @ multipliers for block in choices]
+        rests, least = self.relaxation.backward(choices, values), self._least_use(choices)
+        need = self._target() - multipliers.sum()
+        at, score, use = np.zeros(1, np.int64), np.zeros(1), np.zeros((1, len(multipliers)))
+        trail: list[tuple[Genomes, Genomes]] = []
+        whole = True
+        for i, block in enumerate(choices):
+            ends = values[i] + rests[i + 1][block.c_out]
+            parent, choice, every = _extensions(at, score - use @ multipliers, block.c_in, ends, need)
+            self.work += len(parent)
+            whole &= every
+            # A share may exceed 1 by rounding; ``offer`` decides by the exact evaluation.
+            fits = (use[parent] + block.use[choice] + least[i + 1][block.c_out[choice]] <= 1 + 1e-9).all(axis=1)
+            parent, choice = parent[fits], choice[fits]
+            if not len(parent):
+                return whole
+            trail.append((parent, choice))
+            at, score, use = block.c_out[choice], score[parent] + block.score[choice], use[parent] + block.use[choice]
+        self._offer_best(choices, trail, score)
+        return whole
+
+    def _least_use(self, choices: list[Choices]) -> list[Floats]:
+        """For every block, the least share of each budget that the blocks from it on must use, by in; (grid, R)."""
+        grid, resources = self.relaxation.grid, range(len(self.relaxation.limits))
+        least = [np.zeros((grid, len(resources)))]
+        for block in reversed(choices):
+            after = least[-1][block.c_out]
+            columns = [-best_by(block.c_in, -(block.use[:, r] + after[:, r]), grid) for r in resources]
+            least.append(np.stack(columns, axis=1))
+        return least[::-1]
+
+    def _offer_best(self, choices: list[Choices], trail: list[tuple[Genomes, Genomes]], score: Floats) -> None:
+        """Offer the structures of the complete labels, best first, until one is taken: mostly the first."""
+        for label in np.argsort(-score, kind="stable"):
+            if score[label] <= self.score or self.offer(self._genome(choices, trail, int(label))):
+                return
+
+    def _genome(self, choices: list[Choices], trail: list[tuple[Genomes, Genomes]], label: int) -> Genomes:
+        """The genome of a complete label, from its choices along the trail."""
+        genes: dict[tuple[int, str], Any] = {}
+        for i in range(len(choices) - 1, -1, -1):
+            parent, choice = trail[i]
+            block, c = choices[i], choice[label]
+            genes |= {(i, "out"): block.c_out[c], (i, "k"): block.kernel[c]}
+            genes |= {(i, "L"): block.depth[c], (i, "btn"): block.btn[c]}
+            label = int(parent[label])
+        return np.array([genes[gene] for gene in self.space.genes], np.int64)
+
+    def offer(self, genome: Genomes) -> bool:
+        """Make a genome the best known if, evaluated exactly, it is within the budgets and scores more."""
+        evaluation = self.relaxation.problem.evaluate(genome[None])
+        if not self.relaxation.problem.feasible(evaluation)[0] or evaluation.score[0] <= self.score:
+            return False
+        self.score, self.genome = float(evaluation.score[0]), genome
+        return True
+
+    # --- splitting ----------------------------------------------------------------------------------------------
+
+    def _split(self, node: Node, chain: list[Options], bound: float, multipliers: Floats) -> None:
+        low, high = node.low.copy(), node.high.copy()
+        for column, (i, key) in enumerate(self.space.genes):
+            smallest, largest = _range_of(chain[i], key)
+            low[column] = max(low[column], smallest)
+            high[column] = min(high[column], largest)
+        column = self._gene_to_split(low, high)
+        middle = (low[column] + high[column]) // 2
+        upper_low, lower_high = low.copy(), high.copy()
+        upper_low[column], lower_high[column] = middle + 1, middle
+        for box in ((low, lower_high), (upper_low, high)):
+            self.serial += 1
+            heapq.heappush(self.nodes, Node(-bound, self.serial, *box, multipliers))
+
+    def _gene_to_split(self, low: Genomes, high: Genomes) -> int:
+        """Depths and kernels first: the relaxation is loose there, and nearly exact between channel counts."""
+        spread = (high - low) / np.maximum(1, low)
+        discrete = np.array([key in ("k", "L") for _, key in self.space.genes])
+        return int(np.argmax(np.where(discrete & (high > low), 1000 + spread, spread)))
+
+    # --- resuming -----------------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """Arrays and numbers that ``restore`` continues from."""
+        names = ("minus_bound", "serial", "low", "high", "multipliers")
+        return {
+            "genome": self.genome,
+            "score": self.score,
+            "work": self.work,
+            "serial": self.serial,
+            "root_score": self.root_score,
+            "root_multipliers": self.root_multipliers,
+            "nodes": {name: np.array([getattr(node, name) for node in self.nodes]) for name in names},
+        }
+
+    @classmethod
+    def restore(cls, relaxation: Relaxation, state: dict[str, Any]) -> Proof:
+        """The proof as it was when ``state`` was taken."""
+        proof = cls(relaxation, state["genome"], float(state["root_score"]), state["root_multipliers"])
+        proof.score, proof.work, proof.serial = float(state["score"]), int(state["work"]), int(state["serial"])
+        columns = state["nodes"]
+        proof.nodes = [
+            Node(float(minus_bound), int(serial), *rest)
+            for minus_bound, serial, *rest in zip(*columns.values(), strict=True)
+        ]
+        return proof
+
+
+def _survivors(relaxation: Relaxation, multipliers: Floats, target: float) -> tuple[float, list[Options]]:
+    """theta over the whole space, and the options of every block through which the relaxed problem beats the target.
+
+    Two passes, so that the options of the whole space are never in memory at once.
+    """
+    space = relaxation.space
+    pairs = [list(relaxation.all_pairs(i)) for i in range(len(space.blocks))]
+    values = []  # values[i][piece]: (choices of k and L, pairs)
+    for i, pieces in enumerate(pairs):
+        values.append([np.stack([relaxation.best_btn(o, multipliers)[0] for o in relaxation.options(i, p)]) for p in pieces])
+    best = [np.concatenate([piece.max(axis=0) for piece in of_block]) for of_block in values]
+    joined = [Pairs(*(np.concatenate(column) for column in zip(*pieces, strict=True))) for pieces in pairs]
+    rest = relaxation.backward(joined, best)
+    theta = float(rest[0][0] + multipliers.sum())
+    # Through a pair with another k or L than its best: as much below the best through the pair as its own value is.
+    through = [value + multipliers.sum() for value in relaxation.through(joined, best)]
+    chain = []
+    for i, pieces in enumerate(pairs):
+        kept, start = [], 0
+        for (c_in, c_out), value in zip(pieces, values[i], strict=True):
+            at = slice(start, start + len(c_in))
+            start = at.stop
+            hopeful = through[i][at] - best[i][at] + value > target
+            some = hopeful.any(axis=0)
+            if some.any():
+                options = relaxation.options(i, Pairs(c_in[some], c_out[some]))
+                kept += [o.where(keep) for o, keep in zip(options, hopeful[:, some], strict=True)]
+        if not kept:  # nothing beats the target: an empty chain closes the root at once
+            c_in, c_out = pieces[0]
+            kept = [o.where(np.zeros(len(o), bool)) for o in relaxation.options(i, Pairs(c_in[:1], c_out[:1]))]
+        chain.append(join_options(kept))
+    return theta, chain
+
+
+def _inside(chain: list[Options], low: dict[tuple[int, str], int], high: dict[tuple[int, str], int]) -> list[Options]:
+    """The options of the chain that lie in a box of genomes."""
+    result = []
+    for i, options in enumerate(chain):
+        keep = np.ones(len(options), bool)
+        columns = {(i - 1, "out"): options.c_in, (i, "out"): options.c_out}
+        columns |= {(i, "k"): options.kernel, (i, "L"): options.depth}
+        for gene, column in columns.items():
+            if gene in low:
+                keep &= (column >= low[gene]) & (column <= high[gene])
+        if (i, "btn") in low:
+            options = replace(
+                options,
+                btn_low=np.maximum(options.btn_low, low[i, "btn"]),
+                btn_high=np.minimum(options.btn_high, high[i, "btn"]),
+            )
+            keep &= options.btn_low <= options.btn_high
+        result.append(options.where(keep))
+    return result
+
+
+def _range_of(options: Options, key: str) -> tuple[int, int]:
+    low, high = {
+        "out": (options.c_out, options.c_out),
+        "k": (options.kernel, options.kernel),
+        "L": (options.depth, options.depth),
+        "btn": (options.btn_low, options.btn_high),
+    }[key]
+    return int(low.min()), int(high.max())
+
+
+def _cutoff(through: Floats, count: Genomes) -> float:
+    """Value that leaves options of at most MAX_CHOICES / 8 choices, the best ones."""
+    order = np.argsort(-through, kind="stable")
+    fitting = int(np.searchsorted(np.cumsum(count[order]), MAX_CHOICES // 8))
+    return float(through[order[min(max(fitting - 1, 0), len(order) - 1)]])
+
+
+def _spell_out(options: Options, step: int) -> Choices:
+    """Every option with every btn of its range."""
+    count = options.btn_high - options.btn_low + 1
+    row = np.repeat(np.arange(len(options)), count)
+    btn = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count) + options.btn_low[row]
+    b = btn * float(step)
+    log_btn = np.log(np.maximum(b, 1.0))  # weight 0 where the block has no btn
+    use = options.use[0][:, row] + (options.use[1][:, row] + options.use[2][:, row] * b) * b
+    score = options.reward[row] + options.log_btn[row] * log_btn
+    c_in, c_out, kernel, depth = (column[row] for column in (options.c_in, options.c_out, options.kernel, options.depth))
+    return Choices(c_in, c_out, kernel, depth, btn, score, use.T)
+
+
+def _extensions(at: Genomes, labels: Floats, c_in: Genomes, ends: Floats, need: float) -> tuple[Genomes, Genomes, bool]:
+    """Pairs (label, choice), the choice's in being the label's out, whose relaxed values sum to more than ``need``.
+
+    Args:
+        at, labels: out of every label and its relaxed value, each of shape (labels,).
+        c_in, ends: in of every choice, sorted, and its relaxed value with the best completion; (choices,).
+
+    Returns:
+        Indices of labels and of choices, each of shape (pairs,), and whether these are all: where there are more
+        than MAX_LABELS, a threshold above ``need`` keeps the most promising.
+    """
+    order = np.lexsort((-ends, c_in))  # within each in, the best end first: a label takes a prefix
+    minus_ends = -ends[order]
+    starts = np.searchsorted(c_in, at)
+    groups = []
+    for c in np.unique(at):
+        start, end = np.searchsorted(c_in, [c, c + 1])
+        groups.append((np.flatnonzero(at == c), minus_ends[start:end]))
+
+    def prefixes(threshold: float) -> Genomes:
+        lengths = np.zeros(len(at), np.int64)
+        for rows, of_group in groups:
+            lengths[rows] = np.searchsorted(of_group, labels[rows] - threshold)
+        return lengths
+
+    lengths = prefixes(need)
+    every = int(lengths.sum()) <= MAX_LABELS
+    if not every:
+        low, high = need, float(labels.max() + ends.max())
+        for _ in range(20):
+            middle = (low + high) / 2
+            low, high = (middle, high) if prefixes(middle).sum() > MAX_LABELS else (low, middle)
+        lengths = prefixes(high)
+    parent = np.repeat(np.arange(len(at)), lengths)
+    within = np.arange(len(parent)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return parent, order[starts[parent] + within], every

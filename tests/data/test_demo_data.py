@@ -1,0 +1,82 @@
+"""The demo set: real digits, no digit in two splits, boxes that fit, the same bytes from the same seed."""
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+pytest.importorskip("PIL")
+
+from PIL import Image
+
+from lightnas.data.coco import check_split, find_split
+from lightnas.data.demo_data import SPLITS, Splits, _sources, compose, write_demo_data
+from lightnas.errors import InputError
+
+FEW = Splits(train=8, val=3, test=3)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    path = tmp_path_factory.mktemp("demo") / "digits"
+    write_demo_data(path, FEW)
+    return path
+
+
+def test_passes_the_check_of_coco_data(demo):
+    for name, n in zip(SPLITS, (8, 3, 3), strict=True):
+        split = check_split(find_split(demo, name), skip_bad=False)
+        assert split.n_images == n and split.classes == tuple("0123456789") and split.content is None
+    with Image.open(demo / "ground_truth.jpg") as picture:
+        assert picture.width > 192
+
+
+def test_splits_share_no_digit():
+    sources = _sources(np.random.default_rng(0))
+    assert sum(map(len, sources)) == 1797
+    assert [len(split) / 1797 for split in sources] == pytest.approx([0.7, 0.1, 0.2], abs=0.001)
+
+
+def test_objects():
+    """1 to 6 a picture, of 14 to 56 pixels, inside the picture, apart from each other, and visible."""
+    digits = _sources(np.random.default_rng(0))[0]
+    counts, sizes = set(), []
+    for seed in range(60):
+        picture, objects = compose(digits, np.random.default_rng(seed))
+        pixels = np.asarray(picture.convert("L"), dtype=float)
+        counts.add(len(objects))
+        taken = np.zeros((192, 192), dtype=int)
+        for label, (x, y, w, h) in objects:
+            assert 0 <= label <= 9 and x >= 0 and x + w <= 192 and y >= 0 and y + h <= 192
+            taken[y : y + h, x : x + w] += 1
+            sizes.append(max(w, h))
+            assert pixels[y : y + h, x : x + w].std() > 3
+        assert taken.max() <= 1
+    assert counts == {1, 2, 3, 4, 5, 6}
+    assert min(sizes) >= 14 and max(sizes) <= 56 and min(sizes) < 20 and max(sizes) > 50
+
+
+def test_same_seed_same_bytes(demo, tmp_path):
+    def files(path):
+        return {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()}
+
+    write_demo_data(tmp_path / "again", FEW)
+    assert files(demo) == files(tmp_path / "again")
+    write_demo_data(tmp_path / "more", Splits(train=10, val=3, test=3))
+    assert (tmp_path / "more" / "train" / "000008.jpg").read_bytes() == (demo / "train" / "000008.jpg").read_bytes()
+    write_demo_data(tmp_path / "other", FEW, seed=1)
+    assert files(demo) != files(tmp_path / "other")
+
+
+def test_an_existing_folder_is_kept(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("x")
+    for overwrite in (False, True):
+        with pytest.raises(InputError, match=r"not empty|no earlier demo data"):
+            write_demo_data(tmp_path / "mine", FEW, overwrite=overwrite)
+    assert (tmp_path / "mine" / "thesis.txt").exists()
+    write_demo_data(tmp_path / "demo", FEW)
+    write_demo_data(tmp_path / "demo", Splits(1, 1, 1), overwrite=True)
+    assert len(json.loads((tmp_path / "demo/annotations/instances_train.json").read_text())["images"]) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"mine", "demo"}

@@ -1,0 +1,170 @@
+"""The structure txt: round trips, and every way to get it wrong."""
+
+import ast
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightnas.errors import InputError
+from lightnas.network.structure import format_structures, parse_structure, read_structures, structure_dicts
+
+from ..conftest import published
+
+GOOD = {"space_arch": "CnnNet", "best_structures": [published("s")]}
+
+
+def read(tmp_path, content):
+    path = tmp_path / "s.txt"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_structures(path)
+
+
+def refusal(tmp_path, content):
+    """The message, which must be one line that names the file."""
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, content)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "s.txt" in message
+    assert "expected" in message or "did you mean" in message
+    return message
+
+
+def changed(block, **changes):
+    blocks = published("s")
+    blocks[block] = {key: value for key, value in (blocks[block] | changes).items() if value is not ...}
+    return str({"space_arch": "CnnNet", "best_structures": [blocks]})
+
+
+def test_round_trip(tmp_path):
+    structures = [parse_structure(published(size)) for size in "sml"]
+    text = format_structures(structures)
+    assert read(tmp_path, text) == structures
+    assert ast.literal_eval(text)["best_structures"] == [published(size) for size in "sml"]
+    assert [structure_dicts(s) for s in structures] == [published(size) for size in "sml"]
+
+
+@pytest.mark.parametrize("form", [" \n{}\n ", "{}", "﻿{}"])
+def test_space_around_is_allowed(tmp_path, form):
+    assert read(tmp_path, form.replace("{}", str(GOOD))) == [parse_structure(published("s"))]
+
+
+BROKEN = {
+    "empty": "",
+    "blank": " \n\n",
+    "truncated": str(GOOD)[:-20],
+    "not a literal": "hello there",
+    "code": "__import__('os').system('touch hacked')",
+    "code inside": "{'best_structures': [[__import__('os').getcwd()]]}",
+    "nested": "[" * 100_000 + "]" * 100_000,
+    "nested dicts": "{1:" * 100_000,
+    "deep minus": "-" * 100_000 + "1",
+    "deep sum": "+".join(["1"] * 100_000),
+    "large": "#" * 3_000_000,
+    "not UTF-8": b"\xff\xfe\x00{",
+    "nul": b"{'best_structures': \x00}",
+    "huge integer": "{'best_structures': " + "9" * 10_000 + "}",
+    "unhashable": "{[]: 1}",
+    "odd escape": r"'\d'",
+    "list": "[]",
+    "number": "1",
+    "no key": "{}",
+    "other arch": str(GOOD | {"space_arch": "MobileNet"}),
+    "no structure": "{'best_structures': []}",
+    "string": "{'best_structures': 'abc'}",
+    "structure no list": "{'best_structures': [1]}",
+    "structure empty": "{'best_structures': [[]]}",
+    "block no dict": "{'best_structures': [[1, 2]]}",
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_files(tmp_path, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    refusal(tmp_path, BROKEN[name])
+    assert not (tmp_path / "hacked").exists()
+
+
+BAD_VALUES = [0, -8, 1.5, 8.0, True, False, "48", None, 65_537, 10**30, [48], {}]
+
+
+@pytest.mark.parametrize("value", BAD_VALUES)
+@pytest.mark.parametrize("key", ["in", "out", "s", "k", "L", "btn"])
+def test_bad_sizes(tmp_path, key, value):
+    if key == "s" and value in (1, 2):
+        return
+    message = refusal(tmp_path, changed(1, **{key: value}))
+    assert "block 1" in message or "block 2" in message
+    assert key in message
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"k": 4}, "odd"),
+        ({"s": 3}, "1 or 2"),
+        ({"class": "SuperResK1KXK2"}, "did you mean 'SuperResK1KXK1'"),
+        ({"class": 3}, "class"),
+        ({"class": ...}, "no key 'class'"),
+        ({"btn": ...}, "no key 'btn'"),
+        ({"bnt": 3}, "did you mean 'btn'"),
+        ({3: 3}, "unknown key 3"),
+        ({"in": 40}, "block 1: in is 40, expected 32, the out of block 0"),
+        ({"s": 1}, "4 blocks have stride 2, expected 5"),
+    ],
+)
+def test_bad_blocks(tmp_path, change, said):
+    blocks = published("s")
+    blocks[1] = {key: value for key, value in (blocks[1] | change).items() if value is not ...}
+    assert said in refusal(tmp_path, str({"best_structures": [blocks]}))
+
+
+def test_files_that_are_none(tmp_path):
+    for path in (tmp_path / "missing.txt", tmp_path, tmp_path / "a\0b", tmp_path / ("n" * 5000)):
+        with pytest.raises(InputError, match="cannot be read"):
+            read_structures(path)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes(tmp_path_factory, content):
+    with pytest.raises(InputError):
+        read(tmp_path_factory.mktemp("any"), content)
+
+
+LITERALS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(string.printable) | st.binary(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner) | st.tuples(inner, inner),
+    max_leaves=20,
+)
+
+
+@given(LITERALS)
+def test_any_literal(tmp_path_factory, value):
+    with pytest.raises(InputError):
+        read(tmp_path_factory.mktemp("any"), repr(value).encode("utf-8", "replace"))
+
+
+KEYS = ("class", "in", "out", "s", "k", "L", "btn")
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(KEYS), LITERALS, min_size=5), max_size=5))
+def test_any_blocks(blocks):
+    with pytest.raises(InputError):
+        parse_structure(blocks)
+
+
+channels = st.integers(1, 65_536)
+stages = st.tuples(channels, st.sampled_from((1, 3, 5, 7)), st.integers(1, 100), channels)
+
+
+@given(channels, st.lists(stages, min_size=4, max_size=4))
+def test_any_valid_structure_round_trips(stem, stages):
+    blocks = [{"class": "ConvKXBNRELU", "in": 3, "out": stem, "s": 2, "k": 3}]
+    for out, k, depth, btn in stages:
+        block = {"class": "SuperResK1KXK1", "in": blocks[-1]["out"], "out": out, "s": 2, "k": k, "L": depth, "btn": btn}
+        blocks.append(block)
+    structure = parse_structure(blocks)
+    text = format_structures([structure])
+    assert parse_structure(ast.literal_eval(text)["best_structures"][0]) == structure

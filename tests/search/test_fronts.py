@@ -1,0 +1,188 @@
+"""Fronts: every point as good as a search of its own, whatever the executor; stopped, resumed and refused."""
+
+import csv
+import json
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
+from itertools import pairwise
+
+import pytest
+
+from lightnas.errors import InputError
+from lightnas.network.structure import format_structures, parse_structure, read_structures
+from lightnas.search import fronts as pareto
+from lightnas.search.engine import search
+from lightnas.search.fronts import front, settled
+from lightnas.search.problem import Budget, Problem
+from lightnas.search.space_file import load_space, parse_space
+from lightnas.units import NAMED_FLOPS, parse_count, parse_range, parse_seconds
+
+from ..conftest import TINY, published, refused, run
+
+SIZE = (64, 64)
+VALUES = [2e6, 3e6, 4e6, 6e6, 9e6]
+TIMES = ("seconds", "evaluations_per_second")
+
+
+def problem(**budget):
+    return Problem(parse_space(TINY, "tiny"), Budget(**budget), SIZE)
+
+
+def timeless(points):
+    return [{key: value for key, value in point.items() if key not in TIMES} for point in points]
+
+
+def test_each_point_is_as_good_as_its_own_search():
+    points = front(problem(flops=1e9, layers=16), "flops", VALUES)
+    for value, point in zip(VALUES, points, strict=True):
+        alone = search(parse_space(TINY, "tiny"), flops=value, layers=16, input_size=SIZE)
+        assert alone.proven_optimal and point["proven_optimal"]
+        assert point["score"] == alone.score and point["budget"] == value
+        assert point["flops"] <= value and point["layers"] <= 16
+        assert point["score"] <= point["upper_bound"] * (1 + 1e-11)
+
+
+@pytest.mark.parametrize("axis", ["flops", "params", "layers"])
+def test_axes(axis):
+    values = {"flops": VALUES, "params": [4e3, 6e3, 1.2e4], "layers": [13, 16, 22]}[axis]
+    points = front(problem(flops=1e9), axis, values)
+    assert all(point[axis] <= value for point, value in zip(points, values, strict=True))
+    assert all(left["score"] <= right["score"] for left, right in pairwise(points))
+
+
+@pytest.mark.parametrize("pool", [lambda: ThreadPoolExecutor(3), lambda: ProcessPoolExecutor(2)])
+def test_the_executor_changes_nothing(pool):
+    with pool() as executor:
+        assert timeless(front(problem(flops=1e9), "flops", VALUES, executor=executor)) == ALONE
+
+
+ALONE = timeless(front(Problem(parse_space(TINY, "tiny"), Budget(flops=1e9), SIZE), "flops", VALUES))
+
+
+def test_known_points_are_not_searched_again(monkeypatch):
+    whole = front(problem(flops=1e9), "flops", VALUES)
+    done = {i: whole[i] for i in (0, 1, 2, 4)}
+    calls = []
+    solve = pareto.solve
+    monkeypatch.setattr(pareto, "solve", lambda *task: calls.append(task) or solve(*task))
+    again = front(problem(flops=1e9), "flops", VALUES, done=done)
+    assert timeless(again) == timeless(whole) and len(calls) == 1
+    assert calls[0][3] == [parse_structure(whole[2]["structure"])]  # started from its left neighbour
+
+
+def test_neighbours_know_of_each_other():
+    points = [
+        {"score": 5.0, "upper_bound": 9.0, "flops": 1, "params": 1, "layers": 1, "structure": ["a"]},
+        {"score": 4.0, "upper_bound": 8.0, "flops": 2, "params": 2, "layers": 2, "structure": ["b"]},
+        {"score": 7.0, "upper_bound": 7.0, "flops": 3, "params": 3, "layers": 3, "structure": ["c"]},
+    ]
+    found = settled(points)
+    assert [point["score"] for point in found] == [5, 5, 7]
+    assert [point["structure"] for point in found] == [["a"], ["a"], ["c"]]
+    assert [point["upper_bound"] for point in found] == [7, 7, 7]
+    assert [point["gap"] for point in found] == pytest.approx([1 - 5 / 7, 1 - 5 / 7, 0])
+    assert points[1]["score"] == 4.0  # what came in is as it was
+
+
+@pytest.mark.parametrize(("axis", "values"), [("speed", [1.0]), ("flops", [2.0, 1.0]), ("flops", [1e7, 1e7])])
+def test_bad_axis(axis, values):
+    with pytest.raises(InputError, match="axis"):
+        front(problem(flops=1e9), axis, values)
+
+
+def test_ranges():
+    assert parse_range("10G:160G:16", "x") == [10e9 * i for i in range(1, 17)]
+    assert parse_range("83.6G", "x") == [83.6e9]
+    assert parse_range("resnet50:resnet101:2", "x", partial(parse_count, named=NAMED_FLOPS)) == [83.6e9, 159.5e9]
+    assert parse_range("10ms:0.02s:2", "x", parse_seconds) == [0.01, 0.02]
+    for text in ("1:2", "1:2:1", "2:1:3", "1:1:3", "1:2:x", "1:2:9999", "a:2:3", "1:2:3:4"):
+        with pytest.raises(InputError, match="expected"):
+            parse_range(text, "x")
+
+
+# --- the command ----------------------------------------------------------------------------------------------------
+
+QUICK = ["pareto", "--budget-flops", "2M:9M:3", "--space", "tiny.yaml", "--input-size", "64x64", "--workers", "1"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.yaml").write_text(json.dumps(TINY))
+    return tmp_path
+
+
+def test_a_front_directory(capsys, folder):
+    (folder / "theirs.txt").write_text(format_structures([parse_structure(published("s"))]))
+    content = json.loads(run(capsys, *QUICK, "--output", "f", "--compare", "theirs.txt", "--json"))
+    assert [point["budget"] for point in content["points"]] == [2e6, 5.5e6, 9e6]
+    assert {"score", "upper_bound", "gap", "evaluations", "structure", "seed"} <= content["points"][0].keys()
+    assert content["compare"][0]["name"] == "theirs" and content["compare"][0]["layers"] == 79
+    assert {path.name for path in (folder / "f").iterdir()} == {
+        "config.yaml", "front.json", "front.csv", "report.html", "structure.txt", "structures", "search.log",
+    }  # fmt: skip
+    structures = read_structures(folder / "f/structure.txt")
+    for i, (structure, point) in enumerate(zip(structures, content["points"], strict=True)):
+        assert structure == parse_structure(point["structure"]) == read_structures(folder / f"f/structures/{i:02d}.txt")[0]
+    rows = list(csv.DictReader((folder / "f/front.csv").read_text().splitlines()))
+    assert [float(row["score"]) for row in rows] == [point["score"] for point in content["points"]]
+    assert "proven optimal" in run(capsys, *QUICK, "--output", "f", "--resume")
+    # Its config gives the front again.
+    again = json.loads(run(capsys, "pareto", "--config", "f/config.yaml", "--output", "g", "--workers", "1", "--json"))
+    assert timeless(again["points"]) == timeless(content["points"])
+
+
+def test_resume(capsys, folder, monkeypatch):
+    solve, calls = pareto.solve, []
+
+    def stop_at_the_third(*task):
+        calls.append(task)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return solve(*task)
+
+    monkeypatch.setattr(pareto, "solve", stop_at_the_third)
+    assert "interrupted" in refused(capsys, *QUICK, "--output", "f", status=130)
+    assert (folder / "f/points.json").exists() and not (folder / "f/front.json").exists()
+    content = json.loads(run(capsys, "pareto", "--output", "f", "--resume", "--workers", "1", "--json"))
+    assert len(calls) == 4 and len(content["points"]) == 3
+    whole = json.loads(run(capsys, *QUICK, "--output", "g", "--json"))
+    assert timeless(content["points"]) == timeless(whole["points"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--budget-flops", "2M"], "no row of budgets"),
+        (["--budget-params", "2K:9K:3"], "both have a row"),
+        (["--axis", "layers"], "--axis is layers"),
+        (["--budget-flops", "2M:1M:3"], "LOW below HIGH"),
+        (["--budget-flops", "1:2:3"], "expected at least"),
+        (["--compare", "nowhere.txt"], "nowhere.txt"),
+        (["--resume", "--overwrite"], "expected one of them"),
+        (["--config", "nowhere.yaml"], "nowhere.yaml"),
+    ],
+)
+def test_mistakes(capsys, folder, arguments, message):
+    assert message in refused(capsys, *QUICK, *arguments, "--output", "f")
+    assert not (folder / "f" / "config.yaml").exists()
+
+
+def test_existing_directory(capsys, folder):
+    run(capsys, *QUICK, "--output", "f")
+    before = (folder / "f/front.json").read_bytes()
+    assert "not empty" in refused(capsys, *QUICK, "--output", "f")
+    assert "seed is 0 there and 1 here" in refused(capsys, *QUICK, "--seed", 1, "--output", "f", "--resume")
+    other = [*QUICK[:2], "2M:9M:4", *QUICK[3:]]
+    assert "values" in refused(capsys, *other, "--output", "f", "--resume")
+    assert "unknown key" in refused(capsys, "search", "--config", "f/config.yaml", "--output", "s").lower()
+    assert (folder / "f/front.json").read_bytes() == before
+    run(capsys, *other, "--output", "f", "--overwrite")
+    assert len(read_structures(folder / "f/structure.txt")) == 4
+
+
+def test_published_budgets():
+    """Two points of the real space, proven."""
+    points = front(Problem(load_space("k1kxk1"), Budget(flops=1e12, params=25.6e6, layers=91)), "flops", [60e9, 83.6e9])
+    assert points[1]["score"] == pytest.approx(2111.149, abs=5e-4)
+    assert all(point["gap"] <= 5e-4 for point in points)

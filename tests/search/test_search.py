@@ -1,0 +1,149 @@
+"""The search as Python users meet it: the same result from the same seed, whoever scores and however often it stops."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from lightnas.errors import InputError
+from lightnas.network.structure import parse_structure
+from lightnas.runs.search_run import _pack, _unpack
+from lightnas.search.engine import Limits, Search, search
+from lightnas.search.problem import Budget, Problem
+from lightnas.search.space_file import load_space
+from lightnas.search.workers import workers
+
+from .. import oracle
+
+# With fewer, evolution leaves the proof more work than it takes over.
+SMALL = Limits(evaluations=25_000)
+EDGE = {"flops": 0.5e9, "layers": 40, "input_size": (192, 192)}
+
+
+def same(a, b):
+    timeless = ("score", "flops", "params", "layers", "upper_bound", "gap", "evaluations", "structure", "top")
+    assert all(getattr(a, name) == getattr(b, name) for name in timeless)
+    assert a.genomes.tobytes() == b.genomes.tobytes()
+    assert all((x == y).all() for x, y in zip(a.evaluation, b.evaluation, strict=True))
+
+
+def test_result_is_what_the_plain_loop_says():
+    result = search("k1kxk1", **EDGE, limits=SMALL, top=3)
+    flops, params, layers = oracle.costs(result.structure, 192, 192)
+    assert (result.flops, result.params, result.layers) == (flops, params, layers)
+    assert flops <= 0.5e9 and layers <= 40
+    assert result.score == pytest.approx(oracle.score(result.structure), rel=1e-12)
+    assert parse_structure(result.structure) == result.top[0]
+    assert result.gap == 1 - result.score / result.upper_bound
+    assert len(result.top) == 3
+    assert len(result.history) and [row[2] for row in result.history] == sorted(row[2] for row in result.history)
+
+
+def test_same_seed_same_result_for_any_executor():
+    alone = search("k1kxk1", **EDGE, seed=5, limits=SMALL)
+    with ThreadPoolExecutor(3) as executor:
+        same(alone, search("k1kxk1", **EDGE, seed=5, limits=SMALL, executor=executor))
+    with workers(2) as executor:
+        same(alone, search("k1kxk1", **EDGE, seed=5, limits=SMALL, executor=executor))
+
+
+def test_a_dask_cluster_is_an_executor():
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        limits = Limits(evaluations=4000)
+        result = search("k1kxk1", **EDGE, seed=1, limits=limits, executor=client.get_executor())
+        same(result, search("k1kxk1", **EDGE, seed=1, limits=limits))
+
+
+def test_another_seed_another_population():
+    first, second = (search("k1kxk1", **EDGE, seed=seed, limits=SMALL) for seed in (0, 1))
+    assert first.genomes.tobytes() != second.genomes.tobytes()
+
+
+def test_stopping_between_any_two_steps():
+    """Each step in a new object, from a state that went through bytes: the same result as without a stop."""
+    problem = Problem(load_space("k1kxk1"), Budget(flops=0.5e9, params=3e6, layers=60), (192, 192))
+    limits = SMALL
+    whole = Search(problem, 3, limits)
+    for _ in whole.steps():
+        pass
+    stopped = Search(problem, 3, limits)
+    while stopped.phase != "done":
+        state = _unpack(_pack(stopped.state()))
+        stopped = Search(problem, 3, limits)
+        stopped.restore(state)
+        next(stopped.steps())
+    same(whole.result(), stopped.result())
+
+
+@pytest.mark.parametrize("cap", [1, 2, 9, 100, 3000, 20_000])
+def test_evaluations_are_a_cap(cap):
+    result = search("k1kxk1", flops=1e9, limits=Limits(evaluations=cap))
+    assert 1 <= result.evaluations <= cap
+    assert result.flops <= 1e9
+    assert result.score <= result.upper_bound
+
+
+def test_no_work_for_the_proof_still_gives_a_bound():
+    free = search("k1kxk1", **EDGE, limits=Limits(evaluations=3000, proof_work=0))
+    proven = search("k1kxk1", **EDGE, limits=SMALL)
+    assert not free.proven_optimal
+    assert proven.proven_optimal
+    assert free.score <= proven.score <= free.upper_bound
+
+
+def test_time_limit_stops():
+    result = search("k1kxk1", flops=83.6e9, limits=Limits(time_limit=1e-6))
+    assert not result.proven_optimal
+    assert result.gap > 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"flops": 0},
+        {"flops": -1e9},
+        {"flops": float("nan")},
+        {"flops": float("inf")},
+        {"flops": 1e6},
+        {"layers": 12},
+        {"params": 100},
+        {"flops": 1e9, "seed": -1},
+        {"flops": 1e9, "top": 0},
+    ],
+)
+def test_bad_arguments(wrong):
+    with pytest.raises(InputError) as caught:
+        search("k1kxk1", **wrong)
+    assert "expected" in str(caught.value)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "budget",
+    [
+        {"flops": 0.1e9, "input_size": (192, 192)},
+        {"flops": 6e6, "input_size": (192, 192)},
+        {"params": 1e6},
+        {"flops": 5e12},
+        {"flops": 0.3e9, "params": 5e5, "layers": 31, "input_size": (320, 320)},
+    ],
+)
+def test_unusual_budgets_are_solved(budget, seed):
+    result = search("k1kxk1", **budget, seed=seed, limits=SMALL)
+    assert result.proven_optimal
+    assert result.flops <= budget.get("flops", np.inf)
+    assert result.params <= budget.get("params", np.inf)
+
+
+def test_scores_are_never_taken_from_a_failure():
+    class Broken(ThreadPoolExecutor):
+        def map(self, *args, **kwargs):
+            raise OSError("the worker is gone")
+
+    with Broken(1) as executor, pytest.raises(OSError, match="gone"):
+        search("k1kxk1", flops=1e9, executor=executor)
