@@ -45,10 +45,16 @@ def counted_flops(model, side):
 
     def count(module, _, output):
         nonlocal total
-        per_element = module.in_channels * module.kernel_size[0] ** 2 if isinstance(module, torch.nn.Conv2d) else 2
+        per_element = (
+            module.in_channels * module.kernel_size[0] ** 2
+            if isinstance(module, torch.nn.Conv2d)
+            else 2
+        )
         total += output.numel() * per_element
 
-    counted = [m for m in model.backbone.modules() if isinstance(m, torch.nn.Conv2d | torch.nn.BatchNorm2d)]
+    counted = [
+        m for m in model.backbone.modules() if isinstance(m, torch.nn.Conv2d | torch.nn.BatchNorm2d)
+    ]
     handles = [module.register_forward_hook(count) for module in counted]
     infer_backbone(model, torch.zeros(1, 3, side, side))
     for handle in handles:
@@ -62,7 +68,9 @@ def train_backbone(model, x):
 
 def train_detector(model, x):
     size = x.shape[-1]
-    metas = [{"img_shape": (size, size, 3), "pad_shape": (size, size, 3), "scale_factor": 1.0}] * len(x)
+    metas = [
+        {"img_shape": (size, size, 3), "pad_shape": (size, size, 3), "scale_factor": 1.0}
+    ] * len(x)
     boxes = [torch.tensor([[10.0, 10, 80, 90], [100, 60, 200, 200]], device=x.device)] * len(x)
     labels = [torch.tensor([1, 2], device=x.device)] * len(x)
     losses = model(x, metas, gt_bboxes=boxes, gt_labels=labels, return_loss=True)
@@ -104,18 +112,26 @@ def peak_mb(name, work, arguments):
     if arguments.device == "cuda":
         torch.cuda.reset_peak_memory_stats()
         model = prepared(name, work, "cuda")
-        once(model, work, torch.randn(arguments.batch, 3, arguments.side, arguments.side, device="cuda"))
+        once(
+            model,
+            work,
+            torch.randn(arguments.batch, 3, arguments.side, arguments.side, device="cuda"),
+        )
         return torch.cuda.max_memory_allocated() / 2**20
     command = [sys.executable, "-m", "benchmarks.detector", "--memory-of", name, work]
     command += ["--side", str(arguments.side), "--batch", str(arguments.batch)]
-    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
+    return float(
+        subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1]
+    )
 
 
 def memory_of(name, work, arguments):
     model = prepared(name, work, "cpu")
     x = torch.randn(arguments.batch, 3, arguments.side, arguments.side)
     gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew: building the model has its own
+    Path("/proc/self/clear_refs").write_text(
+        "5"
+    )  # the peak starts anew: building the model has its own
     before = peak_kb()
     once(model, work, x)
     print((peak_kb() - before) / 1024)
@@ -141,7 +157,9 @@ def main():
     print(", ".join(f"{name} {value / 1e9:.2f} GFLOPs" for name, value in flops.items()))
     pictures = f"{arguments.batch} pictures of {arguments.side} x {arguments.side}"
     print(f"{pictures}, {arguments.device}, median of {arguments.repeats}")
-    print(f"| work | {OURS}, ms | {THEIRS}, ms | time, ratio | time per FLOP, ratio | memory, MB | memory, ratio |")
+    print(
+        f"| work | {OURS}, ms | {THEIRS}, ms | time, ratio | time per FLOP, ratio | memory, MB | memory, ratio |"
+    )
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for work in WORK:
         models = {name: prepared(name, work, arguments.device) for name in (OURS, THEIRS)}

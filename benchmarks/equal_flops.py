@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from lightnas.network.cost import cost
-from lightnas.network.structure import format_structures, parse_structure, read_structures
+from lightnas.network.structure import Structure, format_structures, read_structures
 from lightnas.units import format_count
 
 SIZE = (192, 192)
@@ -29,9 +29,17 @@ def resnet_style(limit):
         for i, depth in enumerate((3, 4, 6, 3)):
             btn = width * 2**i
             blocks.append(
-                {"class": "SuperResK1KXK1", "in": blocks[-1]["out"], "out": 4 * btn, "s": 2, "k": 3, "L": depth, "btn": btn}
+                {
+                    "class": "SuperResK1KXK1",
+                    "in": blocks[-1]["out"],
+                    "out": 4 * btn,
+                    "s": 2,
+                    "k": 3,
+                    "L": depth,
+                    "btn": btn,
+                }
             )
-        return parse_structure(blocks)
+        return Structure.from_dicts(blocks)
 
     width = 1
     while cost(at(width + 1), SIZE)[0] <= limit:
@@ -43,11 +51,24 @@ def trained(structure, data, folder, seed, options):
     """AP, AP50 and minutes of one training run."""
     lightnas = [sys.executable, "-m", "lightnas"]
     start = time.monotonic()
-    command = ["train-det", structure, "--data", data, "--work-dir", folder, "--seed", seed, "--overwrite", *options]
+    command = [
+        "train-det",
+        structure,
+        "--data",
+        data,
+        "--work-dir",
+        folder,
+        "--seed",
+        seed,
+        "--overwrite",
+        *options,
+    ]
     with open(folder.with_suffix(".log"), "w") as log:
         subprocess.run([*lightnas, *map(str, command)], check=True, stdout=log, stderr=log)
     minutes = (time.monotonic() - start) / 60
-    out = subprocess.run([*lightnas, "test-det", str(folder), "--json"], check=True, capture_output=True, text=True).stdout
+    out = subprocess.run(
+        [*lightnas, "test-det", str(folder), "--json"], check=True, capture_output=True, text=True
+    ).stdout
     result = json.loads(out)
     return result["ap"], result["ap50"], minutes
 
@@ -67,7 +88,9 @@ def main():
         for name, structure in structures.items():
             path = arguments.output / f"{name}.txt"
             path.write_text(format_structures([structure]))
-            rows[name].append(trained(path, arguments.data, arguments.output / f"{name}-{seed}", seed, options))
+            rows[name].append(
+                trained(path, arguments.data, arguments.output / f"{name}-{seed}", seed, options)
+            )
             print(f"{name}, seed {seed}: AP {rows[name][-1][0]:.3f}", file=sys.stderr, flush=True)
     print("| backbone | FLOPs | params | layers | AP, mean and spread | AP50, mean | minutes |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")

@@ -38,7 +38,11 @@ DETECTORS = {
 
 def logged(work_dir, batch):
     """Pictures a second, and MB of the GPU (none on a CPU), from the training log."""
-    lines = [json.loads(line) for path in sorted(work_dir.glob("*.log.json")) for line in path.read_text().splitlines()]
+    lines = [
+        json.loads(line)
+        for path in sorted(work_dir.glob("*.log.json"))
+        for line in path.read_text().splitlines()
+    ]
     lines = [line for line in lines if line.get("mode") == "train"]
     seconds = statistics.median(line["time"] for line in lines[1:] or lines)
     return batch / seconds, max(line.get("memory", 0) for line in lines)
@@ -52,20 +56,39 @@ def main():
     data = arguments.folder / "digits"
     if not data.exists():
         arguments.folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run([*LIGHTNAS, "demo-data", str(data), "--train", str(arguments.pictures)], check=True)
+        subprocess.run(
+            [*LIGHTNAS, "demo-data", str(data), "--train", str(arguments.pictures)], check=True
+        )
     options = [*TRAINING, *options]
     batch = int(options[len(options) - 1 - options[::-1].index("--batch") + 1])
     print("| detector | pictures a second | GPU memory, MB | AP | AP50 |")
     print("| --- | ---: | ---: | ---: | ---: |", flush=True)
     for name, detector in DETECTORS.items():
         work_dir = arguments.folder / name
-        command = ["train-det", *detector, "--data", str(data), "--work-dir", str(work_dir), "--overwrite", *options]
+        command = [
+            "train-det",
+            *detector,
+            "--data",
+            str(data),
+            "--work-dir",
+            str(work_dir),
+            "--overwrite",
+            *options,
+        ]
         with open(arguments.folder / f"{name}.log", "w") as log:
             subprocess.run([*LIGHTNAS, *command], check=True, stdout=log, stderr=log)
-        tested = subprocess.run([*LIGHTNAS, "test-det", str(work_dir), "--json"], check=True, capture_output=True, text=True)
+        tested = subprocess.run(
+            [*LIGHTNAS, "test-det", str(work_dir), "--json"],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
         result = json.loads(tested.stdout)
         speed, memory = logged(work_dir, batch)
-        print(f"| {name} | {speed:.1f} | {memory or '-'} | {result['ap']:.3f} | {result['ap50']:.3f} |", flush=True)
+        print(
+            f"| {name} | {speed:.1f} | {memory or '-'} | {result['ap']:.3f} | {result['ap50']:.3f} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

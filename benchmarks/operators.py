@@ -43,7 +43,9 @@ def roi_align(channels, height, width, k, bins, side):
         "sampling_ratio": 0, "pool_mode": 1, "aligned": True,
     }  # fmt: skip
     return (
-        lambda ext: ext.roi_align_forward(maps, rois, torch.empty_like(pooled), empty, empty, **settings),
+        lambda ext: ext.roi_align_forward(
+            maps, rois, torch.empty_like(pooled), empty, empty, **settings
+        ),
         lambda ext: ext.roi_align_backward(pooled, rois, empty, empty, grad, **settings),
     )
 
@@ -83,7 +85,9 @@ def line(name, *times):
     if len(times) == 1:
         print(f"| {name} | - | {times[0]:.2f} | - |", flush=True)
     else:
-        print(f"| {name} | {times[0]:.2f} | {times[1]:.2f} | {times[1] / times[0]:.2f} |", flush=True)
+        print(
+            f"| {name} | {times[0]:.2f} | {times[1]:.2f} | {times[1] / times[0]:.2f} |", flush=True
+        )
 
 
 def main():
@@ -94,15 +98,30 @@ def main():
         extensions.insert(0, import_module("mmcv._ext"))
     else:
         print("no compiled operators are installed: plain times alone", file=sys.stderr)
-    print("| operator | compiled, ms | plain, ms | plain / compiled |\n| --- | ---: | ---: | ---: |")
+    print(
+        "| operator | compiled, ms | plain, ms | plain / compiled |\n| --- | ---: | ---: | ---: |"
+    )
     for n, side, how in BOXES:
         run = nms(n, side)
-        line(f"nms, {n} boxes {how}", *milliseconds(*[lambda ext=ext, run=run: run(ext) for ext in extensions]))
+        line(
+            f"nms, {n} boxes {how}",
+            *milliseconds(*[lambda ext=ext, run=run: run(ext) for ext in extensions]),
+        )
     for channels, height, width, k, bins, side in REGIONS:
-        for way, run in zip(("", " backward"), roi_align(channels, height, width, k, bins, side), strict=True):
-            times = milliseconds(*[lambda ext=ext, run=run: run(ext) for ext in extensions], turns=5)
-            line(f"RoIAlign{way}, {k} regions up to {side} pixels, {bins} x {bins} bins, {channels} channels", *times)
-    line("focal loss and gradient, 20000 x 80, against mmdet's Python", *milliseconds(*focal_loss(20000, 80)))
+        for way, run in zip(
+            ("", " backward"), roi_align(channels, height, width, k, bins, side), strict=True
+        ):
+            times = milliseconds(
+                *[lambda ext=ext, run=run: run(ext) for ext in extensions], turns=5
+            )
+            line(
+                f"RoIAlign{way}, {k} regions up to {side} pixels, {bins} x {bins} bins, {channels} channels",
+                *times,
+            )
+    line(
+        "focal loss and gradient, 20000 x 80, against mmdet's Python",
+        *milliseconds(*focal_loss(20000, 80)),
+    )
 
 
 if __name__ == "__main__":

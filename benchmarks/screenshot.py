@@ -14,7 +14,9 @@ WIDTH = 980
 def main() -> None:
     page, output = map(Path, sys.argv[1:])
     with sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
+        browser = started.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
         tab = browser.new_page(viewport={"width": WIDTH, "height": 900}, color_scheme="light")
         tab.goto(page.resolve().as_uri())
         last = tab.locator("figure").last.bounding_box()

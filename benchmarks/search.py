@@ -18,7 +18,6 @@ from collections.abc import Callable
 import numpy as np
 
 from lightnas.network.cost import RESOURCES
-from lightnas.network.structure import structure_dicts
 from lightnas.runs.config import SearchConfig, load_config, preset_names, preset_path
 from lightnas.search.engine import Limits, Search
 from lightnas.search.problem import Budget, Problem, evaluate_blocks
@@ -43,7 +42,7 @@ def scoring() -> None:
     print("\n## Scoring: score, FLOPs, params and layers of random structures\n")
     problem = Problem(load_space("k1kxk1"), Budget(flops=1e15))
     genomes = problem.searched.random(np.random.default_rng(0), 1_048_576)
-    few = [structure_dicts(s) for s in problem.searched.structures(genomes[:300])]
+    few = [s.to_dicts() for s in problem.searched.structures(genomes[:300])]
     loop = seconds(lambda: [(oracle.costs(s), oracle.score(s)) for s in few], 3) / len(few)
     print("| structures | ns a structure | structures a second | times the plain loop |")
     print("| ---: | ---: | ---: | ---: |")
@@ -83,14 +82,20 @@ def searching(seeds: int) -> None:
 
 
 def random_budgets(count: int) -> None:
-    print(f"\n## {count} random budgets: a random mix of limits around what a random structure uses, at five input sizes\n")
+    print(
+        f"\n## {count} random budgets: a random mix of limits around what a random structure uses, at five input sizes\n"
+    )
     space = load_space("k1kxk1")
     rng = np.random.default_rng(0)
     times, proven, gaps = [], 0, []
     while len(times) < count:
         size = [(800, 1280), (640, 640), (320, 320), (192, 192), (33, 500)][rng.integers(5)]
         uses = evaluate_blocks(space.structures(space.random(rng, 1))[0], size)
-        limits = {n: float(getattr(uses, n)[0] * rng.uniform(1, 1.5)) for n in COUNTED if rng.random() < 0.6}
+        limits = {
+            n: float(getattr(uses, n)[0] * rng.uniform(1, 1.5))
+            for n in COUNTED
+            if rng.random() < 0.6
+        }
         if not limits:
             continue
         search = Search(Problem(space, Budget(**limits), size), seed=len(times))
@@ -102,7 +107,9 @@ def random_budgets(count: int) -> None:
         proven += result.proven_optimal
     print("| budgets | proven optimal | largest gap | median s | worst s |")
     print("| ---: | ---: | ---: | ---: | ---: |")
-    print(f"| {count} | {proven} | {100 * max(gaps):.4f} % | {statistics.median(times):.2f} | {max(times):.2f} |")
+    print(
+        f"| {count} | {proven} | {100 * max(gaps):.4f} % | {statistics.median(times):.2f} | {max(times):.2f} |"
+    )
 
 
 # Times and measures from a small process: a child's largest memory is never below that of the process that forked it.
@@ -116,7 +123,9 @@ print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN).
 
 def command(words: list[str]) -> tuple[float, float]:
     """Seconds from start to end of a command, and its largest memory in MB."""
-    process = subprocess.run([sys.executable, "-c", LAUNCH, *words], check=True, capture_output=True, text=True)
+    process = subprocess.run(
+        [sys.executable, "-c", LAUNCH, *words], check=True, capture_output=True, text=True
+    )
     took, memory = map(float, process.stdout.split())
     return took, memory
 
@@ -137,7 +146,9 @@ def whole_command(repeats: int) -> None:
         for name, words in rows:
             measured = [command(words) for _ in range(repeats)]
             times, memory = zip(*measured, strict=True)
-            print(f"| `{name}` | {statistics.median(times):.2f} | {max(times):.2f} | {max(memory):.0f} |")
+            print(
+                f"| `{name}` | {statistics.median(times):.2f} | {max(times):.2f} | {max(memory):.0f} |"
+            )
 
 
 # In a process that has imported what a search imports: the report's own imports count.
@@ -159,9 +170,14 @@ def report(repeats: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name in preset_names():
             output = f"{folder}/{name}"
-            command([sys.executable, "-m", "lightnas", "search", "--preset", name, "--output", output])
+            command(
+                [sys.executable, "-m", "lightnas", "search", "--preset", name, "--output", output]
+            )
             words = [sys.executable, "-c", REPORT, output]
-            printed = [subprocess.run(words, check=True, capture_output=True, text=True).stdout for _ in range(repeats)]
+            printed = [
+                subprocess.run(words, check=True, capture_output=True, text=True).stdout
+                for _ in range(repeats)
+            ]
             times = [float(line.split()[0]) for line in printed]
             print(
                 f"| {name} | {statistics.median(times):.2f} | {max(times):.2f} | {int(printed[0].split()[1]) / 1000:.0f} |"
@@ -177,7 +193,9 @@ def growth() -> None:
         searches = [run(config, seed, Limits(cap, proof_work=0))[0] for seed in range(5)]
         each = statistics.median(s.evolution_seconds / s.evaluations for s in searches)
         evaluations = statistics.median(s.evaluations for s in searches)
-        print(f"| {evaluations:,.0f} | {1e3 * each * evaluations:.0f} | {1e6 * each:.2f} | {1 / each:,.0f} |")
+        print(
+            f"| {evaluations:,.0f} | {1e3 * each * evaluations:.0f} | {1e6 * each:.2f} | {1 / each:,.0f} |"
+        )
 
 
 def main() -> None:
@@ -189,7 +207,9 @@ def main() -> None:
     os.sched_setaffinity(0, CORES[:1])
     import scipy.optimize  # noqa: F401 (imported once a process: counted in the whole command, not in a search)
 
-    print(f"Python {platform.python_version()}, numpy {np.__version__}, one core of {platform.machine()}")
+    print(
+        f"Python {platform.python_version()}, numpy {np.__version__}, one core of {platform.machine()}"
+    )
     scoring()
     searching(arguments.seeds)
     random_budgets(arguments.budgets)

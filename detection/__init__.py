@@ -6,8 +6,12 @@ In any mmdet 2.x project two lines of a config are enough:
     model = dict(backbone=dict(type='MadNas', structure_txt='maedet_m.txt'), ...)
 """
 
-if __name__ != "lightnas.detection":  # as `detection`, everything here would be registered a second time
-    raise ImportError("the detection stage is lightnas.detection: import that, also in an mmdet config's custom_imports")
+if (
+    __name__ != "lightnas.detection"
+):  # as `detection`, everything here would be registered a second time
+    raise ImportError(
+        "the detection stage is lightnas.detection: import that, also in an mmdet config's custom_imports"
+    )
 
 from . import compat
 
@@ -18,4 +22,12 @@ from .madnas import MadNas, load_structure  # noqa: E402
 from .pictures import DrawDetections  # noqa: E402
 from .runners import ReseedEpochs, WholeEpochRunner, WholeIterRunner  # noqa: E402
 
-__all__ = ["DrawDetections", "GFocalHead", "MadNas", "ReseedEpochs", "WholeEpochRunner", "WholeIterRunner", "load_structure"]
+__all__ = [
+    "DrawDetections",
+    "GFocalHead",
+    "MadNas",
+    "ReseedEpochs",
+    "WholeEpochRunner",
+    "WholeIterRunner",
+    "load_structure",
+]

@@ -22,7 +22,14 @@ from .distributed import choose_device
 from .evaluate import evaluate, load_detector
 from .output import stdout_to_stderr
 from .pictures import boxes_of, open_picture
-from .settings import config_of_literal, data_of, merge_options, read_config, use_data, use_structure
+from .settings import (
+    config_of_literal,
+    data_of,
+    merge_options,
+    read_config,
+    use_data,
+    use_structure,
+)
 from .work_dir import CONFIG, WorkDir
 
 
@@ -34,17 +41,25 @@ def find_checkpoint(source: Path, checkpoint: Path | None) -> tuple[Config, Path
     """
     for path in (source, checkpoint):
         if path is not None and not path.exists():
-            raise InputError(f"{path} does not exist, expected a work directory, a config or a checkpoint")
+            raise InputError(
+                f"{path} does not exist, expected a work directory, a config or a checkpoint"
+            )
     if source.is_dir():
         if not (source / CONFIG).is_file():
-            raise InputError(f"{source} holds no {CONFIG}, expected the work directory of a training run")
+            raise InputError(
+                f"{source} holds no {CONFIG}, expected the work directory of a training run"
+            )
         found = checkpoint or WorkDir(source).best
         if found is None:
-            raise InputError(f"{source} holds no checkpoint yet, expected a run with at least one finished epoch")
+            raise InputError(
+                f"{source} holds no checkpoint yet, expected a run with at least one finished epoch"
+            )
         return read_config(source / CONFIG), found
     if source.suffix == ".py":
         if checkpoint is None:
-            raise InputError(f"{source}: a config without a checkpoint, expected test-det CONFIG CHECKPOINT")
+            raise InputError(
+                f"{source}: a config without a checkpoint, expected test-det CONFIG CHECKPOINT"
+            )
         return read_config(source), checkpoint
     return config_of_checkpoint(source, trust=False), source
 
@@ -99,7 +114,13 @@ def measure(
         settle({part: checked}, Path(folder))
         use_data(cfg, {part: checked})
         metrics, _ = evaluate(cfg, path, part, trust)
-    return {"checkpoint": str(path), "split": part, "annotations": annotations, "skipped": checked.skipped, **metrics}
+    return {
+        "checkpoint": str(path),
+        "split": part,
+        "annotations": annotations,
+        "skipped": checked.skipped,
+        **metrics,
+    }
 
 
 def detect(
@@ -124,7 +145,9 @@ def detect(
     _check_pictures(images)
     cfg = config_of_checkpoint(checkpoint, trust)
     if output.is_file() or (output.is_dir() and any(output.iterdir()) and not overwrite):
-        raise InputError(f"--output {output} exists and is not empty, expected a new directory or --overwrite")
+        raise InputError(
+            f"--output {output} exists and is not empty, expected a new directory or --overwrite"
+        )
     where = choose_device(device)
     with stdout_to_stderr():
         model = load_detector(cfg, checkpoint, trust).to(where)
@@ -134,15 +157,25 @@ def detect(
         for image, name in zip(images, _names(images), strict=True):
             picture = open_picture(image)
             with stdout_to_stderr():
-                found = inference_detector(model, np.asarray(picture)[:, :, ::-1])  # mmdet's pictures are BGR
+                found = inference_detector(
+                    model, np.asarray(picture)[:, :, ::-1]
+                )  # mmdet's pictures are BGR
             boxes = boxes_of(found, model.CLASSES, threshold)
             write_whole(output / name, encode(draw_boxes(picture, boxes), Path(name).suffix))
-            results.append({"image": str(image), "picture": str(output / name), "detections": [_json(box) for box in boxes]})
+            results.append(
+                {
+                    "image": str(image),
+                    "picture": str(output / name),
+                    "detections": [_json(box) for box in boxes],
+                }
+            )
         write_whole(output / "detections.json", json.dumps(results, indent=1).encode())
     except OSError as error:
         if error.errno in NO_SPACE:
             raise
-        raise InputError(f"--output {output} cannot be written ({error.strerror}), expected a directory") from error
+        raise InputError(
+            f"--output {output} cannot be written ({error.strerror}), expected a directory"
+        ) from error
     return results
 
 
@@ -161,7 +194,9 @@ def _names(images: Sequence[Path]) -> list[str]:
     """A file name for each drawn picture: its own, numbered where two are the same."""
     names: list[str] = []
     for image in images:
-        suffix = image.suffix.lower() if image.suffix.lower() in (".png", ".jpg", ".jpeg") else ".jpg"
+        suffix = (
+            image.suffix.lower() if image.suffix.lower() in (".png", ".jpg", ".jpeg") else ".jpg"
+        )
         name, number = f"{image.stem}{suffix}", 1
         while name in names:
             number += 1
@@ -172,4 +207,8 @@ def _names(images: Sequence[Path]) -> list[str]:
 
 def _json(box: Any) -> dict[str, Any]:
     x1, y1, x2, y2 = box.corners
-    return {"class": box.name, "score": round(box.score, 4), "bbox": [round(v, 2) for v in (x1, y1, x2 - x1, y2 - y1)]}
+    return {
+        "class": box.name,
+        "score": round(box.score, 4),
+        "bbox": [round(v, 2) for v in (x1, y1, x2 - x1, y2 - y1)],
+    }

@@ -32,7 +32,9 @@ def read_checkpoint(path: str | Path, trust: bool) -> dict[str, Any]:
             warnings.simplefilter("ignore")  # torch warns of old pickles before it refuses them
             content = torch.load(path, map_location="cpu", weights_only=not trust)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}), expected a checkpoint") from error
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}), expected a checkpoint"
+        ) from error
     except pickle.UnpicklingError as error:
         if "GLOBAL" in str(error):
             what = re.search(r"GLOBAL ([\w.]+)", str(error))
@@ -41,21 +43,40 @@ def read_checkpoint(path: str | Path, trust: bool) -> dict[str, Any]:
                 f"{path}: holds more than tensors and plain values{named}, and reading that could run code; "
                 "expected plain weights, or --trust-checkpoint if you trust where the file comes from"
             ) from error
-        raise InputError(f"{path}: is no checkpoint, or a damaged one, expected a file that torch.save wrote") from error
-    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, ModuleNotFoundError) as error:
-        raise InputError(f"{path}: is no checkpoint, or a damaged one, expected a file that torch.save wrote") from error
+        raise InputError(
+            f"{path}: is no checkpoint, or a damaged one, expected a file that torch.save wrote"
+        ) from error
+    except (
+        RuntimeError,
+        EOFError,
+        ValueError,
+        KeyError,
+        AttributeError,
+        ModuleNotFoundError,
+    ) as error:
+        raise InputError(
+            f"{path}: is no checkpoint, or a damaged one, expected a file that torch.save wrote"
+        ) from error
     if not isinstance(content, dict):
-        raise InputError(f"{path}: holds a {type(content).__name__}, expected a checkpoint with a state_dict")
+        raise InputError(
+            f"{path}: holds a {type(content).__name__}, expected a checkpoint with a state_dict"
+        )
     if "state_dict" not in content:
         content = {"state_dict": content}
     weights = content["state_dict"]
-    if not isinstance(weights, Mapping) or not weights or not all(isinstance(value, Tensor) for value in weights.values()):
+    if (
+        not isinstance(weights, Mapping)
+        or not weights
+        or not all(isinstance(value, Tensor) for value in weights.values())
+    ):
         raise InputError(f"{path}: holds no weights, expected a checkpoint with a state_dict")
     content["state_dict"] = {key.removeprefix("module."): value for key, value in weights.items()}
     return content
 
 
-def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: str, allow_mismatch: bool = False) -> str:
+def load_weights(
+    model: nn.Module, weights: Mapping[str, Tensor], source: str, allow_mismatch: bool = False
+) -> str:
     """Load weights into a model, all of them or none.
 
     Args:
@@ -74,14 +95,18 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: str, a
     unexpected = sorted(set(weights) - set(own))
     wrong = sorted(key for key in set(own) & set(weights) if own[key].shape != weights[key].shape)
     kinds = (("missing", missing), ("unexpected", unexpected), ("of another shape", wrong))
-    report = "; ".join(f"{len(keys)} {name} ({_few(keys, own, weights)})" for name, keys in kinds if keys)
+    report = "; ".join(
+        f"{len(keys)} {name} ({_few(keys, own, weights)})" for name, keys in kinds if keys
+    )
     fitting = {key: value for key, value in weights.items() if key in own and key not in wrong}
     if report and not allow_mismatch:
         raise InputError(
             f"{source}: weights and model disagree: {report}; expected the structure that the weights were trained with"
         )
     if not fitting:
-        raise InputError(f"{source}: none of its {len(weights)} weights fits the model, expected weights of this structure")
+        raise InputError(
+            f"{source}: none of its {len(weights)} weights fits the model, expected weights of this structure"
+        )
     model.load_state_dict(fitting, strict=False)
     return report
 
@@ -89,7 +114,9 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: str, a
 def _few(keys: list[str], own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> str:
     """The first keys, with both shapes where they have two."""
     words = [
-        f"{key}: {tuple(weights[key].shape)}, expected {tuple(own[key].shape)}" if key in own and key in weights else key
+        f"{key}: {tuple(weights[key].shape)}, expected {tuple(own[key].shape)}"
+        if key in own and key in weights
+        else key
         for key in keys[:SHOWN]
     ]
     return ", ".join([*words, "..."] if len(keys) > SHOWN else words)

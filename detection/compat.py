@@ -17,7 +17,10 @@ import torch
 from . import ops
 
 # What mmcv and mmdet say about themselves at every start.
-NO_NEWS = ("On January 1, 2023, MMCV will release", "DeprecationWarning: `num_anchors` is deprecated")
+NO_NEWS = (
+    "On January 1, 2023, MMCV will release",
+    "DeprecationWarning: `num_anchors` is deprecated",
+)
 
 
 def apply() -> None:

@@ -39,7 +39,11 @@ def launched() -> bool:
 
 
 def _slurm() -> bool:
-    return "SLURM_PROCID" in os.environ and int(os.environ.get("SLURM_NTASKS", "1")) > 1 and "RANK" not in os.environ
+    return (
+        "SLURM_PROCID" in os.environ
+        and int(os.environ.get("SLURM_NTASKS", "1")) > 1
+        and "RANK" not in os.environ
+    )
 
 
 @contextmanager
@@ -57,7 +61,9 @@ def process_group(device: str) -> Iterator[int]:
     elif device == "cuda":
         local, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
         if local >= gpus:
-            raise InputError(f"process {local} of this machine has no GPU of its own, expected at most {gpus} processes")
+            raise InputError(
+                f"process {local} of this machine has no GPU of its own, expected at most {gpus} processes"
+            )
         torch.cuda.set_device(local)
         dist.init_process_group("nccl", timeout=PATIENCE)
     else:
@@ -72,7 +78,11 @@ def process_group(device: str) -> Iterator[int]:
 def _slurm_to_torch() -> None:
     """What torchrun would have set, for CPUs under Slurm; MASTER_ADDR comes from the job script."""
     if _slurm():
-        names = {"RANK": "SLURM_PROCID", "WORLD_SIZE": "SLURM_NTASKS", "LOCAL_RANK": "SLURM_LOCALID"}
+        names = {
+            "RANK": "SLURM_PROCID",
+            "WORLD_SIZE": "SLURM_NTASKS",
+            "LOCAL_RANK": "SLURM_LOCALID",
+        }
         os.environ.update({ours: os.environ[slurm] for ours, slurm in names.items()})
         os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
         os.environ.setdefault("MASTER_PORT", "29500")
@@ -116,7 +126,9 @@ def start_processes(count: int, arguments: Sequence[str]) -> int:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # the failing process speaks for itself
+    logging.getLogger("torch.distributed.elastic").setLevel(
+        logging.CRITICAL
+    )  # the failing process speaks for itself
     config = LaunchConfig(
         min_nodes=1, max_nodes=1, nproc_per_node=count, rdzv_backend="c10d", rdzv_endpoint="localhost:0", max_restarts=0,
         run_id="lightnas",

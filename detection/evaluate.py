@@ -19,7 +19,14 @@ from .checkpoint import load_weights, read_checkpoint
 from .madnas import MadNas
 
 # Our key, mmdet's.
-METRICS = {"ap": "mAP", "ap50": "mAP_50", "ap75": "mAP_75", "ap_s": "mAP_s", "ap_m": "mAP_m", "ap_l": "mAP_l"}
+METRICS = {
+    "ap": "mAP",
+    "ap50": "mAP_50",
+    "ap75": "mAP_75",
+    "ap_s": "mAP_s",
+    "ap_m": "mAP_m",
+    "ap_l": "mAP_l",
+}
 Detections = list[list[NDArray[Any]]]
 
 
@@ -40,7 +47,9 @@ def load_detector(cfg: Config, checkpoint: Path, trust: bool = False) -> Any:
     return model
 
 
-def evaluate(cfg: Config, checkpoint: Path, split: str, trust: bool = False) -> tuple[dict[str, Any], Detections]:
+def evaluate(
+    cfg: Config, checkpoint: Path, split: str, trust: bool = False
+) -> tuple[dict[str, Any], Detections]:
     """AP, AP50, AP75 and AP of small, medium and large objects on a split, None where there are no such objects.
 
     Returns:
@@ -57,11 +66,21 @@ def evaluate(cfg: Config, checkpoint: Path, split: str, trust: bool = False) -> 
             f"{checkpoint}: {tuple(model.CLASSES)}"
         )
     loader = build_dataloader(
-        dataset, cfg.data.get("samples_per_gpu", 1), cfg.data.get("workers_per_gpu", 0), dist=False, shuffle=False
+        dataset,
+        cfg.data.get("samples_per_gpu", 1),
+        cfg.data.get("workers_per_gpu", 0),
+        dist=False,
+        shuffle=False,
     )
     on_gpu = cfg.get("device") == "cuda" and torch.cuda.is_available()
-    wrapped = MMDataParallel(model.cuda(), device_ids=[torch.cuda.current_device()]) if on_gpu else MMDataParallel(model)
+    wrapped = (
+        MMDataParallel(model.cuda(), device_ids=[torch.cuda.current_device()])
+        if on_gpu
+        else MMDataParallel(model)
+    )
     detections: Detections = single_gpu_test(wrapped, loader)
     found = dataset.evaluate(detections, metric="bbox")
     values = {ours: found.get(f"bbox_{theirs}", 0.0) for ours, theirs in METRICS.items()}
-    return {key: None if value < 0 else float(value) for key, value in values.items()} | {"images": len(dataset)}, detections
+    return {key: None if value < 0 else float(value) for key, value in values.items()} | {
+        "images": len(dataset)
+    }, detections

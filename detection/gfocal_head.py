@@ -75,7 +75,10 @@ class GFocalHead(GFLHead):
             reg_feat = conv(reg_feat)
         bbox_pred = scale(self.gfl_reg(reg_feat)).float()
         # In float32, and outside the half precision of mixed-precision training: the loss takes the logarithm of the score.
-        score = self.gfl_cls(cls_feat).float().sigmoid() * self.reg_conf(self._shape(bbox_pred).to(x.dtype)).float()
+        score = (
+            self.gfl_cls(cls_feat).float().sigmoid()
+            * self.reg_conf(self._shape(bbox_pred).to(x.dtype)).float()
+        )
         return score, bbox_pred
 
     def _shape(self, bbox_pred: Tensor) -> Tensor:
@@ -122,7 +125,9 @@ class GFocalHead(GFLHead):
         else:
             loss_bbox = loss_dfl = bbox_pred.sum() * 0
             weights = bbox_pred.new_zeros(1)
-        loss_cls = self.loss_cls(cls_score, (labels, quality), weight=label_weights, avg_factor=num_total_samples)
+        loss_cls = self.loss_cls(
+            cls_score, (labels, quality), weight=label_weights, avg_factor=num_total_samples
+        )
         return loss_cls, loss_bbox, loss_dfl, weights.sum()
 
     @force_fp32(apply_to=("cls_scores", "bbox_preds"))
@@ -146,7 +151,9 @@ class GFocalHead(GFLHead):
         if not torch.stack([score.detach().sum() for score in cls_scores]).isfinite().all():
             raise FloatingPointError("the detector's scores are no longer numbers")
         device = cls_scores[0].device
-        anchors, flags = self.get_anchors([score.shape[-2:] for score in cls_scores], img_metas, device=device)
+        anchors, flags = self.get_anchors(
+            [score.shape[-2:] for score in cls_scores], img_metas, device=device
+        )
         targets = self.get_targets(
             anchors, flags, gt_bboxes, img_metas, gt_bboxes_ignore_list=gt_bboxes_ignore, gt_labels_list=gt_labels,
             label_channels=self.cls_out_channels,
@@ -154,7 +161,11 @@ class GFocalHead(GFLHead):
         if targets is None:
             return None
         anchors, labels, label_weights, bbox_targets, _, n_positive, _ = targets
-        samples = reduce_mean(torch.tensor(n_positive, dtype=torch.float, device=device)).clamp(min=1.0).item()
+        samples = (
+            reduce_mean(torch.tensor(n_positive, dtype=torch.float, device=device))
+            .clamp(min=1.0)
+            .item()
+        )
         loss_cls, loss_bbox, loss_dfl, weights = multi_apply(
             self.loss_single, anchors, cls_scores, bbox_preds, labels, label_weights, bbox_targets,
             self.prior_generator.strides, num_total_samples=samples,
@@ -195,12 +206,18 @@ class GFocalHead(GFLHead):
             if 0 < cfg.get("nms_pre", -1) < len(score):
                 best = score.max(dim=1)[0].topk(cfg.nms_pre)[1]
                 score, distances, priors = score[best], distances[best], priors[best]
-            all_boxes.append(self.bbox_coder.decode(self.anchor_center(priors), distances, max_shape=img_meta["img_shape"]))
+            all_boxes.append(
+                self.bbox_coder.decode(
+                    self.anchor_center(priors), distances, max_shape=img_meta["img_shape"]
+                )
+            )
             all_scores.append(score)
         boxes, scores = torch.cat(all_boxes), torch.cat(all_scores)
         if rescale:
             boxes = boxes / boxes.new_tensor(img_meta["scale_factor"])
-        scores = torch.cat([scores, scores.new_zeros(len(scores), 1)], dim=1)  # multiclass_nms drops a background column
+        scores = torch.cat(
+            [scores, scores.new_zeros(len(scores), 1)], dim=1
+        )  # multiclass_nms drops a background column
         if not with_nms:
             return boxes, scores
         return multiclass_nms(boxes, scores, cfg.score_thr, cfg.nms, cfg.max_per_img)  # type: ignore[no-any-return]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lightnas.backbone.net import CnnNet, Focus
 from lightnas.errors import InputError
-from lightnas.network.structure import Structure, parse_structures, read_structures, structure_dicts
+from lightnas.network.structure import Structure, parse_structures, read_structures
 
 
 def load_structure(structure_txt: str) -> Structure:
@@ -21,7 +21,11 @@ def load_structure(structure_txt: str) -> Structure:
         InputError: the file or the text is no structure txt.
     """
     is_text = structure_txt.lstrip().startswith("{")
-    return (parse_structures(structure_txt, "structure_txt") if is_text else read_structures(structure_txt))[0]
+    return (
+        parse_structures(structure_txt, "structure_txt")
+        if is_text
+        else read_structures(structure_txt)
+    )[0]
 
 
 @BACKBONES.register_module()
@@ -57,9 +61,13 @@ class MadNas(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         if not isinstance(structure_txt, str):
-            raise InputError(f"structure_txt is {structure_txt!r}, expected the path or the text of a structure txt")
+            raise InputError(
+                f"structure_txt is {structure_txt!r}, expected the path or the text of a structure txt"
+            )
         structure = load_structure(structure_txt)
-        self.body = CnnNet(structure_dicts(structure), tuple(out_indices), frozen_stages, norm_eval, with_cp)
+        self.body = CnnNet(
+            structure.to_dicts(), tuple(out_indices), frozen_stages, norm_eval, with_cp
+        )
         self.focus = Focus() if self.body.focus else nn.Identity()
         self.out_channels = self.body.out_channels
         self.strides = self.body.strides
@@ -77,6 +85,10 @@ class MadNas(BaseModule):
             weights = read_checkpoint(path, trust=False)["state_dict"]
             if prefix:
                 head = prefix.rstrip(".") + "."
-                weights = {key.removeprefix(head): value for key, value in weights.items() if key.startswith(head)}
+                weights = {
+                    key.removeprefix(head): value
+                    for key, value in weights.items()
+                    if key.startswith(head)
+                }
             load_weights(self, weights, path)
         self._is_init = True

@@ -25,7 +25,9 @@ class RawOutputs(nn.Module):
         return [level for kind in self.detector.forward_dummy(image) for level in kind]
 
 
-def export_detector(checkpoint: Path, path: Path, input_size: tuple[int, int] | None = None, trust: bool = False) -> float:
+def export_detector(
+    checkpoint: Path, path: Path, input_size: tuple[int, int] | None = None, trust: bool = False
+) -> float:
     """Write the detector of a checkpoint; pictures come in normalised as its config says, and no box is decoded.
 
     Outputs are ``cls_0`` ... (n, classes, h, w), scores in 0 ... 1 with our GFocalHead, and ``box_0`` ... (n, 4 * (reg_max

@@ -19,7 +19,9 @@ from lightnas.data.pictures import Box, draw_boxes, grid, save_picture
 SHOWN = 12
 
 
-def boxes_of(detections: Sequence[NDArray[Any]], classes: Sequence[str], threshold: float) -> list[Box]:
+def boxes_of(
+    detections: Sequence[NDArray[Any]], classes: Sequence[str], threshold: float
+) -> list[Box]:
     """Boxes of one picture, best first, from the detections of each class (n, 5)."""
     boxes = [
         Box(name, tuple(map(float, row[:4])), float(row[4]))  # type: ignore[arg-type]
@@ -36,14 +38,18 @@ def open_picture(path: Path) -> Image.Image:
         return ImageOps.exif_transpose(picture).convert("RGB")
 
 
-def draw_split(data: Any, detections: Sequence[Sequence[NDArray[Any]]], path: Path, threshold: float = 0.3) -> None:
+def draw_split(
+    data: Any, detections: Sequence[Sequence[NDArray[Any]]], path: Path, threshold: float = 0.3
+) -> None:
     """Draw what was found on the first pictures of a split into one sheet."""
     from pycocotools.coco import COCO
 
     coco = COCO(data.ann_file)
     names = [coco.imgs[key]["file_name"] for key in coco.getImgIds()][:SHOWN]
     drawn = [
-        draw_boxes(open_picture(Path(data.img_prefix) / name), boxes_of(found, data.classes, threshold))
+        draw_boxes(
+            open_picture(Path(data.img_prefix) / name), boxes_of(found, data.classes, threshold)
+        )
         for name, found in zip(names, detections, strict=False)
     ]
     save_picture(grid(drawn, columns=4), path)
@@ -83,7 +89,13 @@ class DrawDetections(Hook):
         model.eval()
         try:
             with torch.no_grad():
-                batches = (collate([dataset[i]], samples_per_gpu=1) for i in range(min(SHOWN, len(dataset))))
-                return [model(return_loss=False, rescale=True, **scatter(batch, [device])[0])[0] for batch in batches]
+                batches = (
+                    collate([dataset[i]], samples_per_gpu=1)
+                    for i in range(min(SHOWN, len(dataset)))
+                )
+                return [
+                    model(return_loss=False, rescale=True, **scatter(batch, [device])[0])[0]
+                    for batch in batches
+                ]
         finally:
             model.train()

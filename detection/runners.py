@@ -18,7 +18,9 @@ from mmdet.datasets.builder import worker_init_fn
 class _WholeCheckpoints:
     """Replaces a runner's ``save_checkpoint``: written beside, synced, then renamed, and ``latest.pth`` likewise."""
 
-    def save_checkpoint(self, out_dir: str, *args: Any, create_symlink: bool = True, **kwargs: Any) -> None:
+    def save_checkpoint(
+        self, out_dir: str, *args: Any, create_symlink: bool = True, **kwargs: Any
+    ) -> None:
         """As in mmcv, but ``out_dir`` holds the old checkpoints or the new one too, whatever happens in between.
 
         Raises:
@@ -72,4 +74,6 @@ class ReseedEpochs(Hook):
         # GroupSampler shuffles with numpy's global generator, in this process.
         np.random.seed(seed + rank)
         torch.manual_seed(seed + rank)
-        loader.worker_init_fn = partial(worker_init_fn, num_workers=loader.num_workers, rank=rank, seed=seed)
+        loader.worker_init_fn = partial(
+            worker_init_fn, num_workers=loader.num_workers, rank=rank, seed=seed
+        )

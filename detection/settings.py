@@ -17,7 +17,7 @@ from lightnas.backbone.net import CnnNet
 from lightnas.data.coco import SPLITS, CocoSplit
 from lightnas.errors import InputError, nearest, shown
 from lightnas.files import data_file
-from lightnas.network.structure import Structure, structure_dicts
+from lightnas.network.structure import Structure
 
 from .madnas import load_structure
 
@@ -62,7 +62,9 @@ def build_config(options: TrainOptions, device: str) -> Config:
     Raises:
         InputError: the config cannot be read, or an option does not fit it.
     """
-    cfg = read_config(options.config or data_file("configs", f"detection/gfl_maedet_{options.size or 'm'}.py"))
+    cfg = read_config(
+        options.config or data_file("configs", f"detection/gfl_maedet_{options.size or 'm'}.py")
+    )
     if options.structure is not None:
         if cfg.model.backbone.get("type") != "MadNas":
             raise InputError(
@@ -81,7 +83,9 @@ def build_config(options: TrainOptions, device: str) -> Config:
         _set_flip(cfg, options.flip)
     if options.batch:
         cfg.data.samples_per_gpu = options.batch
-    cfg.data.workers_per_gpu = options.workers if options.workers is not None else cfg.data.get("workers_per_gpu", 2)
+    cfg.data.workers_per_gpu = (
+        options.workers if options.workers is not None else cfg.data.get("workers_per_gpu", 2)
+    )
     merge_options(cfg, options.cfg_options)
     use_structure(cfg)
     _use_runner(cfg)
@@ -95,7 +99,10 @@ def build_config(options: TrainOptions, device: str) -> Config:
 
 def _use_runner(cfg: Config) -> None:
     """What every run has, also with a user's own config: whole checkpoints, the best one kept, epochs that can be redone."""
-    cfg.setdefault("runner", {"type": "EpochBasedRunner", "max_epochs": cfg.get("total_epochs", SCHEDULES["1x"][0])})
+    cfg.setdefault(
+        "runner",
+        {"type": "EpochBasedRunner", "max_epochs": cfg.get("total_epochs", SCHEDULES["1x"][0])},
+    )
     cfg.runner.type = RUNNERS.get(cfg.runner.type, cfg.runner.type)
     cfg.setdefault("evaluation", {})
     cfg.evaluation.setdefault("save_best", "bbox_mAP")
@@ -114,7 +121,9 @@ def read_config(path: Path) -> Config:
         cfg = Config.fromfile(str(path), import_custom_modules=False)
         _import_custom_modules(cfg)
     except Exception as error:  # a config is a program: anything can go wrong in it
-        raise InputError(f"{path}: is no mmdet config ({type(error).__name__}: {str(error)[:120]})") from error
+        raise InputError(
+            f"{path}: is no mmdet config ({type(error).__name__}: {str(error)[:120]})"
+        ) from error
     for key in ("model", "data"):
         if not isinstance(cfg.get(key), dict):
             raise InputError(f"{path}: has no '{key}', expected an mmdet config of a detector")
@@ -158,7 +167,9 @@ def config_of_literal(text: str, source: str) -> Config:
         if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
             raise ValueError("no model")
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
-        raise InputError(f"{source}: its config cannot be read, expected a checkpoint of lightnas train-det") from error
+        raise InputError(
+            f"{source}: its config cannot be read, expected a checkpoint of lightnas train-det"
+        ) from error
     return Config(content)
 
 
@@ -171,12 +182,16 @@ def merge_options(cfg: Config, cfg_options: Sequence[str]) -> None:
     for option in cfg_options:
         key, equals, value = option.partition("=")
         if not equals or not key:
-            raise InputError(f"--cfg-options {option}, expected KEY=VALUE such as optimizer.lr=0.01")
+            raise InputError(
+                f"--cfg-options {option}, expected KEY=VALUE such as optimizer.lr=0.01"
+            )
         _check_key(cfg, key)
         try:
             cfg.merge_from_dict({key: DictAction._parse_iterable(value)})
         except (AssertionError, TypeError, KeyError, IndexError) as error:
-            raise InputError(f"--cfg-options {option} does not fit the config ({str(error)[:80]})") from error
+            raise InputError(
+                f"--cfg-options {option} does not fit the config ({str(error)[:80]})"
+            ) from error
 
 
 def _check_key(cfg: Config, key: str) -> None:
@@ -190,7 +205,9 @@ def _check_key(cfg: Config, key: str) -> None:
             node = node[int(part)]
         else:
             known = node if isinstance(node, dict) else map(str, range(len(node)))
-            raise InputError(f"--cfg-options {key}: no '{part}' in the config, {nearest(part, known)}")
+            raise InputError(
+                f"--cfg-options {key}: no '{part}' in the config, {nearest(part, known)}"
+            )
     if not parents and last not in node:
         raise InputError(f"--cfg-options {key}: no '{last}' in the config, {nearest(last, node)}")
 
@@ -201,10 +218,12 @@ def use_structure(cfg: Config) -> None:
     if backbone.get("type") != "MadNas":
         return
     if not isinstance(backbone.get("structure_txt"), str):
-        raise InputError(f"the config's structure_txt is {shown(backbone.get('structure_txt'))}, expected a structure txt")
+        raise InputError(
+            f"the config's structure_txt is {shown(backbone.get('structure_txt'))}, expected a structure txt"
+        )
     structure = load_structure(backbone.structure_txt)
     backbone.structure_txt = one_line(structure)
-    net = CnnNet(structure_dicts(structure), tuple(backbone.get("out_indices", (1, 2, 3, 4))))
+    net = CnnNet(structure.to_dicts(), tuple(backbone.get("out_indices", (1, 2, 3, 4))))
     first = neck[0] if isinstance(neck, list) else neck
     if first is not None and "in_channels" in first:
         first.in_channels = list(net.out_channels)
@@ -212,7 +231,7 @@ def use_structure(cfg: Config) -> None:
 
 def one_line(structure: Structure) -> str:
     """A structure txt on one line."""
-    return json.dumps({"space_arch": "CnnNet", "best_structures": [structure_dicts(structure)]})
+    return json.dumps({"space_arch": "CnnNet", "best_structures": [structure.to_dicts()]})
 
 
 def use_data(cfg: Config, splits: dict[str, CocoSplit]) -> None:
@@ -223,7 +242,10 @@ def use_data(cfg: Config, splits: dict[str, CocoSplit]) -> None:
         if split is None or part is None:
             continue
         part = _innermost_dataset(part)
-        part.ann_file, part.img_prefix = str(split.annotations.resolve()), f"{split.images.resolve()}/"
+        part.ann_file, part.img_prefix = (
+            str(split.annotations.resolve()),
+            f"{split.images.resolve()}/",
+        )
         part.classes = tuple(split.classes)
         part.pop("data_root", None)
     if splits:
@@ -261,10 +283,14 @@ def _dicts(node: Any) -> Iterator[Any]:
 
 def _set_width(cfg: Config, width: int) -> None:
     if width < 64 or width % 32:
-        raise InputError(f"--width is {width}, expected a multiple of 32 from 64 (group norm has 32 groups)")
+        raise InputError(
+            f"--width is {width}, expected a multiple of 32 from 64 (group norm has 32 groups)"
+        )
     neck, head = cfg.model.get("neck"), cfg.model.get("bbox_head")
     if not isinstance(neck, dict) or not isinstance(head, dict):
-        raise InputError("--size and --width: the config has no single neck and bbox_head, expected one of each")
+        raise InputError(
+            "--size and --width: the config has no single neck and bbox_head, expected one of each"
+        )
     neck["out_channels"] = head["in_channels"] = head["feat_channels"] = width
 
 
@@ -276,19 +302,26 @@ def _set_schedule(cfg: Config, schedule: str) -> None:
         epochs = int(schedule)
         cfg.lr_config = {**_warm_up(cfg), "policy": "CosineAnnealing", "min_lr_ratio": 0.01}
     else:
-        raise InputError(f"--schedule is {shown(schedule)}, expected one of {', '.join(SCHEDULES)}, or a number of epochs")
+        raise InputError(
+            f"--schedule is {shown(schedule)}, expected one of {', '.join(SCHEDULES)}, or a number of epochs"
+        )
     cfg.runner = {"type": "WholeEpochRunner", "max_epochs": epochs}
 
 
 def _warm_up(cfg: Config) -> dict[str, Any]:
-    return {key: value for key, value in cfg.get("lr_config", {}).items() if key.startswith("warmup")}
+    return {
+        key: value for key, value in cfg.get("lr_config", {}).items() if key.startswith("warmup")
+    }
 
 
 def _set_scales(cfg: Config, size: tuple[int, int], multi_scale: tuple[float, float]) -> None:
     """Pictures are tested at ``size`` (height, width) and trained at ``multi_scale`` times its short side."""
     short, long = min(size), max(size)
     low, high = multi_scale
-    train = [(round(long * max(1.0, high)) if size != TEST_SIZE else long, round(short * factor)) for factor in (low, high)]
+    train = [
+        (round(long * max(1.0, high)) if size != TEST_SIZE else long, round(short * factor))
+        for factor in (low, high)
+    ]
     for step in _dicts(_innermost_dataset(cfg.data.train).get("pipeline", [])):
         if step.get("type") == "Resize" and "img_scale" in step:
             step.img_scale, step.multiscale_mode = train, "range"

@@ -33,7 +33,15 @@ from .checkpoint import load_weights, read_checkpoint
 from .distributed import choose_device, first_process, process_group
 from .evaluate import evaluate
 from .output import stdout_to_stderr
-from .settings import TrainOptions, build_config, config_of_literal, data_of, plain, read_config, use_data
+from .settings import (
+    TrainOptions,
+    build_config,
+    config_of_literal,
+    data_of,
+    plain,
+    read_config,
+    use_data,
+)
 from .work_dir import CONFIG, PICTURE, RESULT, WorkDir
 
 
@@ -51,7 +59,9 @@ class Start:
     device: str | None = None
 
 
-def train(options: TrainOptions | None, found: dict[str, CocoSplit], start: Start) -> dict[str, Any]:
+def train(
+    options: TrainOptions | None, found: dict[str, CocoSplit], start: Start
+) -> dict[str, Any]:
     """Train, evaluate the best checkpoint, draw what it finds; returns what ``result.json`` holds.
 
     Args:
@@ -83,12 +93,18 @@ def train(options: TrainOptions | None, found: dict[str, CocoSplit], start: Star
 
 
 def _prepare(
-    options: TrainOptions | None, found: dict[str, CocoSplit], start: Start, device: str, held: list[WorkDir]
+    options: TrainOptions | None,
+    found: dict[str, CocoSplit],
+    start: Start,
+    device: str,
+    held: list[WorkDir],
 ) -> str:
     """Everything that can be wrong, checked before any work; returns the config as a literal."""
     resume = start.resume and (start.work_dir / CONFIG).is_file()
     if options is None and not resume:
-        raise InputError(f"--resume: {start.work_dir} holds no {CONFIG}, expected the work directory of a training run")
+        raise InputError(
+            f"--resume: {start.work_dir} holds no {CONFIG}, expected the work directory of a training run"
+        )
     cfg = read_config(start.work_dir / CONFIG) if options is None else build_config(options, device)
     splits = _checked(found or data_of(cfg), start.skip_bad_images)
     use_data(cfg, splits)
@@ -103,7 +119,11 @@ def _prepare(
         run.check_same(cfg)
         if run.last is not None:
             cfg.resume_from = str(run.last)
-            load_weights(model, read_checkpoint(run.last, start.trust_checkpoint)["state_dict"], str(run.last))
+            load_weights(
+                model,
+                read_checkpoint(run.last, start.trust_checkpoint)["state_dict"],
+                str(run.last),
+            )
     else:
         run.clear()
     settle(splits, start.work_dir / "annotations")
@@ -137,11 +157,15 @@ def build_model(cfg: Config, source: str) -> nn.Module:
         InputError: the config asks for something that does not exist or does not fit together.
     """
     try:
-        model = build_detector(cfg.model, train_cfg=cfg.get("train_cfg"), test_cfg=cfg.get("test_cfg"))
+        model = build_detector(
+            cfg.model, train_cfg=cfg.get("train_cfg"), test_cfg=cfg.get("test_cfg")
+        )
     except InputError:
         raise
     except (KeyError, TypeError, ValueError, AssertionError, AttributeError, RuntimeError) as error:
-        raise InputError(f"{source}: its model cannot be built ({shown(str(error))}), expected an mmdet detector") from error
+        raise InputError(
+            f"{source}: its model cannot be built ({shown(str(error))}), expected an mmdet detector"
+        ) from error
     # mmcv would print a line for every parameter.
     logger_initialized.setdefault("mmcv", True)
     logging.getLogger("mmcv").setLevel(logging.WARNING)
@@ -154,7 +178,9 @@ def _run(cfg: Config, start: Start) -> None:
     timestamp = time.strftime("%Y%m%d_%H%M%S")
     _forget_logger()
     logging.raiseExceptions = False  # a log that cannot be written, on a full disk, is no traceback
-    logger = get_root_logger(log_file=f"{cfg.work_dir}/{timestamp}.log" if rank == 0 else None, log_level=cfg.log_level)
+    logger = get_root_logger(
+        log_file=f"{cfg.work_dir}/{timestamp}.log" if rank == 0 else None, log_level=cfg.log_level
+    )
     set_random_seed(cfg.seed, deterministic=cfg.get("deterministic", False))
     torch.backends.cudnn.benchmark = cfg.get("cudnn_benchmark", False)
     model = build_model(cfg, "config")
@@ -165,7 +191,9 @@ def _run(cfg: Config, start: Start) -> None:
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     if cfg.device == "cpu":
         model = cpu.prepare(model)
-    cv2.setNumThreads(0)  # loader processes are parallel enough; OpenCV's threads would fight torch's
+    cv2.setNumThreads(
+        0
+    )  # loader processes are parallel enough; OpenCV's threads would fight torch's
     dataset = build_dataset(cfg.data.train)
     cfg.data.setdefault("val_dataloader", {"samples_per_gpu": cfg.data.samples_per_gpu})
     cfg.gpu_ids = [int(os.environ.get("LOCAL_RANK", "0"))]
@@ -174,14 +202,31 @@ def _run(cfg: Config, start: Start) -> None:
     cfg.log_config.interval = max(1, min(cfg.log_config.interval, steps // 2))
     _say(logger, cfg, dataset, world_size)
     drawing = {"type": "DrawDetections", "data": cfg.data.val, "path": f"{cfg.work_dir}/{PICTURE}"}
-    meta = {"seed": cfg.seed, "lightnas_version": lightnas.__version__, "lightnas_config": repr(plain(cfg))}
-    cfg.custom_hooks = [*cfg.custom_hooks, drawing]  # after meta: it does not decide what the run gives
+    meta = {
+        "seed": cfg.seed,
+        "lightnas_version": lightnas.__version__,
+        "lightnas_config": repr(plain(cfg)),
+    }
+    cfg.custom_hooks = [
+        *cfg.custom_hooks,
+        drawing,
+    ]  # after meta: it does not decide what the run gives
     try:
-        train_detector(model, dataset, cfg, distributed=world_size > 1, validate=True, timestamp=timestamp, meta=meta)
+        train_detector(
+            model,
+            dataset,
+            cfg,
+            distributed=world_size > 1,
+            validate=True,
+            timestamp=timestamp,
+            meta=meta,
+        )
     except (FloatingPointError, AssertionError) as error:
         if isinstance(error, AssertionError) and "loss become infinite or NaN" not in str(error):
             raise  # not mmdet's CheckInvalidLossHook
-        raise WorkError("the loss is no longer a number; a lower learning rate may help (optimizer.lr)") from error
+        raise WorkError(
+            "the loss is no longer a number; a lower learning rate may help (optimizer.lr)"
+        ) from error
 
 
 def _forget_logger() -> None:
@@ -203,7 +248,9 @@ def _say(logger: Any, cfg: Config, dataset: Any, world_size: int) -> None:
     here = f"{batch} = {world_size} x {cfg.data.samples_per_gpu} pictures a step"
     if rate is not None and scaling.get("enable"):
         base = scaling["base_batch_size"]
-        logger.info(f"learning rate {rate * batch / base:g}: {rate:g} for {base} pictures a step, here {here}")
+        logger.info(
+            f"learning rate {rate * batch / base:g}: {rate:g} for {base} pictures a step, here {here}"
+        )
     else:
         logger.info(f"learning rate {rate}, not scaled; {here}")
 

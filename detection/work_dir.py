@@ -28,7 +28,13 @@ from lightnas.network.structure import format_structures
 
 from .settings import format_config, plain, read_config, structure_of
 
-CONFIG, STRUCTURE, RESULT, PICTURE, LOCK = "config.py", "structure.txt", "result.json", "detections.jpg", ".lock"
+CONFIG, STRUCTURE, RESULT, PICTURE, LOCK = (
+    "config.py",
+    "structure.txt",
+    "result.json",
+    "detections.jpg",
+    ".lock",
+)
 OURS = re.compile(
     r"(config\.py|structure\.txt|result\.json|detections\.jpg|report\.html|annotations|tf_logs|\.eval_hook|latest\.pth"
     r"|(best_.*|epoch_\d+|iter_\d+)\.pth|\d{8}_\d{6}\.log(\.json)?|\.lock|\..*\.part)"
@@ -55,18 +61,30 @@ class WorkDir:
             path.mkdir(parents=True, exist_ok=True)
             empty = not [entry for entry in path.iterdir() if entry.name != LOCK]
             if not empty and not (resume or overwrite):
-                raise InputError(f"--work-dir {path} is not empty, expected a new directory, --resume or --overwrite")
+                raise InputError(
+                    f"--work-dir {path} is not empty, expected a new directory, --resume or --overwrite"
+                )
             if resume and not empty and not (path / CONFIG).is_file():
-                raise InputError(f"--resume: {path} holds no {CONFIG}, expected the work directory of a training run")
-            if overwrite and not empty and not any(OURS.fullmatch(entry.name) for entry in path.iterdir()):
-                raise InputError(f"--overwrite: {path} holds no training run, expected one that may be replaced")
+                raise InputError(
+                    f"--resume: {path} holds no {CONFIG}, expected the work directory of a training run"
+                )
+            if (
+                overwrite
+                and not empty
+                and not any(OURS.fullmatch(entry.name) for entry in path.iterdir())
+            ):
+                raise InputError(
+                    f"--overwrite: {path} holds no training run, expected one that may be replaced"
+                )
             run = cls(path)
             run._lock()
             return run
         except OSError as error:
             if error.errno in NO_SPACE:
                 raise
-            raise InputError(f"--work-dir {path} cannot be written ({error.strerror}), expected a directory") from error
+            raise InputError(
+                f"--work-dir {path} cannot be written ({error.strerror}), expected a directory"
+            ) from error
 
     def _lock(self) -> None:
         self._held: IO[str] = open(self.path / LOCK, "w", encoding="utf-8")  # noqa: SIM115 (held until close)
@@ -74,7 +92,9 @@ class WorkDir:
             fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self._held.close()
-            raise InputError(f"--work-dir {self.path} is in use by another training run, expected one of its own") from error
+            raise InputError(
+                f"--work-dir {self.path} is in use by another training run, expected one of its own"
+            ) from error
 
     def close(self) -> None:
         """Let go of the directory."""
@@ -84,7 +104,9 @@ class WorkDir:
         """Remove the files of an earlier run, and nothing else."""
         for entry in self.path.iterdir():
             if entry.name != LOCK and OURS.fullmatch(entry.name):
-                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+                shutil.rmtree(
+                    entry
+                ) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
 
     def write_config(self, cfg: Config) -> None:
         """Write the config, and the structure beside it."""
@@ -101,10 +123,14 @@ class WorkDir:
         """
         there = read_config(self.path / CONFIG)
         if structure_of(there) != structure_of(cfg):
-            raise InputError(f"--resume: {self.path} holds a run of another structure, expected the one in its {STRUCTURE}")
+            raise InputError(
+                f"--resume: {self.path} holds a run of another structure, expected the one in its {STRUCTURE}"
+            )
         found = list(_differences(plain(there), plain(cfg)))
         if found:
-            raise InputError(f"--resume: {self.path} holds a run of another config: {'; '.join(found[:3])}")
+            raise InputError(
+                f"--resume: {self.path} holds a run of another config: {'; '.join(found[:3])}"
+            )
 
     @property
     def last(self) -> Path | None:
@@ -124,17 +150,35 @@ class WorkDir:
 
 
 def _newest(folder: Path, pattern: str) -> Path | None:
-    found = [(int(match[1]), path) for path in folder.iterdir() if (match := re.fullmatch(pattern, path.name))]
+    found = [
+        (int(match[1]), path)
+        for path in folder.iterdir()
+        if (match := re.fullmatch(pattern, path.name))
+    ]
     return max(found)[1] if found else None
 
 
 def _differences(there: Any, here: Any, where: str = "") -> list[str]:
     if isinstance(there, dict) and isinstance(here, dict):
         keys = [key for key in {**there, **here} if key not in MAY_DIFFER]
-        return [line for key in keys for line in _differences(there.get(key), here.get(key), f"{where}.{key}".lstrip("."))]
-    if isinstance(there, list | tuple) and isinstance(here, list | tuple) and len(there) == len(here):
-        return [line for i, pair in enumerate(zip(there, here, strict=True)) for line in _differences(*pair, f"{where}.{i}")]
+        return [
+            line
+            for key in keys
+            for line in _differences(there.get(key), here.get(key), f"{where}.{key}".lstrip("."))
+        ]
+    if (
+        isinstance(there, list | tuple)
+        and isinstance(here, list | tuple)
+        and len(there) == len(here)
+    ):
+        return [
+            line
+            for i, pair in enumerate(zip(there, here, strict=True))
+            for line in _differences(*pair, f"{where}.{i}")
+        ]
     same = there == here or (
-        isinstance(there, list | tuple) and isinstance(here, list | tuple) and list(there) == list(here)
+        isinstance(there, list | tuple)
+        and isinstance(here, list | tuple)
+        and list(there) == list(here)
     )
     return [] if same else [f"{where} is {str(there)[:60]}, now {str(here)[:60]}"]

@@ -43,7 +43,9 @@ def require(what: str, extra: str, *modules: str) -> None:
     """
     for module in modules:
         if find_spec(module) is None:
-            raise InputError(f"{what}: {module} is not installed, expected it: pip install 'lightnas[{extra}]'")
+            raise InputError(
+                f"{what}: {module} is not installed, expected it: pip install 'lightnas[{extra}]'"
+            )
 
 
 def nearest(word: object, valid: Iterable[str]) -> str:

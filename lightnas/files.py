@@ -30,7 +30,9 @@ def read_text(path: str | Path, max_bytes: int) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start} is not UTF-8, expected a text file in UTF-8") from error
+        raise InputError(
+            f"{path}: byte {error.start} is not UTF-8, expected a text file in UTF-8"
+        ) from error
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -71,7 +73,9 @@ def write_output(path: Path, content: bytes, option: str) -> None:
     except OSError as error:
         if error.errno in NO_SPACE:
             raise
-        raise InputError(f"{option} {path} cannot be written ({error.strerror}), expected a file") from error
+        raise InputError(
+            f"{option} {path} cannot be written ({error.strerror}), expected a file"
+        ) from error
 
 
 def _sync_directory(directory: Path) -> None:

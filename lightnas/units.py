@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from functools import partial
 
 from .errors import InputError, nearest, shown
 
@@ -28,14 +27,28 @@ def parse_count(text: object, what: str, named: dict[str, float] | None = None) 
         InputError: anything else.
     """
     named = named or {}
-    expected = "expected a positive number such as 83.6G or 8.36e10" + "".join(f", or {name}" for name in named)
-    word = str(text).strip() if isinstance(text, str | int | float) and not isinstance(text, bool) else ""
+    expected = "expected a positive number such as 83.6G or 8.36e10" + "".join(
+        f", or {name}" for name in named
+    )
+    word = (
+        str(text).strip()
+        if isinstance(text, str | int | float) and not isinstance(text, bool)
+        else ""
+    )
     if word.lower() in named:
         return named[word.lower()]
-    match = re.fullmatch(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z]?)", word)
+    match = re.fullmatch(
+        r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z]?)", word
+    )
     if not match or match[2].upper() not in EXPONENTS:
-        if re.fullmatch(r"[A-Za-z][\w-]*", word) and named and word.lower() not in ("nan", "inf", "infinity"):
-            raise InputError(f"{what} is {shown(text)}, {nearest(word.lower(), named)} (or a number such as 83.6G)")
+        if (
+            re.fullmatch(r"[A-Za-z][\w-]*", word)
+            and named
+            and word.lower() not in ("nan", "inf", "infinity")
+        ):
+            raise InputError(
+                f"{what} is {shown(text)}, {nearest(word.lower(), named)} (or a number such as 83.6G)"
+            )
         raise InputError(f"{what} is {shown(text)}, {expected}")
     # Decimal arithmetic: 83.6 * 1e9 in binary is not the integer that was meant.
     mantissa, _, exponent = match[1].lower().partition("e")
@@ -51,7 +64,11 @@ def parse_seconds(text: object, what: str) -> float:
     Raises:
         InputError: another form, or not a positive finite number.
     """
-    word = str(text).strip() if isinstance(text, str | int | float) and not isinstance(text, bool) else ""
+    word = (
+        str(text).strip()
+        if isinstance(text, str | int | float) and not isinstance(text, bool)
+        else ""
+    )
     match = re.fullmatch(r"([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]{1,3})?)\s*(s|ms|us|µs)", word)
     if match:
         mantissa, _, exponent = match[1].lower().partition("e")
@@ -59,17 +76,10 @@ def parse_seconds(text: object, what: str) -> float:
     else:
         value = float(text) if isinstance(text, float | int) and not isinstance(text, bool) else 0.0
     if not (value > 0 and math.isfinite(value)):
-        raise InputError(f"{what} is {shown(text)}, expected a time with its unit such as 30ms or 0.03s")
+        raise InputError(
+            f"{what} is {shown(text)}, expected a time with its unit such as 30ms or 0.03s"
+        )
     return value
-
-
-# How each budget is read, from an option or a config.
-BUDGET_PARSERS: dict[str, Callable[[object, str], float]] = {
-    "flops": partial(parse_count, named=NAMED_FLOPS),
-    "params": parse_count,
-    "layers": parse_count,
-    "latency": parse_seconds,
-}
 
 
 def format_seconds(value: float, digits: int = 4) -> str:
@@ -80,12 +90,9 @@ def format_seconds(value: float, digits: int = 4) -> str:
     return f"{value / 1e-6:.{digits}g} us"
 
 
-def format_resource(name: str, value: float, digits: int = 5) -> str:
-    """A budget or a use as people read it: seconds for ``latency``, a count for all others."""
-    return format_seconds(value, digits) if name == "latency" else format_count(value, digits)
-
-
-def parse_range(text: str, what: str, parse: Callable[[object, str], float] = parse_count) -> list[float]:
+def parse_range(
+    text: str, what: str, parse: Callable[[object, str], float] = parse_count
+) -> list[float]:
     """Evenly spaced values from ``LOW:HIGH:N``, both ends included; one value from a plain one.
 
     Raises:
@@ -95,7 +102,11 @@ def parse_range(text: str, what: str, parse: Callable[[object, str], float] = pa
     if len(parts) == 1:
         return [parse(text, what)]
     expected = "expected LOW:HIGH:N such as 10G:160G:16"
-    if len(parts) != 3 or not re.fullmatch(r"[0-9]{1,4}", parts[2]) or not 2 <= int(parts[2]) <= 1000:
+    if (
+        len(parts) != 3
+        or not re.fullmatch(r"[0-9]{1,4}", parts[2])
+        or not 2 <= int(parts[2]) <= 1000
+    ):
         raise InputError(f"{what} is {shown(text)}, {expected}, N from 2 to 1000")
     low, high = (parse(part, what) for part in parts[:2])
     if not low < high:
@@ -110,10 +121,16 @@ def parse_size(text: object, what: str, least: int = MIN_SIDE) -> tuple[int, int
     Raises:
         InputError: another form, or a side outside least ... 65536.
     """
-    match = re.fullmatch(r"([0-9]{1,9})x([0-9]{1,9})", str(text).strip()) if isinstance(text, str) else None
+    match = (
+        re.fullmatch(r"([0-9]{1,9})x([0-9]{1,9})", str(text).strip())
+        if isinstance(text, str)
+        else None
+    )
     size = (int(match[1]), int(match[2])) if match else (0, 0)
     if not all(least <= side <= MAX_SIDE for side in size):
-        raise InputError(f"{what} is {shown(text)}, expected HxW such as 800x1280, no side below {least}")
+        raise InputError(
+            f"{what} is {shown(text)}, expected HxW such as 800x1280, no side below {least}"
+        )
     return size
 
 

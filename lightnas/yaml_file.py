@@ -31,9 +31,16 @@ def read_yaml(path: str | Path) -> Any:
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "broken"
         at = f" in line {mark.line + 1}" if mark else ""
         problem = " ".join(str(problem).split())
-        raise InputError(f"{path}: not valid YAML{at} ({problem}), expected keys and values") from error
-    except (RecursionError, ValueError) as error:  # deep nesting; a date or a number that does not exist
-        raise InputError(f"{path}: not valid YAML ({shown(str(error))}), expected keys and values") from error
+        raise InputError(
+            f"{path}: not valid YAML{at} ({problem}), expected keys and values"
+        ) from error
+    except (
+        RecursionError,
+        ValueError,
+    ) as error:  # deep nesting; a date or a number that does not exist
+        raise InputError(
+            f"{path}: not valid YAML ({shown(str(error))}), expected keys and values"
+        ) from error
     if document is None:
         raise InputError(f"{path}: is empty, expected keys and values")
     return document
@@ -47,7 +54,10 @@ def check(model: type[Model], document: Any, where: str) -> Model:
         return model.model_validate(document)
     except ValidationError as error:
         # An unknown key is mostly the misspelling of one that is missing: it is the better message.
-        mistakes = sorted(error.errors(include_url=False), key=lambda mistake: mistake["type"] != "extra_forbidden")
+        mistakes = sorted(
+            error.errors(include_url=False),
+            key=lambda mistake: mistake["type"] != "extra_forbidden",
+        )
         raise InputError(f"{where}: {_line(mistakes[0], model)}") from error
 
 
@@ -68,7 +78,11 @@ def _keys_at(model: type[BaseModel], path: Iterable[int | str]) -> list[str]:
         if isinstance(part, int):
             continue
         field = next(f for name, f in model.model_fields.items() if part in (name, f.alias))
-        found = [t for t in _types_in(field.annotation) if isinstance(t, type) and issubclass(t, BaseModel)]
+        found = [
+            t
+            for t in _types_in(field.annotation)
+            if isinstance(t, type) and issubclass(t, BaseModel)
+        ]
         model = found[0]
     return [field.alias or name for name, field in model.model_fields.items()]
 

@@ -12,7 +12,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # A busy machine is no failure, and a failure must come again: no deadlines, the same examples each time.
-settings.register_profile("calm", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "calm", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("calm")
 
 REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "reference"
@@ -45,7 +47,17 @@ def published(size):
     stem, stages = PUBLISHED[size]
     blocks = [{"class": STEM, "in": 3, "out": stem, "s": 2, "k": 3}]
     for out, k, depth, btn in stages:
-        blocks.append({"class": BLOCK, "in": blocks[-1]["out"], "out": out, "s": 2, "k": k, "L": depth, "btn": btn})
+        blocks.append(
+            {
+                "class": BLOCK,
+                "in": blocks[-1]["out"],
+                "out": out,
+                "s": 2,
+                "k": k,
+                "L": depth,
+                "btn": btn,
+            }
+        )
     return blocks
 
 

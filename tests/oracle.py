@@ -30,7 +30,14 @@ def convs_of(structure, height=800, width=1280):
                 continue
             btn = block["btn"]
             if block["class"] != "SuperResK1KXK1":
-                yield c_in, btn, {"SuperResK1KX": 1, "SuperResKXKX": k}[block["class"]], before, True, stage
+                yield (
+                    c_in,
+                    btn,
+                    {"SuperResK1KX": 1, "SuperResKXKX": k}[block["class"]],
+                    before,
+                    True,
+                    stage,
+                )
                 yield btn, c_out, k, after, True, stage
                 if first and c_in != c_out:
                     yield c_in, c_out, 1, after, False, stage
@@ -55,8 +62,14 @@ def costs(structure, height=800, width=1280):
 def score(structure, alpha=(0, 0, 1, 1, 6)):
     total = 0.0
     for stage, weight in enumerate(alpha, start=1):
-        logs = [0.5 * math.log(k * k * c_in) for c_in, _, k, _, main, at in convs_of(structure) if main and at <= stage]
-        channels = [c_out for _, c_out, _, _, main, at in convs_of(structure) if main and at <= stage][-1]
+        logs = [
+            0.5 * math.log(k * k * c_in)
+            for c_in, _, k, _, main, at in convs_of(structure)
+            if main and at <= stage
+        ]
+        channels = [
+            c_out for _, c_out, _, _, main, at in convs_of(structure) if main and at <= stage
+        ][-1]
         total += weight * (math.fsum(logs) + math.log(channels))
     return total
 

@@ -20,7 +20,9 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-@pytest.mark.parametrize("page", sorted(p.relative_to(ROOT) for p in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]))
+@pytest.mark.parametrize(
+    "page", sorted(p.relative_to(ROOT) for p in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+)
 def test_links_lead_somewhere(page):
     path = ROOT / page
     for target in re.findall(r"(?:\]\(|src=\")([^)#\"]+)", path.read_text()):
@@ -35,24 +37,41 @@ def test_table_of_results(size):
     structure = read_structures(ROOT / f"configs/structures/maedet_{size}.txt")[0]
     flops, params, layers, _ = cost(structure)
     total = score(entropies(structure))
-    assert expected == [f"{total:.3f}", f"{flops / 1e9:.3f} G", f"{params / 1e6:.3f} M", f"{layers}"]
+    assert expected == [
+        f"{total:.3f}",
+        f"{flops / 1e9:.3f} G",
+        f"{params / 1e6:.3f} M",
+        f"{layers}",
+    ]
 
 
 def test_the_demo_is_what_the_readme_shows():
     """The commands of `make demo`, word by word."""
     shown = README.split("then runs\n\n")[1].split("\n\n")[0].replace("\\\n", " ").split()
     make = ["make", "--no-print-directory", "-n", "-o", ".venv-det/ready", "demo"]
-    env = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}  # this may run under make itself
+    env = {
+        key: value for key, value in os.environ.items() if not key.startswith("MAKE")
+    }  # this may run under make itself
     recipe = subprocess.run(make, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
-    lines = recipe.stdout.replace("\\\n", " ").replace(".venv-det/bin/lightnas", "lightnas").splitlines()
+    lines = (
+        recipe.stdout.replace("\\\n", " ")
+        .replace(".venv-det/bin/lightnas", "lightnas")
+        .splitlines()
+    )
     run = [word for line in lines if line.startswith("lightnas ") for word in line.split()]
     assert shown == run
 
 
 def test_tested_versions_are_the_pinned_ones():
-    pinned = dict(line.split("==") for line in (ROOT / "tests/constraints.txt").read_text().split() if "==" in line)
+    pinned = dict(
+        line.split("==")
+        for line in (ROOT / "tests/constraints.txt").read_text().split()
+        if "==" in line
+    )
     checked = {
-        name: tested for name, tested in re.findall(r"^\| ([\w-]+) \| ([\d.]+)", README, re.MULTILINE) if name in pinned
+        name: tested
+        for name, tested in re.findall(r"^\| ([\w-]+) \| ([\d.]+)", README, re.MULTILINE)
+        if name in pinned
     }
     assert {"torch", "mmcv", "mmdet", "numpy", "opencv-python-headless"} <= checked.keys()
     for name, tested in checked.items():
@@ -78,7 +97,12 @@ def test_options_of_the_readme_exist():
     known = (
         {"--help"}
         | FOREIGN
-        | {option for command in cli.commands.values() for parameter in command.params for option in parameter.opts}
+        | {
+            option
+            for command in cli.commands.values()
+            for parameter in command.params
+            for option in parameter.opts
+        }
     )
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text()):
@@ -91,7 +115,9 @@ def test_documented_steps_run(tmp_path, monkeypatch):
     assert main(["search", "--preset", "maedet-m", "--output", "outputs/maedet-m"]) == 0
     (tmp_path / "outputs/maedet-m/report.html").unlink()
     (tmp_path / "table.json").write_text(json.dumps(made_up(load_space("k1kxk1"), (320, 320))))
-    blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", (ROOT / "docs/python.md").read_text(), re.MULTILINE)
+    blocks = re.findall(
+        r"(?:^    .*\n|^\n(?=    ))+", (ROOT / "docs/python.md").read_text(), re.MULTILINE
+    )
     code = ["\n".join(line[4:] for line in block.splitlines()) for block in blocks]
     runnable = [text for text in code if "executor=" not in text and "best.txt" not in text]
     assert len(runnable) == 3

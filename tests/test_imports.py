@@ -22,15 +22,31 @@ MAY_IMPORT = {
     "data": set(),
     "install": set(),
     "detection": {"network", "backbone", "runs", "report", "data", "install"},
-    "cli": {"network", "latency", "search", "backbone", "runs", "report", "data", "install", "detection"},
+    "cli": {
+        "network",
+        "latency",
+        "search",
+        "backbone",
+        "runs",
+        "report",
+        "data",
+        "install",
+        "detection",
+    },
 }
 TOP = {"errors", "files", "units", "arrays", "yaml_file", "__main__", "__init__"}
-MODULES = sorted(path.relative_to(HOUSE) for room in MAY_IMPORT for path in (HOUSE / room).rglob("*.py"))
+MODULES = sorted(
+    path.relative_to(HOUSE) for room in MAY_IMPORT for path in (HOUSE / room).rglob("*.py")
+)
 
 
 def loaded_by(statement):
     code = f"import sys; {statement}; print(*sys.modules)"
-    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+    return set(
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.split()
+    )
 
 
 def imported_rooms(path):
@@ -64,7 +80,9 @@ def test_rooms_import_one_way(path):
 
 def test_the_rooms_have_no_circle():
     order = list(MAY_IMPORT)
-    assert all(order.index(below) < order.index(room) for room, may in MAY_IMPORT.items() for below in may)
+    assert all(
+        order.index(below) < order.index(room) for room, may in MAY_IMPORT.items() for below in may
+    )
 
 
 @pytest.mark.parametrize("name", ["errors", "files", "units", "arrays", "yaml_file"])
@@ -74,7 +92,9 @@ def test_the_ground_floor_stands_alone(name):
 
 def test_search_loads_no_detector():
     heavy = {"torch", "mmcv", "mmdet", "lightnas.detection", "matplotlib"}
-    assert not heavy & loaded_by("import lightnas.search, lightnas.cli.main, lightnas.runs.search_run, lightnas.cli.tables")
+    assert not heavy & loaded_by(
+        "import lightnas.search, lightnas.cli.main, lightnas.runs.search_run, lightnas.cli.tables"
+    )
     assert "lightnas.search.bound" in loaded_by("import lightnas.search")  # the check can fail
 
 
@@ -83,7 +103,9 @@ def test_only_the_rooms_of_torch_import_it():
     ask = {"install/doctor.py", "cli/detection.py", "cli/latency.py"}
     modules = [path for path in MODULES if path.parts[0] != "detection"]
     rooms = {"backbone/net.py", "backbone/measured.py", "backbone/onnx.py", "latency/measure.py"}
-    assert {str(path) for path in modules if "import torch" in (HOUSE / path).read_text()} == rooms | ask
+    assert {
+        str(path) for path in modules if "import torch" in (HOUSE / path).read_text()
+    } == rooms | ask
     assert {str(path) for path in modules if "from torch" in (HOUSE / path).read_text()} <= rooms
 
 
@@ -102,5 +124,7 @@ def test_evolution_knows_only_integers_bounds_and_scores():
 
 def test_the_old_name_of_the_detection_stage_is_refused():
     code = "import detection"
-    found = subprocess.run([sys.executable, "-c", code], cwd=HOUSE.parent, capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=HOUSE.parent, capture_output=True, text=True, check=False
+    )
     assert "import that" in found.stderr and "lightnas.detection" in found.stderr

@@ -59,7 +59,19 @@ def test_format_reads_back(value):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "800", "800x", "800x1280x3", "31x640", "800X1280", "-800x1280", "8e2x1e3", "99999999x800", None]
+    "text",
+    [
+        "",
+        "800",
+        "800x",
+        "800x1280x3",
+        "31x640",
+        "800X1280",
+        "-800x1280",
+        "8e2x1e3",
+        "99999999x800",
+        None,
+    ],
 )
 def test_bad_sizes(text):
     with pytest.raises(InputError, match="HxW"):

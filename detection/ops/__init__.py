@@ -40,7 +40,9 @@ def _without_autocast(operator: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(operator)
     def call(*args: Any, **kwargs: Any) -> Any:
-        device = next(value.device for value in (*args, *kwargs.values()) if isinstance(value, Tensor))
+        device = next(
+            value.device for value in (*args, *kwargs.values()) if isinstance(value, Tensor)
+        )
         with torch.autocast(device.type, enabled=False):
             return operator(*args, **kwargs)
 

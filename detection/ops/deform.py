@@ -29,7 +29,13 @@ class Window(NamedTuple):
 
 
 def deform_conv_forward(
-    input: Tensor, weight: Tensor, offset: Tensor, output: Tensor, columns: Tensor, ones: Tensor, **settings: int
+    input: Tensor,
+    weight: Tensor,
+    offset: Tensor,
+    output: Tensor,
+    columns: Tensor,
+    ones: Tensor,
+    **settings: int,
 ) -> None:
     """Write the convolution of ``input`` (n, c, h, w) into ``output`` (n, c_out, h_out, w_out).
 
@@ -59,7 +65,10 @@ def deform_conv_backward_input(
     """Add to ``grad_input`` and ``grad_offset``, shaped as ``input`` and ``offset``; else as forward."""
     window = _window(settings)
     _add_gradients(
-        lambda x, at: _convolve(x, at, None, weight, window), grad_output, [input, offset], [grad_input, grad_offset]
+        lambda x, at: _convolve(x, at, None, weight, window),
+        grad_output,
+        [input, offset],
+        [grad_input, grad_offset],
     )
 
 
@@ -77,7 +86,10 @@ def deform_conv_backward_parameters(
     window = _window(settings)
     # the gradient of a linear function does not hang on where it is taken, so any weights will do
     _add_gradients(
-        lambda weight: _convolve(input, offset, None, weight, window), grad_output * scale, [grad_weight], [grad_weight]
+        lambda weight: _convolve(input, offset, None, weight, window),
+        grad_output * scale,
+        [grad_weight],
+        [grad_weight],
     )
 
 
@@ -177,13 +189,21 @@ def _window(settings: Mapping[str, int]) -> Window:
         return settings[y], settings[x]
 
     if "kernel_h" in settings:
-        kernel, stride, padding, dilation = (pair(f"{a}_h", f"{a}_w") for a in ("kernel", "stride", "pad", "dilation"))
+        kernel, stride, padding, dilation = (
+            pair(f"{a}_h", f"{a}_w") for a in ("kernel", "stride", "pad", "dilation")
+        )
     else:
-        kernel, stride, padding, dilation = (pair(f"{a}H", f"{a}W") for a in ("k", "d", "pad", "dilation"))
-    return Window(kernel, stride, padding, dilation, settings["group"], settings["deformable_group"])
+        kernel, stride, padding, dilation = (
+            pair(f"{a}H", f"{a}W") for a in ("k", "d", "pad", "dilation")
+        )
+    return Window(
+        kernel, stride, padding, dilation, settings["group"], settings["deformable_group"]
+    )
 
 
-def _convolve(input: Tensor, offset: Tensor, mask: Tensor | None, weight: Tensor, window: Window) -> Tensor:
+def _convolve(
+    input: Tensor, offset: Tensor, mask: Tensor | None, weight: Tensor, window: Window
+) -> Tensor:
     """(n, c_out, h_out, w_out)."""
     n, c = input.shape[:2]
     taps, parts = window.kernel[0] * window.kernel[1], window.offset_groups
@@ -194,7 +214,9 @@ def _convolve(input: Tensor, offset: Tensor, mask: Tensor | None, weight: Tensor
     size = offset.shape[2:]  # (h_out, w_out)
     at = offset.reshape(n, parts, taps, 2, *size) + _regular(offset, window)
     maps = input.reshape(n * parts, c // parts, *input.shape[2:])
-    samples = _sample(maps, at.permute(0, 1, 2, 4, 5, 3).reshape(n * parts, -1, 2))  # (n * parts, c / parts, taps * out)
+    samples = _sample(
+        maps, at.permute(0, 1, 2, 4, 5, 3).reshape(n * parts, -1, 2)
+    )  # (n * parts, c / parts, taps * out)
     if mask is not None:
         samples = samples * mask.reshape(n * parts, 1, -1)
     columns = samples.reshape(n, window.groups, c // window.groups * taps, size[0] * size[1])
@@ -206,8 +228,14 @@ def _regular(offset: Tensor, window: Window) -> Tensor:
     """(taps, 2, h_out, w_out): where the kernel would read without offsets, in pixels of the map."""
 
     def axis(i: int) -> Tensor:
-        taps = torch.arange(window.kernel[i], dtype=offset.dtype, device=offset.device) * window.dilation[i]
-        steps = torch.arange(offset.shape[2 + i], dtype=offset.dtype, device=offset.device) * window.stride[i]
+        taps = (
+            torch.arange(window.kernel[i], dtype=offset.dtype, device=offset.device)
+            * window.dilation[i]
+        )
+        steps = (
+            torch.arange(offset.shape[2 + i], dtype=offset.dtype, device=offset.device)
+            * window.stride[i]
+        )
         return taps[:, None] + steps - window.padding[i]
 
     y, x = axis(0)[:, None, :, None], axis(1)[None, :, None, :]
@@ -232,28 +260,41 @@ def _sample(maps: Tensor, at: Tensor) -> Tensor:
         there = inside & (y >= 0) & (y < height) & (x >= 0) & (x < width)
         share = torch.where(corner == 1, part, 1 - part).prod(-1).where(there, 0)
         index = (y * width + x).where(there, 0)
-        result = result + pixels.gather(2, index[:, None].expand(-1, maps.shape[1], -1)) * share[:, None]
+        result = (
+            result + pixels.gather(2, index[:, None].expand(-1, maps.shape[1], -1)) * share[:, None]
+        )
     return result
 
 
-def _attend(value: Tensor, locations: Tensor, weights: Tensor, shapes: Sequence[tuple[int, int]]) -> Tensor:
+def _attend(
+    value: Tensor, locations: Tensor, weights: Tensor, shapes: Sequence[tuple[int, int]]
+) -> Tensor:
     n, _, heads, channels = value.shape
     queries, points = locations.shape[1], locations.shape[4]
     maps = value.permute(0, 2, 3, 1).flatten(0, 1)  # (n * heads, channels, pixels of all levels)
-    grids = (2 * locations - 1).permute(3, 0, 2, 1, 4, 5).flatten(1, 2)  # (levels, n * heads, queries, points, 2)
+    grids = (
+        (2 * locations - 1).permute(3, 0, 2, 1, 4, 5).flatten(1, 2)
+    )  # (levels, n * heads, queries, points, 2)
     shares = weights.permute(3, 0, 2, 1, 4).reshape(len(shapes), n * heads, 1, queries, points)
     result = value.new_zeros(n * heads, channels, queries)
     levels = maps.split([height * width for height, width in shapes], dim=2)
     for level, (height, width), grid, share in zip(levels, shapes, grids, shares, strict=True):
         samples = grid_sample(
-            level.unflatten(2, (height, width)), grid, mode="bilinear", padding_mode="zeros", align_corners=False
+            level.unflatten(2, (height, width)),
+            grid,
+            mode="bilinear",
+            padding_mode="zeros",
+            align_corners=False,
         )
         result = result + (samples * share).sum(-1)
     return result.view(n, heads * channels, queries).transpose(1, 2).contiguous()
 
 
 def _add_gradients(
-    function: Callable[..., Tensor], grad_output: Tensor, inputs: Sequence[Tensor], grads: Sequence[Tensor]
+    function: Callable[..., Tensor],
+    grad_output: Tensor,
+    inputs: Sequence[Tensor],
+    grads: Sequence[Tensor],
 ) -> None:
     """Add the gradients of ``function(*inputs)`` to ``grads``. Within mmcv's backward autograd is off."""
     with torch.enable_grad():

@@ -48,7 +48,9 @@ def sigmoid_focal_loss_backward(
     grad_input.copy_(torch.where(hit, by_z, -by_z))
 
 
-def _terms(input: Tensor, target: Tensor, weight: Tensor, alpha: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _terms(
+    input: Tensor, target: Tensor, weight: Tensor, alpha: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """(n, classes): whether it is the target's class; z; log(sigmoid(z)); the weight, negative."""
     hit = target[:, None] == torch.arange(input.shape[1], device=input.device)
     z = torch.where(hit, input, -input)

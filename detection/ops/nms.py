@@ -89,7 +89,9 @@ def _block(corners: Tensor, threshold: float, offset: int) -> Tensor:
     Not box by box: with "every box stays" to begin with, ask again and again who is suppressed by one that stays. After t
     rounds the first t answers are final, and in pictures a chain of boxes that save one another is a few long.
     """
-    suppresses = _iou(corners, corners, offset).gt_(threshold).triu_(1)  # 1. where row suppresses column
+    suppresses = (
+        _iou(corners, corners, offset).gt_(threshold).triu_(1)
+    )  # 1. where row suppresses column
     stay = suppresses.new_ones(suppresses.shape[0])
     while True:
         stay, before = (stay @ suppresses).eq_(0), stay
@@ -153,7 +155,11 @@ def softnms(
     order: list[int] = []
     while len(left):
         # the first of the best; of those that are no number only one that stands in front is ever taken
-        best = 0 if scores[0].isnan() else int(torch.where(scores.isnan(), -torch.inf, scores).argmax())
+        best = (
+            0
+            if scores[0].isnan()
+            else int(torch.where(scores.isnan(), -torch.inf, scores).argmax())
+        )
         dets[len(order), :4], dets[len(order), 4] = corners[:, best], scores[best]
         order.append(int(left[best]))
         one = corners[:, best : best + 1].clone()
@@ -170,7 +176,9 @@ def _decay(iou: Tensor, threshold: float, sigma: float, method: int) -> Tensor:
     if method == GAUSSIAN:
         # C's expf is exact to the last bit nearly always, torch's is not; so in double
         return (-(iou * iou) / sigma).double().exp().float()
-    return torch.where(iou >= threshold, 1 - iou if method == LINEAR else torch.zeros_like(iou), 1.0)
+    return torch.where(
+        iou >= threshold, 1 - iou if method == LINEAR else torch.zeros_like(iou), 1.0
+    )
 
 
 def _refilled(stay: Tensor) -> Tensor:

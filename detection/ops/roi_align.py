@@ -66,9 +66,13 @@ def roi_align_forward(
     pooled = maps.new_zeros(len(rois), aligned_height, aligned_width, input.shape[1])
     bins = (aligned_height, aligned_width)
     for result, region in zip(
-        pooled, _regions(maps, rois, bins, spatial_scale, sampling_ratio, pool_mode, aligned), strict=True
+        pooled,
+        _regions(maps, rois, bins, spatial_scale, sampling_ratio, pool_mode, aligned),
+        strict=True,
     ):
-        part = maps[region.place]  # (h, w, c); its rows lie apart, which a matrix product does not mind
+        part = maps[
+            region.place
+        ]  # (h, w, c); its rows lie apart, which a matrix product does not mind
         high = (region.rows @ part.flatten(1)).view(aligned_height, *part.shape[1:])  # (bins, w, c)
         torch.bmm(region.columns.expand(aligned_height, -1, -1), high, out=result)
     output.copy_(pooled.permute(0, 3, 1, 2))
@@ -120,30 +124,45 @@ def _regions(
         raise NotImplementedError(
             f"RoIAlign with pool_mode 'max' has no version in plain torch; get the compiled one with: {BUILD}"
         )
-    corners = rois.detach().to(maps.dtype)[:, 1:] * float(np.float32(spatial_scale)) - (0.5 if aligned else 0.0)
+    corners = rois.detach().to(maps.dtype)[:, 1:] * float(np.float32(spatial_scale)) - (
+        0.5 if aligned else 0.0
+    )
     start, size = corners[:, :2], corners[:, 2:] - corners[:, :2]  # (k, 2): x, y
     if not aligned:
         size = size.clamp(min=1)
     if not ((size >= 0) & start.isfinite() & size.isfinite()).all():
-        raise RuntimeError("RoIAlign: a region of negative size, or with a coordinate that is no finite number")
+        raise RuntimeError(
+            "RoIAlign: a region of negative size, or with a coordinate that is no finite number"
+        )
     columns, left, right = _weights(start[:, 0], size[:, 0], bins[1], sampling_ratio, maps.shape[2])
     rows, top, bottom = _weights(start[:, 1], size[:, 1], bins[0], sampling_ratio, maps.shape[1])
     places = torch.stack([rois[:, 0].long(), top, bottom, left, right], dim=1).tolist()
     for i, (picture, y0, y1, x0, x1) in enumerate(places):
-        yield Region((picture, slice(y0, y1), slice(x0, x1)), rows[i, :, y0:y1], columns[i, :, x0:x1])
+        yield Region(
+            (picture, slice(y0, y1), slice(x0, x1)), rows[i, :, y0:y1], columns[i, :, x0:x1]
+        )
 
 
-def _weights(start: Tensor, size: Tensor, bins: int, sampling_ratio: int, length: int) -> tuple[Tensor, Tensor, Tensor]:
+def _weights(
+    start: Tensor, size: Tensor, bins: int, sampling_ratio: int, length: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """Along one axis of ``length`` pixels: weights (k, bins, length) of the pixels in each bin's mean, and the pixels from
     which (k,), and up to which, they are not zero.
 
     ``start``, ``size``: (k,) of the regions, in pixels of the map.
     """
     bin_size = size / bins
-    grid = torch.full_like(size, sampling_ratio) if sampling_ratio > 0 else bin_size.float().ceil().to(size.dtype)
+    grid = (
+        torch.full_like(size, sampling_ratio)
+        if sampling_ratio > 0
+        else bin_size.float().ceil().to(size.dtype)
+    )
     k, most = len(size), int(grid.max()) if len(size) else 0
     sample = torch.arange(most, dtype=size.dtype, device=size.device)
-    low_edge = start[:, None] + torch.arange(bins, dtype=size.dtype, device=size.device) * bin_size[:, None]
+    low_edge = (
+        start[:, None]
+        + torch.arange(bins, dtype=size.dtype, device=size.device) * bin_size[:, None]
+    )
     within = (sample + 0.5) * bin_size[:, None] / grid.clamp(min=1)[:, None]
     at = low_edge[:, :, None] + within[:, None]  # (k, bins, samples)
     counts = (at >= -1) & (at <= length) & (sample < grid[:, None, None])

@@ -19,7 +19,9 @@ from ..network.structure import Structure
 
 
 @torch.no_grad()
-def measured_entropies(structure: Structure, input_size: tuple[int, int], seed: int = 0) -> list[float]:
+def measured_entropies(
+    structure: Structure, input_size: tuple[int, int], seed: int = 0
+) -> list[float]:
     """H_1 ... H_5 as measured on one Gaussian picture of ``input_size`` (height, width), in nats.
 
     The same seed gives the same numbers on the same machine.

@@ -19,7 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from ..errors import InputError
 from ..network.blocks import Block, Conv, Layer, layers
 from ..network.stages import FOCUS, STAGES, has_focus, stage_ends
-from ..network.structure import parse_structure
+from ..network.structure import Structure
 
 
 class ConvBN(nn.Module):
@@ -81,7 +81,11 @@ class LayerChain(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.block_list:
-            x = checkpoint(layer, x, use_reentrant=False) if self.with_cp and x.requires_grad else layer(x)
+            x = (
+                checkpoint(layer, x, use_reentrant=False)
+                if self.with_cp and x.requires_grad
+                else layer(x)
+            )
         return x
 
 
@@ -93,7 +97,10 @@ class Focus(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = functional.pad(x, (0, x.shape[-1] % FOCUS, 0, x.shape[-2] % FOCUS))
-        return torch.cat([x[..., row::FOCUS, column::FOCUS] for column in range(FOCUS) for row in range(FOCUS)], dim=1)
+        return torch.cat(
+            [x[..., row::FOCUS, column::FOCUS] for column in range(FOCUS) for row in range(FOCUS)],
+            dim=1,
+        )
 
 
 class CnnNet(nn.Module):
@@ -128,11 +135,15 @@ class CnnNet(nn.Module):
         with_cp: bool = False,
     ) -> None:
         super().__init__()
-        blocks = parse_structure(list(structure))
+        blocks = Structure.from_dicts(list(structure))
         if not out_indices or not set(out_indices) <= set(range(STAGES)):
-            raise InputError(f"out_indices is {tuple(out_indices)}, expected stages from 0 (C1) to {STAGES - 1} (C{STAGES})")
+            raise InputError(
+                f"out_indices is {tuple(out_indices)}, expected stages from 0 (C1) to {STAGES - 1} (C{STAGES})"
+            )
         if not -1 <= frozen_stages < STAGES:
-            raise InputError(f"frozen_stages is {frozen_stages}, expected -1 (none) to {STAGES - 1}")
+            raise InputError(
+                f"frozen_stages is {frozen_stages}, expected -1 (none) to {STAGES - 1}"
+            )
         strides = [block.stride for block in blocks]
         ends = stage_ends(strides)
         self.focus = has_focus(strides)
@@ -140,7 +151,9 @@ class CnnNet(nn.Module):
         self.out_channels = [int(blocks[ends[i]].c_out) for i in self.out_indices]  # type: ignore[arg-type]
         self.strides = [2 ** (i + 1) for i in self.out_indices]
         self.norm_eval = norm_eval
-        self.block_list = nn.ModuleList(_block_module(block, with_cp) for block in blocks[: ends[self.out_indices[-1]] + 1])
+        self.block_list = nn.ModuleList(
+            _block_module(block, with_cp) for block in blocks[: ends[self.out_indices[-1]] + 1]
+        )
         self._ends = {ends[i] for i in self.out_indices}
         self._frozen = ends[frozen_stages] + 1 if frozen_stages >= 0 else 0
         self._initialise()

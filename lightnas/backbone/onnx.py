@@ -13,14 +13,16 @@ from torch import Tensor, nn
 
 from ..errors import WorkError
 from ..files import write_output
-from ..network.structure import Structure, structure_dicts
+from ..network.structure import Structure
 from .net import CnnNet, Focus
 
 OPSET = 17
 TOLERANCE = 1e-4
 
 
-def export_backbone(structure: Structure, path: Path, input_size: tuple[int, int], seed: int = 0) -> float:
+def export_backbone(
+    structure: Structure, path: Path, input_size: tuple[int, int], seed: int = 0
+) -> float:
     """Write the backbone of a structure, with the weights that a training from scratch starts from.
 
     The input ``image`` is (n, 3, height, width), any n and any sides from 32; the outputs are ``c2`` ... ``c5``.
@@ -29,11 +31,18 @@ def export_backbone(structure: Structure, path: Path, input_size: tuple[int, int
         as ``export_onnx``.
     """
     torch.manual_seed(seed)
-    net = CnnNet(structure_dicts(structure))
-    return export_onnx(nn.Sequential(Focus(), net) if net.focus else net, path, input_size, ["c2", "c3", "c4", "c5"])
+    net = CnnNet(structure.to_dicts())
+    return export_onnx(
+        nn.Sequential(Focus(), net) if net.focus else net,
+        path,
+        input_size,
+        ["c2", "c3", "c4", "c5"],
+    )
 
 
-def export_onnx(net: nn.Module, path: Path, input_size: tuple[int, int], outputs: Sequence[str]) -> float:
+def export_onnx(
+    net: nn.Module, path: Path, input_size: tuple[int, int], outputs: Sequence[str]
+) -> float:
     """Write a network of one picture input, and compare it with torch on two sizes that it was not traced at.
 
     Args:
@@ -51,7 +60,9 @@ def export_onnx(net: nn.Module, path: Path, input_size: tuple[int, int], outputs
     net = net.eval()
     content = _traced(net, input_size, outputs)
     height, width = input_size
-    difference = max(_difference(net, content, size) for size in (input_size, (height + 32, max(32, width - 32))))
+    difference = max(
+        _difference(net, content, size) for size in (input_size, (height + 32, max(32, width - 32)))
+    )
     if difference > TOLERANCE:
         raise WorkError(
             f"onnxruntime and torch differ by {difference:.2g}, expected at most {TOLERANCE:g}; nothing was written"

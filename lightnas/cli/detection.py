@@ -42,18 +42,31 @@ class KeyValues(click.Command):
 def data_options(command: Any) -> Any:
     """``--data`` and the explicit paths of each split."""
     for split in ("test", "val", "train"):
-        command = click.option(f"--{split}-images", metavar="DIR", type=FILE, help=f"Pictures of {split}.")(command)
-        command = click.option(f"--{split}-json", metavar="FILE", type=FILE, help=f"COCO annotations of {split}.")(command)
-    return click.option("--data", metavar="DIR", type=FILE, help="A folder in COCO format: annotations/*.json, pictures.")(
-        command
-    )
+        command = click.option(
+            f"--{split}-images", metavar="DIR", type=FILE, help=f"Pictures of {split}."
+        )(command)
+        command = click.option(
+            f"--{split}-json", metavar="FILE", type=FILE, help=f"COCO annotations of {split}."
+        )(command)
+    return click.option(
+        "--data",
+        metavar="DIR",
+        type=FILE,
+        help="A folder in COCO format: annotations/*.json, pictures.",
+    )(command)
 
 
 cfg_options = click.option(
-    "--cfg-options", metavar="KEY=VALUE ...", multiple=True, help="Replace keys of the mmdet config, e.g. optimizer.lr=0.01."
+    "--cfg-options",
+    metavar="KEY=VALUE ...",
+    multiple=True,
+    help="Replace keys of the mmdet config, e.g. optimizer.lr=0.01.",
 )
 device = click.option(
-    "--device", metavar="NAME", type=click.Choice(["cpu", "cuda"]), help="cpu or cuda.  [default: a GPU if any]"
+    "--device",
+    metavar="NAME",
+    type=click.Choice(["cpu", "cuda"]),
+    help="cpu or cuda.  [default: a GPU if any]",
 )
 trust_checkpoint = click.option(
     "--trust-checkpoint", is_flag=True, help="Unpickle checkpoints whole, whatever code they name."
@@ -61,16 +74,25 @@ trust_checkpoint = click.option(
 skip_bad_images = click.option(
     "--skip-bad-images", is_flag=True, help="Leave out bad pictures and boxes instead of refusing."
 )
-overwrite_directory = click.option("--overwrite", is_flag=True, help="Replace what is in the directory.")
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+overwrite_directory = click.option(
+    "--overwrite", is_flag=True, help="Replace what is in the directory."
+)
+as_json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print the result as one JSON object."
+)
 
 
 @click.command("train-det", cls=KeyValues)
 @click.argument("structure", required=False, type=FILE)
 @data_options
-@click.option("--config", metavar="FILE", type=FILE, help="An mmdet config instead of the published recipe.")
 @click.option(
-    "--size", metavar="S", type=click.Choice(["s", "m", "l"]), help="FPN and head as published: s 192, m and l 256 wide."
+    "--config", metavar="FILE", type=FILE, help="An mmdet config instead of the published recipe."
+)
+@click.option(
+    "--size",
+    metavar="S",
+    type=click.Choice(["s", "m", "l"]),
+    help="FPN and head as published: s 192, m and l 256 wide.",
 )
 @click.option("--width", metavar="N", type=int, help="Width of FPN and head, instead of --size's.")
 @click.option(
@@ -79,21 +101,43 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print the
     help="12, 24, 36 or 73 epochs with steps, or a number, cosine.  [default: 6x]",
 )
 @click.option(
-    "--optimizer", metavar="NAME", type=click.Choice(["sgd", "adamw"]), help="adamw: for few epochs.  [default: sgd]"
+    "--optimizer",
+    metavar="NAME",
+    type=click.Choice(["sgd", "adamw"]),
+    help="adamw: for few epochs.  [default: sgd]",
 )
 @click.option("--input-size", metavar="HxW", help="Test at this size.  [default: 800x1333]")
-@click.option("--multi-scale", metavar="LO,HI", help="Train at so many times the test size.  [default: 0.6,1.2]")
 @click.option(
-    "--flip", metavar="P", type=click.FloatRange(0, 1), help="Mirror so many pictures; 0 for digits.  [default: 0.5]"
+    "--multi-scale",
+    metavar="LO,HI",
+    help="Train at so many times the test size.  [default: 0.6,1.2]",
 )
-@click.option("--batch", metavar="N", type=click.IntRange(1), help="Pictures a step, on each GPU.  [default: 2]")
 @click.option(
-    "--workers", metavar="N", type=click.IntRange(0), help="Processes that load pictures, for each GPU.  [default: 2]"
+    "--flip",
+    metavar="P",
+    type=click.FloatRange(0, 1),
+    help="Mirror so many pictures; 0 for digits.  [default: 0.5]",
+)
+@click.option(
+    "--batch",
+    metavar="N",
+    type=click.IntRange(1),
+    help="Pictures a step, on each GPU.  [default: 2]",
+)
+@click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(0),
+    help="Processes that load pictures, for each GPU.  [default: 2]",
 )
 @click.option("--seed", metavar="N", type=click.IntRange(0, 2**31 - 1), help="[default: 0]")
 @click.option("--amp", is_flag=True, help="Mixed precision (GPUs only).")
-@click.option("--load-from", metavar="FILE", type=FILE, help="Start from the weights of a checkpoint.")
-@click.option("--allow-mismatch", is_flag=True, help="With --load-from: load what fits, leave out the rest.")
+@click.option(
+    "--load-from", metavar="FILE", type=FILE, help="Start from the weights of a checkpoint."
+)
+@click.option(
+    "--allow-mismatch", is_flag=True, help="With --load-from: load what fits, leave out the rest."
+)
 @trust_checkpoint
 @skip_bad_images
 @device
@@ -104,7 +148,11 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print the
     help="Start a process for each of N GPUs (with --device cpu: N processes).",
 )
 @click.option("--work-dir", metavar="DIR", type=FILE, help="[default: outputs/NAME-det]")
-@click.option("--resume", is_flag=True, help="Continue from the last whole checkpoint; --work-dir alone is enough.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Continue from the last whole checkpoint; --work-dir alone is enough.",
+)
 @overwrite_directory
 @as_json_option
 @cfg_options
@@ -130,7 +178,9 @@ def train_det(structure: Path | None, gpus: int | None, as_json: bool, **given: 
         leave(0)
 
 
-def _request(structure: Path | None, **given: Any) -> tuple[TrainOptions | None, dict[str, CocoSplit], Start]:
+def _request(
+    structure: Path | None, **given: Any
+) -> tuple[TrainOptions | None, dict[str, CocoSplit], Start]:
     """What the options ask for; no options (None) where a run goes on as it was."""
     from lightnas.detection.settings import TrainOptions
     from lightnas.detection.train import Start
@@ -140,26 +190,63 @@ def _request(structure: Path | None, **given: Any) -> tuple[TrainOptions | None,
 
     if given["resume"] and given["overwrite"]:
         raise InputError("--resume and --overwrite are both given, expected one of them")
-    work_dir = given["work_dir"] or Path("outputs") / f"{(structure or given['config'] or Path('train')).stem}-det"
-    how = ("resume", "overwrite", "skip_bad_images", "load_from", "allow_mismatch", "trust_checkpoint", "device")
+    work_dir = (
+        given["work_dir"]
+        or Path("outputs") / f"{(structure or given['config'] or Path('train')).stem}-det"
+    )
+    how = (
+        "resume",
+        "overwrite",
+        "skip_bad_images",
+        "load_from",
+        "allow_mismatch",
+        "trust_checkpoint",
+        "device",
+    )
     start = Start(work_dir, **{name: given[name] for name in how})
-    found = {name: find_split(given["data"], name, given[f"{name}_json"], given[f"{name}_images"]) for name in SPLITS}
+    found = {
+        name: find_split(given["data"], name, given[f"{name}_json"], given[f"{name}_images"])
+        for name in SPLITS
+    }
     splits = {name: split for name, split in found.items() if split is not None}
-    names = ("config", "size", "width", "schedule", "optimizer", "flip", "batch", "workers", "seed", "amp", "cfg_options")
+    names = (
+        "config",
+        "size",
+        "width",
+        "schedule",
+        "optimizer",
+        "flip",
+        "batch",
+        "workers",
+        "seed",
+        "amp",
+        "cfg_options",
+    )
     values = [given[name] for name in (*names, "input_size", "multi_scale")]
-    if given["resume"] and structure is None and not splits and all(value in (None, False, ()) for value in values):
+    if (
+        given["resume"]
+        and structure is None
+        and not splits
+        and all(value in (None, False, ()) for value in values)
+    ):
         return None, {}, start
     if structure is None and given["config"] is None:
-        raise InputError("no STRUCTURE.txt and no --config, expected one of them (or --resume with --work-dir)")
+        raise InputError(
+            "no STRUCTURE.txt and no --config, expected one of them (or --resume with --work-dir)"
+        )
     if given["data"] is not None or splits:
         _check_splits(splits, given["data"])
         splits.setdefault("test", splits["val"])
     elif given["config"] is None:
-        raise InputError("no --data, expected a folder in COCO format, e.g. --data digits after lightnas demo-data digits")
+        raise InputError(
+            "no --data, expected a folder in COCO format, e.g. --data digits after lightnas demo-data digits"
+        )
     options = TrainOptions(
         structure=structure,
         input_size=parse_size(given["input_size"], "--input-size") if given["input_size"] else None,
-        multi_scale=parse_pair(given["multi_scale"], "--multi-scale") if given["multi_scale"] else None,
+        multi_scale=parse_pair(given["multi_scale"], "--multi-scale")
+        if given["multi_scale"]
+        else None,
         **{name: given[name] for name in names},
     )
     return options, splits, start
@@ -168,7 +255,9 @@ def _request(structure: Path | None, **given: Any) -> tuple[TrainOptions | None,
 def _check_splits(splits: dict[str, Any], data: Path | None) -> None:
     for name in ("train", "val"):
         if name not in splits:
-            where = f"--data {data} holds no annotations/*{name}*.json" if data else f"no --{name}-json"
+            where = (
+                f"--data {data} holds no annotations/*{name}*.json" if data else f"no --{name}-json"
+            )
             raise InputError(f"{where}, expected annotations of {name}")
 
 
@@ -177,7 +266,9 @@ def _check_gpus(gpus: int, where: str) -> None:
         import torch
 
         if gpus > torch.cuda.device_count():
-            raise InputError(f"--gpus is {gpus}, expected at most {torch.cuda.device_count()}, the GPUs of this machine")
+            raise InputError(
+                f"--gpus is {gpus}, expected at most {torch.cuda.device_count()}, the GPUs of this machine"
+            )
     elif gpus > (os.cpu_count() or 1):
         raise InputError(
             f"--gpus is {gpus} on a machine without GPUs, expected at most {os.cpu_count()} processes, one a CPU core"
@@ -187,8 +278,19 @@ def _check_gpus(gpus: int, where: str) -> None:
 @click.command("test-det", cls=KeyValues)
 @click.argument("source", metavar="WORK_DIR|CONFIG|CHECKPOINT", type=FILE)
 @click.argument("checkpoint", required=False, type=FILE)
-@click.option("--data", metavar="DIR", type=FILE, help="Another folder in COCO format than that of the training.")
-@click.option("--split", metavar="NAME", type=click.Choice(["train", "val", "test"]), default="test", help="[default: test]")
+@click.option(
+    "--data",
+    metavar="DIR",
+    type=FILE,
+    help="Another folder in COCO format than that of the training.",
+)
+@click.option(
+    "--split",
+    metavar="NAME",
+    type=click.Choice(["train", "val", "test"]),
+    default="test",
+    help="[default: test]",
+)
 @click.option("--annotations", metavar="FILE", type=FILE, help="Another COCO annotation file.")
 @click.option("--images", metavar="DIR", type=FILE, help="Its pictures.")
 @trust_checkpoint
@@ -209,7 +311,9 @@ def test_det(source: Path, checkpoint: Path | None, as_json: bool, **given: Any)
     if given["data"] is not None or given["annotations"] is not None:
         split = find_split(given["data"], given["split"], given["annotations"], given["images"])
         if split is None:
-            raise InputError(f"--data {given['data']} holds no annotations/*{given['split']}*.json, expected that split")
+            raise InputError(
+                f"--data {given['data']} holds no annotations/*{given['split']}*.json, expected that split"
+            )
     result = measure(
         source, checkpoint, split, given["split"],
         device=given["device"], skip_bad_images=given["skip_bad_images"], trust=given["trust_checkpoint"],
@@ -221,15 +325,33 @@ def test_det(source: Path, checkpoint: Path | None, as_json: bool, **given: Any)
 @click.command()
 @click.argument("checkpoint", type=FILE)
 @click.argument("images", nargs=-1, required=True, type=FILE, metavar="IMAGE...")
-@click.option("--output", metavar="DIR", type=FILE, required=True, help="For the pictures with boxes, and detections.json.")
 @click.option(
-    "--score-thr", metavar="P", type=click.FloatRange(0, 1), default=0.3, show_default=True, help="Least score shown."
+    "--output",
+    metavar="DIR",
+    type=FILE,
+    required=True,
+    help="For the pictures with boxes, and detections.json.",
+)
+@click.option(
+    "--score-thr",
+    metavar="P",
+    type=click.FloatRange(0, 1),
+    default=0.3,
+    show_default=True,
+    help="Least score shown.",
 )
 @overwrite_directory
 @trust_checkpoint
 @device
 @as_json_option
-def detect(checkpoint: Path, images: tuple[Path, ...], output: Path, score_thr: float, as_json: bool, **given: Any) -> None:
+def detect(
+    checkpoint: Path,
+    images: tuple[Path, ...],
+    output: Path,
+    score_thr: float,
+    as_json: bool,
+    **given: Any,
+) -> None:
     """Find objects in pictures with a checkpoint; nothing else of the training is needed."""
     _quiet_threads()
     from ..install.doctor import preflight
@@ -245,17 +367,33 @@ def detect(checkpoint: Path, images: tuple[Path, ...], output: Path, score_thr: 
         click.echo(json.dumps({"images": results}))
         return
     for result in results:
-        names = ", ".join(f"{found['class']} {found['score']:.2f}" for found in result["detections"][:8])
+        names = ", ".join(
+            f"{found['class']} {found['score']:.2f}" for found in result["detections"][:8]
+        )
         more = len(result["detections"]) - 8
-        click.echo(f"{result['picture']}: {names or 'nothing'}{f' and {more} more' if more > 0 else ''}")
+        click.echo(
+            f"{result['picture']}: {names or 'nothing'}{f' and {more} more' if more > 0 else ''}"
+        )
 
 
 @click.command("export-det")
 @click.argument("checkpoint", type=FILE)
-@click.option("--output", metavar="FILE", type=FILE, required=True, help="Written whole, once torch and onnxruntime agree.")
-@click.option("--input-size", metavar="HxW", help="Size that it is traced at; others work too.  [default: the test size]")
+@click.option(
+    "--output",
+    metavar="FILE",
+    type=FILE,
+    required=True,
+    help="Written whole, once torch and onnxruntime agree.",
+)
+@click.option(
+    "--input-size",
+    metavar="HxW",
+    help="Size that it is traced at; others work too.  [default: the test size]",
+)
 @trust_checkpoint
-def export_det(checkpoint: Path, output: Path, input_size: str | None, trust_checkpoint: bool) -> None:
+def export_det(
+    checkpoint: Path, output: Path, input_size: str | None, trust_checkpoint: bool
+) -> None:
     """Write a trained detector as ONNX: backbone, neck and head, up to the raw outputs."""
     _quiet_threads()
     from ..install.doctor import preflight
@@ -273,11 +411,28 @@ def export_det(checkpoint: Path, output: Path, input_size: str | None, trust_che
 @click.command("demo-data")
 @click.argument("directory", type=FILE)
 @click.option(
-    "--train", metavar="N", type=click.IntRange(1, 999_999), default=1500, show_default=True, help="Pictures to train on."
+    "--train",
+    metavar="N",
+    type=click.IntRange(1, 999_999),
+    default=1500,
+    show_default=True,
+    help="Pictures to train on.",
 )
-@click.option("--val", metavar="N", type=click.IntRange(1, 999_999), default=200, show_default=True, help="Pictures of val.")
 @click.option(
-    "--test", metavar="N", type=click.IntRange(1, 999_999), default=500, show_default=True, help="Pictures of test."
+    "--val",
+    metavar="N",
+    type=click.IntRange(1, 999_999),
+    default=200,
+    show_default=True,
+    help="Pictures of val.",
+)
+@click.option(
+    "--test",
+    metavar="N",
+    type=click.IntRange(1, 999_999),
+    default=500,
+    show_default=True,
+    help="Pictures of test.",
 )
 @click.option("--seed", metavar="N", type=click.IntRange(0), default=0, show_default=True)
 @overwrite_directory
@@ -296,7 +451,10 @@ def demo_data(directory: Path, train: int, val: int, test: int, seed: int, overw
 
 @click.command("setup-det")
 @click.option(
-    "--find-links", metavar="DIR", type=FILE, help="Take everything from this folder of wheels and sources; no network."
+    "--find-links",
+    metavar="DIR",
+    type=FILE,
+    help="Take everything from this folder of wheels and sources; no network.",
 )
 def setup_det(find_links: Path | None) -> None:
     """Install mmcv without a compiler, the last step after pip install 'lightnas[det]'. Can be run again."""

@@ -10,38 +10,67 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError
+from ..resources import RESOURCES
+from .options import budget_options
 
 if TYPE_CHECKING:
     from ..runs.front_run import FrontConfig, FrontDir
-
-AXES = ("flops", "params", "layers", "latency")
+    from ..search import Point
 
 
 @click.command()
-@click.option("--budget-flops", metavar="LO:HI:N|N", help="A row of FLOPs budgets, 10G:160G:16, or one for all.")
-@click.option("--budget-params", metavar="LO:HI:N|N", help="Likewise for parameters.")
-@click.option("--budget-layers", metavar="LO:HI:N|N", help="Likewise for convolutions on the main path.")
-@click.option(
-    "--budget-latency", metavar="LO:HI:N|N", help="Likewise for the time on --latency-table's machine: 5ms:50ms:10."
-)
+@budget_options(row=True)
 @click.option("--latency-table", metavar="FILE", help="What `lightnas profile` measured.")
-@click.option("--axis", metavar="NAME", type=click.Choice(AXES), help="Which budget has the row.")
 @click.option(
-    "--config", metavar="FILE", type=click.Path(path_type=Path), help="A search config, or the config.yaml of a front."
+    "--axis", metavar="NAME", type=click.Choice(list(RESOURCES)), help="Which budget has the row."
+)
+@click.option(
+    "--config",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="A search config, or the config.yaml of a front.",
 )
 @click.option("--space", metavar="NAME|FILE", help="Search space.  [default: k1kxk1]")
-@click.option("--max-channels", metavar="N", type=click.IntRange(1, 65_536), help="Replaces the space's own limit.")
+@click.option(
+    "--max-channels",
+    metavar="N",
+    type=click.IntRange(1, 65_536),
+    help="Replaces the space's own limit.",
+)
 @click.option("--input-size", metavar="HxW", help="For FLOPs.  [default: the table's, or 800x1280]")
 @click.option("--seed", metavar="N", type=click.IntRange(0), help="Of every search.  [default: 0]")
 @click.option(
-    "--workers", metavar="N", type=click.IntRange(1, 256), help="Processes that search.  [default: one a CPU core]"
+    "--workers",
+    metavar="N",
+    type=click.IntRange(1, 256),
+    help="Processes that search.  [default: one a CPU core]",
 )
-@click.option("--evaluations", metavar="N", type=click.IntRange(1), help="At most so many a point.  [default: 100000]")
-@click.option("--proof-work", metavar="N", type=click.IntRange(0), help="Operations of each proof.  [default: 50000000]")
 @click.option(
-    "--compare", metavar="FILE", multiple=True, type=click.Path(path_type=Path), help="Structure txts to show beside."
+    "--evaluations",
+    metavar="N",
+    type=click.IntRange(1),
+    help="At most so many a point.  [default: 100000]",
 )
-@click.option("--output", metavar="DIR", type=click.Path(path_type=Path), default=Path("outputs/front"), show_default=True)
+@click.option(
+    "--proof-work",
+    metavar="N",
+    type=click.IntRange(0),
+    help="Operations of each proof.  [default: 50000000]",
+)
+@click.option(
+    "--compare",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Structure txts to show beside.",
+)
+@click.option(
+    "--output",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    default=Path("outputs/front"),
+    show_default=True,
+)
 @click.option("--resume", is_flag=True, help="Continue a front that was stopped.")
 @click.option("--overwrite", is_flag=True, help="Replace the front in the directory.")
 @click.option("--json", "as_json", is_flag=True, help="Print the front as one JSON object.")
@@ -59,7 +88,9 @@ def pareto(
     others = _compared(compare, asked)
     run = FrontDir.begin(output, asked, resume=resume, overwrite=overwrite)
     try:
-        content: dict[str, Any] = run.finished or _run(asked, run, workers or os.cpu_count() or 1, others)
+        content: dict[str, Any] = run.finished or _run(
+            asked, run, workers or os.cpu_count() or 1, others
+        )
     finally:
         run.close()
     if others:  # of a finished front: shown, not written
@@ -70,24 +101,37 @@ def pareto(
         print_front(content, output)
 
 
-def _config(axis: str | None, path: Path | None, resumed: Path | None, options: dict[str, Any]) -> FrontConfig:
+def _config(
+    axis: str | None, path: Path | None, resumed: Path | None, options: dict[str, Any]
+) -> FrontConfig:
     from ..runs.front_run import load_front
-    from ..units import BUDGET_PARSERS, parse_range
+    from ..units import parse_range
 
     rows = {}
-    for name in AXES:
+    for name in RESOURCES:
         text = options.pop(f"budget_{name}")
         if text is not None:
-            rows[name] = parse_range(text, f"--budget-{name}", BUDGET_PARSERS[name])
+            rows[name] = parse_range(text, f"--budget-{name}", RESOURCES[name].parse)
     long = [name for name, values in rows.items() if len(values) > 1]
     if len(long) > 1:
-        raise InputError(f"--budget-{long[0]} and --budget-{long[1]} both have a row LOW:HIGH:N, expected one of them")
+        raise InputError(
+            f"--budget-{long[0]} and --budget-{long[1]} both have a row LOW:HIGH:N, expected one of them"
+        )
     if axis is not None and long != [axis]:
-        raise InputError(f"--axis is {axis}, expected a row of budgets for it such as --budget-{axis} LOW:HIGH:N")
-    if path is None and resumed is not None and not rows and all(value is None for value in options.values()):
+        raise InputError(
+            f"--axis is {axis}, expected a row of budgets for it such as --budget-{axis} LOW:HIGH:N"
+        )
+    if (
+        path is None
+        and resumed is not None
+        and not rows
+        and all(value is None for value in options.values())
+    ):
         path = resumed / "config.yaml"
     budget = {name: values[0] for name, values in rows.items() if name not in long}
-    return load_front(path, options | {"budget": budget}, long[0] if long else None, rows[long[0]] if long else ())
+    return load_front(
+        path, options | {"budget": budget}, long[0] if long else None, rows[long[0]] if long else ()
+    )
 
 
 def _compared(paths: tuple[Path, ...], asked: FrontConfig) -> list[dict[str, Any]]:
@@ -99,30 +143,51 @@ def _compared(paths: tuple[Path, ...], asked: FrontConfig) -> list[dict[str, Any
     return [
         {"name": path.stem if i == 0 else f"{path.stem} {i}"} | row
         for path in paths
-        for i, row in enumerate(score_structures(read_structures(path), problem.input_size, problem.alpha))
+        for i, row in enumerate(
+            score_structures(read_structures(path), problem.input_size, problem.alpha)
+        )
     ]
 
 
-def _run(asked: FrontConfig, run: FrontDir, n_workers: int, others: list[dict[str, Any]]) -> dict[str, Any]:
+def _run(
+    asked: FrontConfig, run: FrontDir, n_workers: int, others: list[dict[str, Any]]
+) -> dict[str, Any]:
     from ..report.page import write_report
-    from ..search.fronts import front
+    from ..search import front
     from ..search.workers import workers
     from .tables import counting_bar
 
     search, points = asked.search, run.points
-    run.log(f"{'resumed' if points else 'started'}: {asked.axis} {asked.values}, budgets {search.problem.limits}")
-    with workers(min(n_workers, len(asked.values))) as executor, counting_bar(len(asked.values), len(points)) as advance:
+    run.log(
+        f"{'resumed' if points else 'started'}: {asked.axis} {asked.values}, budgets {search.problem.limits}"
+    )
+    with (
+        workers(min(n_workers, len(asked.values))) as executor,
+        counting_bar(len(asked.values), len(points)) as advance,
+    ):
 
-        def report(i: int, point: dict[str, Any]) -> None:
+        def report(i: int, point: Point) -> None:
             points[i] = point
             run.save_points(points)
             advance()
 
         found = front(
-            search.problem, asked.axis, asked.values, search.seed, search.limits, executor, done=points, report=report
+            search.problem,
+            asked.axis,
+            asked.values,
+            search.seed,
+            search.limits,
+            executor,
+            done=points,
+            report=report,
         )
-    content = {"axis": asked.axis, "input_size": search.document["input_size"], "points": found, "compare": others}
+    content = {
+        "axis": asked.axis,
+        "input_size": search.document["input_size"],
+        "points": [point.document for point in found.points],
+        "compare": others,
+    }
     run.finish_front(content)
     write_report([run.path])
-    run.log(f"finished: largest gap {max(point['gap'] for point in found)!r}")
+    run.log(f"finished: largest gap {max(point.gap for point in found.points)!r}")
     return content

@@ -19,9 +19,11 @@ import click
 
 from .. import __version__
 from ..errors import InputError, WorkError, nearest, require
+from ..resources import RESOURCES
 from .detection import COMMANDS
 from .front import pareto
 from .latency import latency, profile
+from .options import budget_options
 from .report import report
 
 if TYPE_CHECKING:
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from ..runs.search_run import RunDir
 
 INTERRUPTED, TERMINATED = 130, 143
-BUDGETS = ("flops", "params", "layers", "latency")  # as cost.RESOURCES, which costs an import of numpy
 # Seconds of a search that a stop may cost.
 SAVE_EVERY = 0.5
 
@@ -47,7 +48,11 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__)
 @click.pass_context
 def cli(ctx: click.Context) -> None:
@@ -57,27 +62,66 @@ def cli(ctx: click.Context) -> None:
 
 
 @cli.command()
-@click.option("--budget-flops", metavar="N", help="FLOPs at the input size: 83.6G, 8.36e10, resnet50 or resnet101.")
-@click.option("--budget-params", metavar="N", help="Parameters of the backbone, e.g. 25.6M.")
-@click.option("--budget-layers", metavar="N", help="Convolutions on the main path, e.g. 91.")
-@click.option("--budget-latency", metavar="TIME", help="Of --latency-table's machine, e.g. 30ms.")
+@budget_options()
 @click.option("--latency-table", metavar="FILE", help="What `lightnas profile` measured.")
-@click.option("--preset", metavar="NAME", help="maedet-s, maedet-m or maedet-l: budgets of the published sizes.")
-@click.option("--config", metavar="FILE", help="A search config, or the config.yaml of a run. Options win over it.")
+@click.option(
+    "--preset",
+    metavar="NAME",
+    help="maedet-s, maedet-m or maedet-l: budgets of the published sizes.",
+)
+@click.option(
+    "--config",
+    metavar="FILE",
+    help="A search config, or the config.yaml of a run. Options win over it.",
+)
 @click.option("--space", metavar="NAME|FILE", help="Search space.  [default: k1kxk1]")
-@click.option("--max-channels", metavar="N", type=click.IntRange(1, 65_536), help="Replaces the space's own limit.")
+@click.option(
+    "--max-channels",
+    metavar="N",
+    type=click.IntRange(1, 65_536),
+    help="Replaces the space's own limit.",
+)
 @click.option("--input-size", metavar="HxW", help="For FLOPs.  [default: the table's, or 800x1280]")
-@click.option("--seed", metavar="N", type=click.IntRange(0), help="Of the one random generator.  [default: 0]")
-@click.option("--workers", metavar="N", type=click.IntRange(1, 256), default=1, help="Processes that score.  [default: 1]")
-@click.option("--evaluations", metavar="N", type=click.IntRange(1), help="At most so many.  [default: 100000]")
-@click.option("--proof-work", metavar="N", type=click.IntRange(0), help="Operations of the proof.  [default: 50000000]")
-@click.option("--time-limit", metavar="S", type=float, help="Stop after S seconds; the result then depends on the machine.")
-@click.option("--top", metavar="K", type=click.IntRange(1, 128), help="Structures to keep.  [default: 5]")
-@click.option("--output", metavar="DIR", type=click.Path(path_type=Path), help="Run directory.  [default: outputs/NAME]")
+@click.option(
+    "--seed", metavar="N", type=click.IntRange(0), help="Of the one random generator.  [default: 0]"
+)
+@click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(1, 256),
+    default=1,
+    help="Processes that score.  [default: 1]",
+)
+@click.option(
+    "--evaluations", metavar="N", type=click.IntRange(1), help="At most so many.  [default: 100000]"
+)
+@click.option(
+    "--proof-work",
+    metavar="N",
+    type=click.IntRange(0),
+    help="Operations of the proof.  [default: 50000000]",
+)
+@click.option(
+    "--time-limit",
+    metavar="S",
+    type=float,
+    help="Stop after S seconds; the result then depends on the machine.",
+)
+@click.option(
+    "--top", metavar="K", type=click.IntRange(1, 128), help="Structures to keep.  [default: 5]"
+)
+@click.option(
+    "--output",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Run directory.  [default: outputs/NAME]",
+)
 @click.option("--resume", is_flag=True, help="Continue a run that was stopped.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in the directory.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
-def search(workers: int, output: Path | None, resume: bool, overwrite: bool, as_json: bool, **options: Any) -> None:
+def search(
+    workers: int, output: Path | None, resume: bool, overwrite: bool, as_json: bool, **options: Any
+) -> None:
     """Search for the backbone of the largest score within the budgets."""
     from ..runs import search_run as run_dir
 
@@ -106,7 +150,7 @@ def _search_config(options: dict[str, Any], resumed: Path | None) -> SearchConfi
     preset, path = options["preset"], options["config"]
     if preset and path:
         raise InputError("--preset and --config are both given, expected one of them")
-    budget = {name: options[f"budget_{name}"] for name in BUDGETS}
+    budget = {name: options[f"budget_{name}"] for name in RESOURCES}
     names = (
         "space",
         "latency_table",
@@ -119,7 +163,12 @@ def _search_config(options: dict[str, Any], resumed: Path | None) -> SearchConfi
         "top",
     )
     given = {name: options[name] for name in names}
-    if resumed and not preset and not path and not any(value is not None for value in [*budget.values(), *given.values()]):
+    if (
+        resumed
+        and not preset
+        and not path
+        and not any(value is not None for value in [*budget.values(), *given.values()])
+    ):
         path = resumed / "config.yaml"
     source = preset_path(preset) if preset else Path(path) if path else None
     return load_config(source, given | {"budget": budget})
@@ -132,7 +181,9 @@ def _run_name(options: dict[str, Any]) -> str:
     if options["config"]:
         path = Path(options["config"])
         return path.parent.name or "config" if path.name == "config.yaml" else path.stem
-    words = [f"{name}-{options[f'budget_{name}']}" for name in BUDGETS if options[f"budget_{name}"]]
+    words = [
+        f"{name}-{options[f'budget_{name}']}" for name in RESOURCES if options[f"budget_{name}"]
+    ]
     return "-".join(words).replace("flops-resnet", "resnet").replace("/", "_")
 
 
@@ -145,7 +196,11 @@ def _run_search(config: SearchConfig, run: RunDir, n_workers: int) -> dict[str, 
     from .tables import progress_bar
 
     search = Search(config.problem, config.seed, config.limits, config.top)
-    run.log("resumed" if run.load(search) else f"started: budgets {config.problem.limits}, seed {config.seed}")
+    run.log(
+        "resumed"
+        if run.load(search)
+        else f"started: budgets {config.problem.limits}, seed {config.seed}"
+    )
     with workers(n_workers) as search.executor, progress_bar() as show:
         saved, phase = time.monotonic(), ""
         for progress in search.steps():
@@ -153,7 +208,9 @@ def _run_search(config: SearchConfig, run: RunDir, n_workers: int) -> dict[str, 
             if progress.phase != phase:
                 phase = progress.phase
                 bound = progress.upper_bound
-                run.log(f"{phase}: {progress.evaluations} evaluations, best {progress.score!r}, bound {bound}")
+                run.log(
+                    f"{phase}: {progress.evaluations} evaluations, best {progress.score!r}, bound {bound}"
+                )
             if time.monotonic() - saved > SAVE_EVERY:
                 run.save(search)
                 saved = time.monotonic()
@@ -165,9 +222,21 @@ def _run_search(config: SearchConfig, run: RunDir, n_workers: int) -> dict[str, 
 
 @cli.command()
 @click.argument("structure", type=click.Path(path_type=Path))
-@click.option("--input-size", metavar="HxW", default="800x1280", show_default=True, help="Picture for FLOPs.")
-@click.option("--alpha", metavar="A1,...,A5", default="0,0,1,1,6", show_default=True, help="Weights of the stages C1 to C5.")
-@click.option("--measured", is_flag=True, help="Run the networks too (needs torch), and print what they measure beside.")
+@click.option(
+    "--input-size", metavar="HxW", default="800x1280", show_default=True, help="Picture for FLOPs."
+)
+@click.option(
+    "--alpha",
+    metavar="A1,...,A5",
+    default="0,0,1,1,6",
+    show_default=True,
+    help="Weights of the stages C1 to C5.",
+)
+@click.option(
+    "--measured",
+    is_flag=True,
+    help="Run the networks too (needs torch), and print what they measure beside.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as one JSON object.")
 def score(structure: Path, input_size: str, alpha: str, measured: bool, as_json: bool) -> None:
     """Score and cost of every structure of a txt."""
@@ -195,28 +264,56 @@ def score(structure: Path, input_size: str, alpha: str, measured: bool, as_json:
 
 @cli.command("export-structure")
 @click.argument("run_dir", type=click.Path(path_type=Path))
-@click.option("--rank", metavar="N", type=click.IntRange(0), default=0, show_default=True, help="0 is the best structure.")
-@click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Written whole.  [default: stdout]")
-@click.option("--format", "kind", type=click.Choice(["txt", "onnx"]), default="txt", show_default=True)
-@click.option("--input-size", metavar="HxW", default="800x1280", show_default=True, help="Size that ONNX is traced at.")
-def export_structure(run_dir: Path, rank: int, output: Path | None, kind: str, input_size: str) -> None:
+@click.option(
+    "--rank",
+    metavar="N",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="0 is the best structure.",
+)
+@click.option(
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Written whole.  [default: stdout]",
+)
+@click.option(
+    "--format", "kind", type=click.Choice(["txt", "onnx"]), default="txt", show_default=True
+)
+@click.option(
+    "--input-size",
+    metavar="HxW",
+    default="800x1280",
+    show_default=True,
+    help="Size that ONNX is traced at.",
+)
+def export_structure(
+    run_dir: Path, rank: int, output: Path | None, kind: str, input_size: str
+) -> None:
     """Write one structure of a run as a structure txt of its own, or as an untrained backbone in ONNX."""
     from ..files import write_output
     from ..network.structure import format_structures, read_structures
     from ..units import parse_size
 
     if not run_dir.is_dir():
-        raise InputError(f"{run_dir} is not a directory, expected a run directory such as search writes")
+        raise InputError(
+            f"{run_dir} is not a directory, expected a run directory such as search writes"
+        )
     structures = read_structures(run_dir / "structure.txt")
     if rank >= len(structures):
-        raise InputError(f"--rank is {rank}, expected 0 to {len(structures) - 1}, the structures that {run_dir} holds")
+        raise InputError(
+            f"--rank is {rank}, expected 0 to {len(structures) - 1}, the structures that {run_dir} holds"
+        )
     if kind == "onnx":
         require("--format onnx", "onnx", "torch", "onnx", "onnxruntime")
         if output is None:
             raise InputError("--format onnx without --output, expected a file for the network")
         from ..backbone.onnx import export_backbone
 
-        difference = export_backbone(structures[rank], output, parse_size(input_size, "--input-size"))
+        difference = export_backbone(
+            structures[rank], output, parse_size(input_size, "--input-size")
+        )
         click.echo(f"{output}: onnxruntime and torch differ by {difference:.1e} at most")
         return
     text = format_structures([structures[rank]])
@@ -251,7 +348,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status = 2 if isinstance(error, InputError) else 1
             return status if error.said else _fail(str(error), status)
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read our output has left; nothing is left to say
+            os.dup2(
+                os.open(os.devnull, os.O_WRONLY), 1
+            )  # whoever read our output has left; nothing is left to say
             return 1
         except OSError as error:
             _discard_output()
@@ -274,7 +373,11 @@ def _fail(message: str, status: int) -> int:
 
 def _leave(how: str, status: int) -> int:
     """Stopped by a signal, which several training processes get at once: the first one speaks for all."""
-    return _fail(f"{how}; --resume continues", status) if os.environ.get("RANK", "0") == "0" else status
+    return (
+        _fail(f"{how}; --resume continues", status)
+        if os.environ.get("RANK", "0") == "0"
+        else status
+    )
 
 
 @contextmanager

@@ -8,9 +8,14 @@ import click
 
 
 @click.command()
-@click.argument("run_dirs", nargs=-1, required=True, metavar="RUN_DIR...", type=click.Path(path_type=Path))
+@click.argument(
+    "run_dirs", nargs=-1, required=True, metavar="RUN_DIR...", type=click.Path(path_type=Path)
+)
 @click.option(
-    "--output", metavar="FILE", type=click.Path(path_type=Path), help="[default: report.html in the first of them]"
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="[default: report.html in the first of them]",
 )
 def report(run_dirs: tuple[Path, ...], output: Path | None) -> None:
     """Write a page about searches, fronts and trainings: one file that needs no server and no network."""

@@ -9,23 +9,42 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
 from ..install.doctor import Finding
-from ..network.structure import parse_structure
+from ..network.structure import Structure
+from ..resources import RESOURCES
 from ..search.engine import Progress as SearchProgress
 from ..search.problem import Problem
-from ..units import format_count, format_resource, format_seconds, format_size
+from ..units import format_count, format_seconds, format_size
 
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[SearchProgress], None]]:
     """A bar on stderr where that is a terminal; the function it yields moves it."""
     console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description:<7}"), BarColumn(24), TextColumn("{task.fields[note]}"))
-    bars = Progress(*columns, TimeElapsedColumn(), console=console, refresh_per_second=20, disable=not console.is_terminal)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description:<7}"),
+        BarColumn(24),
+        TextColumn("{task.fields[note]}"),
+    )
+    bars = Progress(
+        *columns,
+        TimeElapsedColumn(),
+        console=console,
+        refresh_per_second=20,
+        disable=not console.is_terminal,
+    )
     with bars:
         task = bars.add_task("start", total=1.0, note="")
 
@@ -42,7 +61,12 @@ def progress_bar() -> Iterator[Callable[[SearchProgress], None]]:
 def counting_bar(total: int, done: int) -> Iterator[Callable[[], None]]:
     """A bar on stderr for pieces of work of which ``done`` are done; the function it yields counts one more."""
     console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.completed} of {task.total}"), BarColumn(24), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.completed} of {task.total}"),
+        BarColumn(24),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         task = bars.add_task("points", total=total, completed=done)
         yield lambda: bars.advance(task)
@@ -52,7 +76,12 @@ def counting_bar(total: int, done: int) -> Iterator[Callable[[], None]]:
 def measuring_bar() -> Iterator[Callable[[int, int], None]]:
     """A bar on stderr with the time left; the function it yields sets how many of how many are done."""
     console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.completed} of {task.total}"), BarColumn(24), TimeRemainingColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.completed} of {task.total}"),
+        BarColumn(24),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         task = bars.add_task("measure", total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)
@@ -60,10 +89,23 @@ def measuring_bar() -> Iterator[Callable[[int, int], None]]:
 
 def print_latencies(content: dict[str, Any]) -> None:
     """The table of ``lightnas latency``, and over several structures how well the latency table agrees."""
-    table = _table(f"{content['device']} at {content['input_size']}", "", "FLOPs", "measured", "latency table", "off by")
+    table = _table(
+        f"{content['device']} at {content['input_size']}",
+        "",
+        "FLOPs",
+        "measured",
+        "latency table",
+        "off by",
+    )
     for row in content["structures"]:
-        by_table = (format_seconds(row["table"]), f"{100 * row['off']:+.1f} %") if "table" in row else ("", "")
-        table.add_row(row["name"], format_count(row["flops"], 4), format_seconds(row["seconds"]), *by_table)
+        by_table = (
+            (format_seconds(row["table"]), f"{100 * row['off']:+.1f} %")
+            if "table" in row
+            else ("", "")
+        )
+        table.add_row(
+            row["name"], format_count(row["flops"], 4), format_seconds(row["seconds"]), *by_table
+        )
     console = _console()
     console.print(table)
     if "rank_correlation" in content:
@@ -75,13 +117,24 @@ def print_front(content: dict[str, Any], output: Path) -> None:
     """The table of ``lightnas pareto``: a row a point, and what it is compared with."""
     axis = content["axis"]
     table = _table(
-        f"front over {axis} at {content['input_size']}", "budget", "score", "upper bound", "gap", "FLOPs", "params", "layers"
+        f"front over {axis} at {content['input_size']}",
+        "budget",
+        "score",
+        "upper bound",
+        "gap",
+        "FLOPs",
+        "params",
+        "layers",
     )
     for point in content["points"]:
         gap = "proven optimal" if point["gap"] == 0 else f"{100 * point['gap']:.4f} %"
         counts = [format_count(point[name], 4) for name in ("flops", "params", "layers")]
         table.add_row(
-            format_resource(axis, point["budget"]), f"{point['score']:.3f}", f"{point['upper_bound']:.3f}", gap, *counts
+            RESOURCES[axis].format(point["budget"]),
+            f"{point['score']:.3f}",
+            f"{point['upper_bound']:.3f}",
+            gap,
+            *counts,
         )
     for other in content["compare"]:
         counts = [format_count(other[name], 4) for name in ("flops", "params", "layers")]
@@ -95,20 +148,31 @@ def print_search(result: dict[str, Any], problem: Problem, output: Path) -> None
     """The table of a search result."""
     table = _table(f"best of space {problem.space.name}", "", "found", "budget", "used")
     table.add_row("score", f"{result['score']:.4f}", "", "")
-    for name in problem.resources:
+    for name in (name for name in RESOURCES if name in result):
         limit = problem.limits.get(name)
-        share = ("-", "") if limit is None else (format_resource(name, limit), f"{100 * result[name] / limit:.2f} %")
+        share = (
+            ("-", "")
+            if limit is None
+            else (RESOURCES[name].format(limit), f"{100 * result[name] / limit:.2f} %")
+        )
         label = f"FLOPs at {format_size(problem.input_size)}" if name == "flops" else name
-        table.add_row(label, format_resource(name, result[name]), *share)
+        table.add_row(label, RESOURCES[name].format(result[name]), *share)
     table.add_row("upper bound", f"{result['upper_bound']:.4f}", "", "")
-    table.add_row("gap", "proven optimal" if result["proven_optimal"] else f"{100 * result['gap']:.4f} %", "", "")
+    table.add_row(
+        "gap",
+        "proven optimal" if result["proven_optimal"] else f"{100 * result['gap']:.4f} %",
+        "",
+        "",
+    )
     rate = format_count(result["evaluations_per_second"], digits=3)
     table.add_row("evaluations", f"{result['evaluations']:,}", "", f"{rate}/s")
     table.add_row("seconds", f"{result['seconds']:.2f}", "", "")
     blocks = _table("structure", "block", "in", "out", "stride", "kernel", "depth", "bottleneck")
-    for block in parse_structure(result["structure"]):
+    for block in Structure.from_dicts(result["structure"]):
         depth = (str(block.depth), str(block.btn)) if block.btn else ("", "")
-        blocks.add_row(block.kind, *map(str, (block.c_in, block.c_out, block.stride, block.k)), *depth)
+        blocks.add_row(
+            block.kind, *map(str, (block.c_in, block.c_out, block.stride, block.k)), *depth
+        )
     console = _console()
     console.print(table)
     console.print(blocks)
@@ -118,14 +182,28 @@ def print_search(result: dict[str, Any], problem: Problem, output: Path) -> None
 def print_scores(rows: list[dict[str, Any]], source: Path, input_size: str, alpha: str) -> None:
     """The table of ``lightnas score``: a row a structure."""
     stages = [f"H{i}" for i in range(1, len(rows[0]["entropies"]) + 1)]
-    table = _table(f"{source} at {input_size}, alpha {alpha}", "#", "score", "FLOPs", "params", "layers", *stages)
+    table = _table(
+        f"{source} at {input_size}, alpha {alpha}",
+        "#",
+        "score",
+        "FLOPs",
+        "params",
+        "layers",
+        *stages,
+    )
     for i, row in enumerate(rows):
         counts = [format_count(row[name]) for name in ("flops", "params", "layers")]
-        table.add_row(str(i), f"{row['score']:.9f}", *counts, *(f"{h:.3f}" for h in row["entropies"]))
+        table.add_row(
+            str(i), f"{row['score']:.9f}", *counts, *(f"{h:.3f}" for h in row["entropies"])
+        )
         if "measured" in row:
-            closed, measured = ([values["score"], *values["entropies"]] for values in (row, row["measured"]))
+            closed, measured = (
+                [values["score"], *values["entropies"]] for values in (row, row["measured"])
+            )
             off = [f"{100 * (m / c - 1):+.2f} %" for m, c in zip(measured, closed, strict=True)]
-            table.add_row("measured", f"{measured[0]:.9f}", "", "", "", *(f"{h:.3f}" for h in measured[1:]))
+            table.add_row(
+                "measured", f"{measured[0]:.9f}", "", "", "", *(f"{h:.3f}" for h in measured[1:])
+            )
             table.add_row("off by", off[0], "", "", "", *off[1:])
     _console().print(table)
 
@@ -133,10 +211,20 @@ def print_scores(rows: list[dict[str, Any]], source: Path, input_size: str, alph
 def print_detection(result: dict[str, Any]) -> None:
     """The table of ``train-det`` and ``test-det``: average precision, as COCO defines it."""
     table = _table(
-        f"{result['checkpoint']} on {result['split']}", "AP", "AP50", "AP75", "AP small", "AP medium", "AP large", "pictures"
+        f"{result['checkpoint']} on {result['split']}",
+        "AP",
+        "AP50",
+        "AP75",
+        "AP small",
+        "AP medium",
+        "AP large",
+        "pictures",
     )
     keys = ("ap", "ap50", "ap75", "ap_s", "ap_m", "ap_l")
-    table.add_row(*("-" if result[key] is None else f"{result[key]:.3f}" for key in keys), f"{result['images']:,}")
+    table.add_row(
+        *("-" if result[key] is None else f"{result[key]:.3f}" for key in keys),
+        f"{result['images']:,}",
+    )
     console = _console()
     console.print(table)
     for line in result.get("skipped", ()):
@@ -149,7 +237,9 @@ def print_findings(findings: Sequence[Finding]) -> None:
     """The table of ``lightnas doctor``, and what to run where something does not fit."""
     table = _table("", "package", "found", "expected", "")
     for finding in findings:
-        table.add_row(finding.name, finding.found, finding.expected, "mend" if finding.mend else "fits")
+        table.add_row(
+            finding.name, finding.found, finding.expected, "mend" if finding.mend else "fits"
+        )
     console = _console()
     console.print(table)
     for finding in findings:

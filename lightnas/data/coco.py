@@ -52,9 +52,13 @@ def find_split(
         InputError: a given path does not exist, or the pictures are nowhere.
     """
     if annotations is not None and not annotations.is_file():
-        raise InputError(f"--{split}-json {annotations} is no file, expected a COCO annotation file")
+        raise InputError(
+            f"--{split}-json {annotations} is no file, expected a COCO annotation file"
+        )
     if images is not None and not images.is_dir():
-        raise InputError(f"--{split}-images {images} is no directory, expected the pictures of {split}")
+        raise InputError(
+            f"--{split}-images {images} is no directory, expected the pictures of {split}"
+        )
     if annotations is None:
         if data is None:
             return None
@@ -68,16 +72,24 @@ def find_split(
 
 def _find_annotations(data: Path, split: str) -> Path | None:
     if not data.is_dir():
-        raise InputError(f"--data {data} is no directory, expected a folder with annotations/*.json and pictures")
+        raise InputError(
+            f"--data {data} is no directory, expected a folder with annotations/*.json and pictures"
+        )
     folder = data / "annotations"
     files = sorted(folder.glob("*.json")) if folder.is_dir() else []
     if not files:
-        raise InputError(f"--data {data} holds no annotations/*.json, expected COCO annotation files there, or --train-json")
+        raise InputError(
+            f"--data {data} holds no annotations/*.json, expected COCO annotation files there, or --train-json"
+        )
     named = [path for path in files if any(alias in path.stem.lower() for alias in ALIASES[split])]
     # COCO's own folder has captions and keypoints beside the instances, and test files without any annotation.
     instances = [path for path in named if path.stem.lower().startswith("instances")]
     plain = [path for path in named if path.stem.lower() in ALIASES[split]]
-    others = [path for path in named if not path.stem.lower().startswith(("captions", "image_info", "person_keypoints"))]
+    others = [
+        path
+        for path in named
+        if not path.stem.lower().startswith(("captions", "image_info", "person_keypoints"))
+    ]
     return next(iter(instances or plain or others), None)
 
 
@@ -86,7 +98,10 @@ def _find_images(data: Path, split: str, annotations: Path) -> Path:
     names = [word, *ALIASES[split]]
     candidates = [folder for name in names for folder in (data / name, data / "images" / name)]
     candidates += [data / "images", data]
-    first = next((str(image.get("file_name")) for image in _images_of(_read_json(annotations), annotations)), None)
+    first = next(
+        (str(image.get("file_name")) for image in _images_of(_read_json(annotations), annotations)),
+        None,
+    )
     for folder in candidates:
         if folder.is_dir() and (first is None or os.path.exists(folder / first)):
             return folder
@@ -98,7 +113,9 @@ def _find_images(data: Path, split: str, annotations: Path) -> Path:
     )
 
 
-def check_split(split: CocoSplit, skip_bad: bool, classes: Sequence[str] | None = None) -> CocoSplit:
+def check_split(
+    split: CocoSplit, skip_bad: bool, classes: Sequence[str] | None = None
+) -> CocoSplit:
     """Read a split and check every annotation and every picture file.
 
     A picture is opened for its size, and decoded only where its last bytes do not show that it is whole.
@@ -121,29 +138,48 @@ def check_split(split: CocoSplit, skip_bad: bool, classes: Sequence[str] | None 
             f"{split.annotations}: its categories are {shown(names)}, expected {shown(list(classes))} ({difference})"
         )
     annotations = _annotations_of(content, split.annotations, images, categories)
-    bad_images = {image["id"]: why for image in images if (why := _bad_picture(split.images, image)) is not None}
+    bad_images = {
+        image["id"]: why
+        for image in images
+        if (why := _bad_picture(split.images, image)) is not None
+    }
     sizes = {image["id"]: (image["width"], image["height"]) for image in images}
-    bad_boxes = [(number, why) for number, box in enumerate(annotations) if (why := _bad_box(box, sizes)) is not None]
+    bad_boxes = [
+        (number, why)
+        for number, box in enumerate(annotations)
+        if (why := _bad_box(box, sizes)) is not None
+    ]
     split.skipped = []
     if bad_images:
         by_id = {image["id"]: image["file_name"] for image in images}
         examples = "; ".join(f"{by_id[key]} {why}" for key, why in list(bad_images.items())[:3])
-        split.skipped.append(f"{len(bad_images)} of {len(images)} pictures of {split.annotations.name} are bad ({examples})")
+        split.skipped.append(
+            f"{len(bad_images)} of {len(images)} pictures of {split.annotations.name} are bad ({examples})"
+        )
     if bad_boxes:
-        examples = "; ".join(f"annotation {shown(annotations[number].get('id'))} {why}" for number, why in bad_boxes[:3])
+        examples = "; ".join(
+            f"annotation {shown(annotations[number].get('id'))} {why}"
+            for number, why in bad_boxes[:3]
+        )
         split.skipped.append(
             f"{len(bad_boxes)} of {len(annotations)} boxes of {split.annotations.name} are bad ({examples})"
         )
     if split.skipped and not skip_bad:
-        raise InputError(f"{'; '.join(split.skipped)}; expected whole pictures and boxes inside them, or --skip-bad-images")
+        raise InputError(
+            f"{'; '.join(split.skipped)}; expected whole pictures and boxes inside them, or --skip-bad-images"
+        )
     ordered = list(classes) if classes is not None else names
     bad = {number for number, _ in bad_boxes}
-    good = [a for i, a in enumerate(annotations) if i not in bad and a["image_id"] not in bad_images]
+    good = [
+        a for i, a in enumerate(annotations) if i not in bad and a["image_id"] not in bad_images
+    ]
     if _fill(good) or split.skipped or names != ordered:
         split.content = content | {
             "images": [image for image in images if image["id"] not in bad_images],
             "annotations": good,
-            "categories": sorted(categories, key=lambda category: ordered.index(str(category["name"]))),
+            "categories": sorted(
+                categories, key=lambda category: ordered.index(str(category["name"]))
+            ),
         }
     split.classes = tuple(ordered)
     split.n_images = len(images) - len(bad_images)
@@ -166,16 +202,22 @@ def _read_json(path: Path) -> dict[str, Any]:
         with open(path, "rb") as file:
             content = json.load(file)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}), expected a COCO annotation file") from error
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}), expected a COCO annotation file"
+        ) from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is not JSON ({str(error)[:80]}), expected a COCO annotation file") from error
+        raise InputError(
+            f"{path}: is not JSON ({str(error)[:80]}), expected a COCO annotation file"
+        ) from error
     if not isinstance(content, dict):
         raise InputError(
             f"{path}: holds a {type(content).__name__}, expected a COCO object with images, annotations, categories"
         )
     for key in ("images", "annotations", "categories"):
         if not isinstance(content.get(key), list):
-            raise InputError(f"{path}: no list '{key}', expected COCO's images, annotations and categories")
+            raise InputError(
+                f"{path}: no list '{key}', expected COCO's images, annotations and categories"
+            )
     return content
 
 
@@ -183,7 +225,9 @@ def _images_of(content: dict[str, Any], path: Path) -> list[dict[str, Any]]:
     images: list[dict[str, Any]] = content["images"]
     for number, image in enumerate(images):
         if not isinstance(image, dict) or not {"id", "file_name", "width", "height"} <= set(image):
-            raise InputError(f"{path}: images[{number}] is {shown(image)}, expected id, file_name, width and height")
+            raise InputError(
+                f"{path}: images[{number}] is {shown(image)}, expected id, file_name, width and height"
+            )
         if not isinstance(image["file_name"], str) or not image["file_name"]:
             raise InputError(
                 f"{path}: images[{number}] has file_name {shown(image['file_name'])}, expected the name of a picture"
@@ -200,23 +244,35 @@ def _categories(content: dict[str, Any], path: Path) -> list[dict[str, Any]]:
     categories: list[dict[str, Any]] = content["categories"]
     for number, category in enumerate(categories):
         if not isinstance(category, dict) or not {"id", "name"} <= set(category):
-            raise InputError(f"{path}: categories[{number}] is {shown(category)}, expected id and name")
+            raise InputError(
+                f"{path}: categories[{number}] is {shown(category)}, expected id and name"
+            )
     if not categories:
         raise InputError(f"{path}: has no categories, expected at least one")
     _unique([category["id"] for category in categories], path, "categories")
     name, times = Counter(str(category["name"]) for category in categories).most_common(1)[0]
     if times > 1:
-        raise InputError(f"{path}: {times} categories are named {shown(name)}, expected names that differ")
+        raise InputError(
+            f"{path}: {times} categories are named {shown(name)}, expected names that differ"
+        )
     return categories
 
 
 def _annotations_of(
-    content: dict[str, Any], path: Path, images: list[dict[str, Any]], categories: list[dict[str, Any]]
+    content: dict[str, Any],
+    path: Path,
+    images: list[dict[str, Any]],
+    categories: list[dict[str, Any]],
 ) -> list[dict[str, Any]]:
     annotations: list[dict[str, Any]] = content["annotations"]
-    known = {"image_id": {image["id"] for image in images}, "category_id": {category["id"] for category in categories}}
+    known = {
+        "image_id": {image["id"] for image in images},
+        "category_id": {category["id"] for category in categories},
+    }
     for number, annotation in enumerate(annotations):
-        if not isinstance(annotation, dict) or not {"id", "image_id", "category_id", "bbox"} <= set(annotation):
+        if not isinstance(annotation, dict) or not {"id", "image_id", "category_id", "bbox"} <= set(
+            annotation
+        ):
             raise InputError(
                 f"{path}: annotations[{number}] is {shown(annotation)}, expected id, image_id, category_id and bbox"
             )
@@ -231,7 +287,9 @@ def _annotations_of(
 
 def _fill(annotations: list[dict[str, Any]]) -> bool:
     """Add ``area`` and ``iscrowd``, which mmdet needs and not every tool writes; says whether any was missing."""
-    incomplete = [annotation for annotation in annotations if not {"area", "iscrowd"} <= set(annotation)]
+    incomplete = [
+        annotation for annotation in annotations if not {"area", "iscrowd"} <= set(annotation)
+    ]
     for annotation in incomplete:
         annotation.setdefault("iscrowd", 0)
         annotation.setdefault("area", annotation["bbox"][2] * annotation["bbox"][3])
@@ -240,16 +298,24 @@ def _fill(annotations: list[dict[str, Any]]) -> bool:
 
 def _unique(ids: list[Any], path: Path, what: str) -> None:
     if not all(isinstance(value, int | str) for value in ids):
-        raise InputError(f"{path}: an id of {what} is neither a number nor a text, expected COCO's ids")
+        raise InputError(
+            f"{path}: an id of {what} is neither a number nor a text, expected COCO's ids"
+        )
     if len(set(ids)) < len(ids):
         twice = Counter(ids).most_common(1)[0][0]
-        raise InputError(f"{path}: the id {shown(twice)} stands twice in {what}, expected ids that differ")
+        raise InputError(
+            f"{path}: the id {shown(twice)} stands twice in {what}, expected ids that differ"
+        )
 
 
 def _bad_box(annotation: dict[str, Any], sizes: dict[Any, tuple[int, int]]) -> str | None:
     """Why a box cannot be trained on, or None."""
     box = annotation["bbox"]
-    numbers = isinstance(box, list) and len(box) == 4 and all(isinstance(v, int | float) and math.isfinite(v) for v in box)
+    numbers = (
+        isinstance(box, list)
+        and len(box) == 4
+        and all(isinstance(v, int | float) and math.isfinite(v) for v in box)
+    )
     if not numbers:
         return f"has the box {shown(box)}"
     x, y, w, h = box

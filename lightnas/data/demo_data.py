@@ -39,7 +39,9 @@ class Splits:
     test: int = 500
 
 
-def write_demo_data(directory: Path, splits: Splits | None = None, seed: int = 0, overwrite: bool = False) -> dict[str, int]:
+def write_demo_data(
+    directory: Path, splits: Splits | None = None, seed: int = 0, overwrite: bool = False
+) -> dict[str, int]:
     """Write the set: ``annotations/instances_{split}.json``, ``{split}/*.jpg``, and ``ground_truth.jpg`` to look at.
 
     The splits share no source digit. The same seed gives the same bytes, and a picture does not depend on how many others
@@ -56,8 +58,14 @@ def write_demo_data(directory: Path, splits: Splits | None = None, seed: int = 0
         raise InputError(f"{directory} is a file, expected a directory to write to")
     if directory.is_dir() and any(directory.iterdir()) and not overwrite:
         raise InputError(f"{directory} is not empty, expected a new directory or --overwrite")
-    if directory.is_dir() and any(directory.iterdir()) and not (directory / "annotations" / "instances_train.json").exists():
-        raise InputError(f"--overwrite: {directory} holds no earlier demo data, expected one that may be deleted")
+    if (
+        directory.is_dir()
+        and any(directory.iterdir())
+        and not (directory / "annotations" / "instances_train.json").exists()
+    ):
+        raise InputError(
+            f"--overwrite: {directory} holds no earlier demo data, expected one that may be deleted"
+        )
     beside = directory.parent / f".{directory.name}.{os.getpid()}.part"
     try:
         beside.mkdir(parents=True)
@@ -68,7 +76,9 @@ def write_demo_data(directory: Path, splits: Splits | None = None, seed: int = 0
     except OSError as error:
         if error.errno in NO_SPACE:
             raise
-        raise InputError(f"{directory} cannot be written ({error.strerror}), expected a directory") from error
+        raise InputError(
+            f"{directory} cannot be written ({error.strerror}), expected a directory"
+        ) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return counts
@@ -79,7 +89,9 @@ def _write(directory: Path, splits: Splits, seed: int) -> dict[str, int]:
     counts = {}
     for i, split in enumerate(SPLITS):
         # A generator for each picture, keyed by what it is: more pictures leave the first ones as they were.
-        seeds = (np.random.default_rng([seed, i, number]) for number in range(getattr(splits, split)))
+        seeds = (
+            np.random.default_rng([seed, i, number]) for number in range(getattr(splits, split))
+        )
         counts[split] = _write_split(directory, split, sources[i], seeds)
     return counts
 
@@ -101,7 +113,10 @@ def _ink(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _write_split(
-    directory: Path, split: str, digits: list[tuple[NDArray[np.uint8], int]], generators: Iterator[np.random.Generator]
+    directory: Path,
+    split: str,
+    digits: list[tuple[NDArray[np.uint8], int]],
+    generators: Iterator[np.random.Generator],
 ) -> int:
     (directory / split).mkdir()
     (directory / "annotations").mkdir(exist_ok=True)
@@ -119,10 +134,23 @@ def _write_split(
                  "area": w * h, "iscrowd": 0, "segmentation": []}
             )  # fmt: skip
         if split == "val" and number <= 12:
-            shown.append(draw_boxes(picture, [Box(CLASSES[label], (x, y, x + w, y + h)) for label, (x, y, w, h) in objects]))
-    categories = [{"id": i, "name": name, "supercategory": "digit"} for i, name in enumerate(CLASSES, start=1)]
-    content = {"info": {"description": f"handwritten digits, {split}"}, "images": images, "annotations": annotations}
-    (directory / "annotations" / f"instances_{split}.json").write_text(json.dumps(content | {"categories": categories}))
+            shown.append(
+                draw_boxes(
+                    picture,
+                    [Box(CLASSES[label], (x, y, x + w, y + h)) for label, (x, y, w, h) in objects],
+                )
+            )
+    categories = [
+        {"id": i, "name": name, "supercategory": "digit"} for i, name in enumerate(CLASSES, start=1)
+    ]
+    content = {
+        "info": {"description": f"handwritten digits, {split}"},
+        "images": images,
+        "annotations": annotations,
+    }
+    (directory / "annotations" / f"instances_{split}.json").write_text(
+        json.dumps(content | {"categories": categories})
+    )
     if shown:
         (directory / "ground_truth.jpg").write_bytes(encode(grid(shown, columns=4), ".jpg"))
     return len(annotations)
@@ -141,7 +169,9 @@ def compose(
         h, w = (max(3, round(side * scale)) for side in ink.shape)
         for _ in range(50):
             x, y = int(rng.integers(0, SIDE - w + 1)), int(rng.integers(0, SIDE - h + 1))
-            if all(x + w <= a or a + c <= x or y + h <= b or b + d <= y for _, (a, b, c, d) in taken):
+            if all(
+                x + w <= a or a + c <= x or y + h <= b or b + d <= y for _, (a, b, c, d) in taken
+            ):
                 _paint(canvas, ink, (x, y, w, h), rng)
                 taken.append((label, (x, y, w, h)))
                 break
@@ -154,7 +184,9 @@ def _texture(rng: np.random.Generator) -> NDArray[np.float64]:
     for grain, strength in ((3, 35), (12, 18), (SIDE, 8)):
         noise = rng.uniform(-1, 1, (grain, grain, 3)) * rng.uniform(0.2, 1) * strength
         layers = [
-            Image.fromarray(noise[..., c].astype(np.float32)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+            Image.fromarray(noise[..., c].astype(np.float32)).resize(
+                (SIDE, SIDE), Image.Resampling.BICUBIC
+            )
             for c in range(3)
         ]
         canvas += np.stack([np.asarray(layer) for layer in layers], axis=2)
@@ -162,11 +194,19 @@ def _texture(rng: np.random.Generator) -> NDArray[np.float64]:
 
 
 def _paint(
-    canvas: NDArray[np.float64], ink: NDArray[np.uint8], box: tuple[int, int, int, int], rng: np.random.Generator
+    canvas: NDArray[np.float64],
+    ink: NDArray[np.uint8],
+    box: tuple[int, int, int, int],
+    rng: np.random.Generator,
 ) -> None:
     """Blend a digit into its box, darker or brighter than what lies below by a random contrast."""
     x, y, w, h = box
-    alpha = np.asarray(Image.fromarray(ink).resize((w, h), Image.Resampling.BICUBIC), dtype=float)[..., None] / 255
+    alpha = (
+        np.asarray(Image.fromarray(ink).resize((w, h), Image.Resampling.BICUBIC), dtype=float)[
+            ..., None
+        ]
+        / 255
+    )
     below = canvas[y : y + h, x : x + w]
     ground = below.mean(axis=(0, 1))
     contrast = rng.uniform(50, 160) * (1 if rng.random() < 0.5 else -1)

@@ -30,20 +30,26 @@ class Box:
 def draw_boxes(picture: Image.Image, boxes: Sequence[Box]) -> Image.Image:
     """A copy in RGB with the boxes on it, the best on top; small pictures are enlarged so that names can be read."""
     zoom = max(1, math.ceil(384 / max(picture.size)))
-    copy = picture.convert("RGB").resize((picture.width * zoom, picture.height * zoom), Image.Resampling.BICUBIC)
+    copy = picture.convert("RGB").resize(
+        (picture.width * zoom, picture.height * zoom), Image.Resampling.BICUBIC
+    )
     draw = ImageDraw.Draw(copy)
     size = max(13, round(max(copy.size) / 40))
     font = ImageFont.load_default(size)
     for box in sorted(boxes, key=lambda box: box.score or 0):
         colour = PALETTE[sum(box.name.encode()) % len(PALETTE)]
         x1, y1, x2, y2 = (value * zoom for value in box.corners)
-        draw.rectangle((x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)), outline=colour, width=max(2, size // 8))
+        draw.rectangle(
+            (x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)), outline=colour, width=max(2, size // 8)
+        )
         text = box.name if box.score is None else f"{box.name} {box.score:.2f}"
         _label(draw, text, (x1, y1 - size - 3 if y1 > size + 3 else y2), colour, font)
     return copy
 
 
-def _label(draw: ImageDraw.ImageDraw, text: str, at: tuple[float, float], colour: str, font: Font) -> None:
+def _label(
+    draw: ImageDraw.ImageDraw, text: str, at: tuple[float, float], colour: str, font: Font
+) -> None:
     left, top, right, bottom = draw.textbbox(at, text, font=font)
     draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), fill=colour)
     draw.text(at, text, fill="black", font=font)
@@ -51,7 +57,9 @@ def _label(draw: ImageDraw.ImageDraw, text: str, at: tuple[float, float], colour
 
 def grid(pictures: Sequence[Image.Image], columns: int) -> Image.Image:
     """Pictures side by side in rows, each in a cell of the largest width and height."""
-    width, height = (max(size) for size in zip(*(picture.size for picture in pictures), strict=True))
+    width, height = (
+        max(size) for size in zip(*(picture.size for picture in pictures), strict=True)
+    )
     rows = math.ceil(len(pictures) / columns)
     sheet = Image.new("RGB", (min(columns, len(pictures)) * width, rows * height), "white")
     for i, picture in enumerate(pictures):

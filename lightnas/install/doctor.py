@@ -18,7 +18,12 @@ from .operators import BUILD, operators
 from .setup_det import COMMAND
 
 REBUILD_MMCV = f"{BUILD} --force-reinstall --no-deps --no-cache-dir"
-OPENCV = ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python")
+OPENCV = (
+    "opencv-python-headless",
+    "opencv-python",
+    "opencv-contrib-python-headless",
+    "opencv-contrib-python",
+)
 # Not among the requirements: pip cannot install it by itself.
 MMCV_FITS = SpecifierSet(">=1.7.0,<1.8")
 
@@ -67,7 +72,9 @@ NEEDS = (
     Need("pillow", ("pillow",), "pip install --upgrade pillow"),
     Need("pycocotools", ("pycocotools",), "pip install --upgrade pycocotools"),
     Need("tensorboard", ("tensorboard",), "pip install --upgrade tensorboard"),
-    Need("scikit-learn", ("scikit-learn",), "pip install --upgrade scikit-learn", blocks=False),  # for demo-data
+    Need(
+        "scikit-learn", ("scikit-learn",), "pip install --upgrade scikit-learn", blocks=False
+    ),  # for demo-data
     Need("mmdet", ("mmdet",), "pip install mmdet==2.28.2"),
     Need("mmcv", ("mmcv-full", "mmcv"), COMMAND),
 )
@@ -103,7 +110,9 @@ def requirements() -> dict[str, SpecifierSet]:
     found: dict[str, SpecifierSet] = {}
     for line in _requirement_lines():
         needed = Requirement(line)
-        if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in ("", "det")):
+        if needed.marker is None or any(
+            needed.marker.evaluate({"extra": extra}) for extra in ("", "det")
+        ):
             found[needed.name.lower()] = needed.specifier
     return found
 
@@ -120,7 +129,12 @@ def _requirement_lines() -> Iterable[str]:
 
 def _python() -> Finding:
     found = ".".join(map(str, sys.version_info[:3]))
-    return Finding("python", found, "from 3.10", "" if sys.version_info >= (3, 10) else "install Python 3.10 or later")
+    return Finding(
+        "python",
+        found,
+        "from 3.10",
+        "" if sys.version_info >= (3, 10) else "install Python 3.10 or later",
+    )
 
 
 def _package(need: Need) -> Finding:
@@ -147,7 +161,9 @@ def _operators() -> Finding:
     """Which of mmcv's operators run. Training goes on without compiled ones that another torch has broken."""
     found, expected = operators(), "compiled or plain torch"
     if found.failure:
-        broken = f"{found.kind}: the compiled ones do not load beside this torch ({found.failure[:80]})"
+        broken = (
+            f"{found.kind}: the compiled ones do not load beside this torch ({found.failure[:80]})"
+        )
         return Finding("operators", broken, expected, REBUILD_MMCV, blocks=False)
     return Finding("operators", found.kind, expected)
 

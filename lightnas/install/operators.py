@@ -31,7 +31,9 @@ class Operators:
 def operators() -> Operators:
     """What runs in this process. Imports mmcv where it can be, and changes nothing."""
     module, failure = load()
-    return Operators("plain torch" if module is None or is_stand_in(module) else "compiled", failure)
+    return Operators(
+        "plain torch" if module is None or is_stand_in(module) else "compiled", failure
+    )
 
 
 def load() -> tuple[ModuleType | None, str]:
@@ -43,9 +45,15 @@ def load() -> tuple[ModuleType | None, str]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # mmcv announces its version 2 at every import
             return importlib.import_module(NAME), ""
-    except ModuleNotFoundError:  # without operators; or no mmcv at all, which its own import will say better
+    except (
+        ModuleNotFoundError
+    ):  # without operators; or no mmcv at all, which its own import will say better
         return None, ""
-    except (ImportError, OSError, RuntimeError) as error:  # built for another torch: an undefined symbol, a missing library
+    except (
+        ImportError,
+        OSError,
+        RuntimeError,
+    ) as error:  # built for another torch: an undefined symbol, a missing library
         return None, (str(error).splitlines() or [type(error).__name__])[0]
 
 

@@ -58,13 +58,18 @@ def setup_det(find_links: Path | None = None, say: Callable[[str], None] = print
     if full is not None and full.startswith("1.7."):
         say(f"mmcv-full {full} is installed and stays")
     elif full is not None:
-        raise InputError(f"mmcv-full {full} is installed, expected 1.7.2: pip uninstall -y mmcv-full && {COMMAND}")
+        raise InputError(
+            f"mmcv-full {full} is installed, expected 1.7.2: pip uninstall -y mmcv-full && {COMMAND}"
+        )
     elif plain == MMCV:
         say(f"mmcv {MMCV} is installed")
     else:
         source = _source(find_links)
         _build_tools(source, say)
-        say(f"installing mmcv {MMCV} without compiled operators" + (f", instead of {plain}" if plain else ""))
+        say(
+            f"installing mmcv {MMCV} without compiled operators"
+            + (f", instead of {plain}" if plain else "")
+        )
         _pip([*source, "--no-build-isolation", "--no-deps", f"mmcv=={MMCV}"])
     say("importing the detection stage, for the first time some seconds")
     say(_operators())
@@ -72,9 +77,13 @@ def setup_det(find_links: Path | None = None, say: Callable[[str], None] = print
 
 def _check(find_links: Path | None) -> None:
     if find_links is not None and not find_links.is_dir():
-        raise InputError(f"--find-links {find_links} is no directory, expected a folder with mmcv {MMCV}")
+        raise InputError(
+            f"--find-links {find_links} is no directory, expected a folder with mmcv {MMCV}"
+        )
     if find_spec("pip") is None:
-        raise InputError(f"{sys.prefix} has no pip, expected it: python -m ensurepip --upgrade, then {COMMAND}")
+        raise InputError(
+            f"{sys.prefix} has no pip, expected it: python -m ensurepip --upgrade, then {COMMAND}"
+        )
     missing = [name for name in ("torch", "mmdet", "cv2") if find_spec(name) is None]
     if missing:
         raise InputError(
@@ -98,7 +107,10 @@ def _build_tools(source: Sequence[str], say: Callable[[str], None]) -> None:
     missing = [] if found is not None and found in SETUPTOOLS else [f"setuptools{SETUPTOOLS}"]
     missing += [] if _version("wheel") else ["wheel"]
     if missing:
-        say(f"installing {' and '.join(missing)}, which mmcv's setup.py runs with" + (f" (not {found})" if found else ""))
+        say(
+            f"installing {' and '.join(missing)}, which mmcv's setup.py runs with"
+            + (f" (not {found})" if found else "")
+        )
         _pip([*source, *missing])
 
 
@@ -109,8 +121,18 @@ def _pip(arguments: Sequence[str]) -> None:
         WorkError: it failed; what pip said stands above on stderr.
     """
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments]
-        done = subprocess.run(command, env=_environment(Path(folder)), stdout=sys.stderr, check=False)  # noqa: S603
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            *arguments,
+        ]
+        done = subprocess.run(
+            command, env=_environment(Path(folder)), stdout=sys.stderr, check=False
+        )  # noqa: S603
     if done.returncode:
         raise WorkError(
             f"pip failed (exit status {done.returncode}, see above); "
@@ -120,7 +142,11 @@ def _pip(arguments: Sequence[str]) -> None:
 
 def _environment(folder: Path) -> Mapping[str, str]:
     """That of pip: no operators are asked for, and Python 3.13 runs mmcv's setup.py."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("MMCV_WITH_OPS", "PYTHONPATH")}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("MMCV_WITH_OPS", "PYTHONPATH")
+    }
     if sys.version_info >= (3, 13):
         (folder / "sitecustomize.py").write_text(RESTORE_EXEC)
         environment["PYTHONPATH"] = str(folder)
@@ -138,7 +164,9 @@ def _operators() -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-        raise WorkError(f"the detection stage cannot be imported ({reason}); lightnas doctor says what does not fit")
+        raise WorkError(
+            f"the detection stage cannot be imported ({reason}); lightnas doctor says what does not fit"
+        )
     return f"operators: {done.stdout.strip()}"
 
 

@@ -25,7 +25,7 @@ from ..backbone.net import CnnNet, ConvBN, Focus
 from ..errors import InputError, WorkError
 from ..network.blocks import Conv
 from ..network.cost import INPUT_SIZE, cost
-from ..network.structure import Structure, structure_dicts
+from ..network.structure import Structure
 from ..search.space import Space
 from ..units import NAMED_FLOPS, format_size
 from .table import Op, Use, calibration, chain_uses, fit_seconds
@@ -73,7 +73,9 @@ class Machine:
         try:
             functional.conv2d(self.tensor(1, 8, 8, 8), self.tensor(8, 8, 3, 3))
         except RuntimeError as error:
-            raise InputError(f"--precision is {self.precision}, expected one that {self.name} can: {error}") from error
+            raise InputError(
+                f"--precision is {self.precision}, expected one that {self.name} can: {error}"
+            ) from error
 
     @property
     def name(self) -> str:
@@ -82,9 +84,16 @@ class Machine:
 
     def document(self) -> dict[str, Any]:
         """What a latency table says of it."""
-        versions = {"lightnas": __version__, "torch": torch.__version__, "python": platform.python_version()}
+        versions = {
+            "lightnas": __version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        }
         if self.device == "cuda":
-            versions |= {"cuda": str(torch.version.cuda), "cudnn": str(torch.backends.cudnn.version())}  # type: ignore[no-untyped-call]
+            versions |= {
+                "cuda": str(torch.version.cuda),
+                "cudnn": str(torch.backends.cudnn.version()),
+            }  # type: ignore[no-untyped-call]
         return {
             "device": self.device, "name": self.name, "precision": self.precision, "batch": self.batch,
             "threads": torch.get_num_threads(), "versions": versions,
@@ -100,7 +109,9 @@ class Machine:
         module = module.eval().to(self.device, DTYPES[self.precision])
         return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
-    def median_seconds(self, run: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> float:
+    def median_seconds(
+        self, run: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]
+    ) -> float:
         """Median time of ``run`` over the arguments in turn, after one run that does not count."""
         with torch.inference_mode():
             run(*arguments[0])
@@ -128,8 +139,13 @@ class Machine:
         copies = range(max(2, min(MOST, COLD_BYTES // size)))
         if op.kind == "conv":
             # As the backbone calls it: a module costs time of its own.
-            convs = [self.module(ConvBN(Conv("", c_in, c_out, op.k, op.stride, relu=False)).fuse()) for _ in copies]
-            return self.median_seconds(lambda conv, x: conv(x), [(conv, self.tensor(*picture)) for conv in convs])
+            convs = [
+                self.module(ConvBN(Conv("", c_in, c_out, op.k, op.stride, relu=False)).fuse())
+                for _ in copies
+            ]
+            return self.median_seconds(
+                lambda conv, x: conv(x), [(conv, self.tensor(*picture)) for conv in convs]
+            )
         if op.kind == "add":
             pairs = [(self.tensor(*picture), self.tensor(*picture)) for _ in copies]
             return self.median_seconds(lambda x, y: functional.relu(x.add_(y), inplace=True), pairs)
@@ -142,7 +158,7 @@ class Machine:
     def network_seconds(self, structure: Structure, input_size: tuple[int, int]) -> float:
         """Seconds of a whole backbone on pictures of ``input_size``, BN fused."""
         torch.manual_seed(0)
-        net = CnnNet(structure_dicts(structure)).fuse()
+        net = CnnNet(structure.to_dicts()).fuse()
         run = self.module(net)
         x = self.tensor(self.batch, int(structure[0].c_in) // (4 if net.focus else 1), *input_size)  # type: ignore[arg-type]
         return self.median_seconds(run, [(Focus()(x) if net.focus else x,)])
@@ -151,7 +167,9 @@ class Machine:
 def _cpu_name() -> str:
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
-            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+            names = [
+                line.split(":", 1)[1].strip() for line in file if line.startswith("model name")
+            ]
     except OSError:
         names = []
     return names[0] if names else platform.processor() or platform.machine()
@@ -159,10 +177,14 @@ def _cpu_name() -> str:
 
 def most_flops(input_size: tuple[int, int]) -> float:
     """FLOPs of the largest structures worth measuring for: what ResNet-101 uses at that input size."""
-    return NAMED_FLOPS["resnet101"] * (input_size[0] * input_size[1]) / (INPUT_SIZE[0] * INPUT_SIZE[1])
+    return (
+        NAMED_FLOPS["resnet101"] * (input_size[0] * input_size[1]) / (INPUT_SIZE[0] * INPUT_SIZE[1])
+    )
 
 
-def random_structures(space: Space, input_size: tuple[int, int], most: float, n: int, seed: int) -> list[Structure]:
+def random_structures(
+    space: Space, input_size: tuple[int, int], most: float, n: int, seed: int
+) -> list[Structure]:
     """n random structures of a space of at most ``most`` FLOPs each.
 
     Raises:
@@ -182,7 +204,9 @@ def random_structures(space: Space, input_size: tuple[int, int], most: float, n:
     )
 
 
-def plan(space: Space, input_size: tuple[int, int], most: float, seed: int = 0) -> dict[Op, list[tuple[int, int]]]:
+def plan(
+    space: Space, input_size: tuple[int, int], most: float, seed: int = 0
+) -> dict[Op, list[tuple[int, int]]]:
     """What to measure: for every operation that the space can ask for, the channels (c_in, c_out) to measure it with.
 
     Operations are those of random structures of at most ``most`` FLOPs and of the smallest one with each kernel; of
@@ -195,8 +219,12 @@ def plan(space: Space, input_size: tuple[int, int], most: float, seed: int = 0) 
         for use in chain_uses(structure, input_size):
             if use.times:
                 _meet(met, use)
-    for chain in space.every_kernel():  # a kernel that no small structure has, or a projection that none needs
-        kernels = tuple(replace(block, k=other.k, depth=2) for block, other in zip(smallest, chain, strict=True))
+    for chain in (
+        space.every_kernel()
+    ):  # a kernel that no small structure has, or a projection that none needs
+        kernels = tuple(
+            replace(block, k=other.k, depth=2) for block, other in zip(smallest, chain, strict=True)
+        )
         for use in chain_uses(kernels, input_size):
             _meet(met, use)
     return {op: _spread(sorted(points), POINTS[op.kind]) for op, points in sorted(met.items())}
@@ -229,7 +257,10 @@ def profile(
         after every point, and once before: points measured so far, points in all, and the measurements (shared, growing).
     """
     wanted = plan(space, input_size, most)
-    measured = {op: [point for point in (done or {}).get(op, ()) if point[:2] in points] for op, points in wanted.items()}
+    measured = {
+        op: [point for point in (done or {}).get(op, ()) if point[:2] in points]
+        for op, points in wanted.items()
+    }
     total = sum(map(len, wanted.values()))
     yield sum(map(len, measured.values())), total, measured
     for op, points in wanted.items():
@@ -241,7 +272,10 @@ def profile(
 
 
 def measured_networks(
-    machine: Machine, structures: Sequence[Structure], input_size: tuple[int, int], measured: Measured
+    machine: Machine,
+    structures: Sequence[Structure],
+    input_size: tuple[int, int],
+    measured: Measured,
 ) -> Iterator[list[Network]]:
     """Measure whole networks to calibrate a table by, all of them anew where they do not calibrate it.
 
@@ -264,7 +298,9 @@ def measured_networks(
                 raise
 
 
-def table_document(measured: Measured, input_size: tuple[int, int], networks: Sequence[Network] = ()) -> dict[str, Any]:
+def table_document(
+    measured: Measured, input_size: tuple[int, int], networks: Sequence[Network] = ()
+) -> dict[str, Any]:
     """What a table file says of the measurements; complete once there are networks to calibrate it by.
 
     Raises:

@@ -107,7 +107,15 @@ def _layer_uses(layer: Layer, size: tuple[int, int]) -> Iterator[Use]:
         if layer.pool > 1:
             yield Use("pool", 1, layer.pool, size, layer.main[0].c_in)
         if layer.projection is not None:
-            yield Use("conv", layer.projection.k, 1, end, layer.projection.c_in, layer.projection.c_out, layer.projected)
+            yield Use(
+                "conv",
+                layer.projection.k,
+                1,
+                end,
+                layer.projection.c_in,
+                layer.projection.c_out,
+                layer.projected,
+            )
         yield Use("add", 1, 1, end, layer.main[-1].c_out)
 
 
@@ -140,7 +148,11 @@ class LatencyTable:
     def title(self) -> str:
         """The machine in words."""
         d = self.document
-        threads = f", {d['threads']} thread{'s' if d['threads'] > 1 else ''}" if d["device"] == "cpu" else ""
+        threads = (
+            f", {d['threads']} thread{'s' if d['threads'] > 1 else ''}"
+            if d["device"] == "cpu"
+            else ""
+        )
         return f"{d['name']}{threads}, {d['precision']}, batch {d['batch']}"
 
     def block(self, block: Block, size: tuple[int, int]) -> Size:
@@ -201,7 +213,9 @@ def _fitted(terms: Floats, seconds: Floats) -> Floats:
 
 
 def calibration(
-    ops: Sequence[dict[str, Any]], input_size: tuple[int, int], networks: Sequence[tuple[Sequence[Block], float]]
+    ops: Sequence[dict[str, Any]],
+    input_size: tuple[int, int],
+    networks: Sequence[tuple[Sequence[Block], float]],
 ) -> dict[str, float]:
     """``scale`` and ``per_conv``, from the fitted operations of a table, and whole networks with their seconds."""
     fits = _fits(ops, 1.0, 0.0)
@@ -268,7 +282,9 @@ def read_table_document(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path}: is not JSON ({error}), expected a table that `lightnas profile` wrote") from error
+        raise InputError(
+            f"{path}: is not JSON ({error}), expected a table that `lightnas profile` wrote"
+        ) from error
     return check(TableFile, document, str(path)).model_dump()
 
 
@@ -283,19 +299,28 @@ def load_table(source: Path | dict[str, Any], where: str = "latency_table") -> L
     else:
         document = check(TableFile, source, where).model_dump()
     if not document["complete"] or any(op["fit"] is None for op in document["ops"]):
-        raise InputError(f"{where}: is not finished, expected one that is; `lightnas profile --resume` goes on with it")
+        raise InputError(
+            f"{where}: is not finished, expected one that is; `lightnas profile --resume` goes on with it"
+        )
     parse_size(document["input_size"], f"{where}: input_size")
     fits = _fits(document["ops"], document["scale"], document["per_conv"], where)
     keys = ("kind", "k", "stride", "size", "fit", "off")
     document["ops"] = [{key: op[key] for key in keys} for op in document["ops"]]
-    return LatencyTable({key: value for key, value in document.items() if key not in ("space", "most_flops")}, fits)
+    return LatencyTable(
+        {key: value for key, value in document.items() if key not in ("space", "most_flops")}, fits
+    )
 
 
-def _fits(ops: Sequence[dict[str, Any]], scale: float, per_conv: float, where: str = "latency_table") -> Fits:
+def _fits(
+    ops: Sequence[dict[str, Any]], scale: float, per_conv: float, where: str = "latency_table"
+) -> Fits:
     fits: Fits = {}
     largest = max((op["k"] for op in ops), default=1)
     for op in ops:
         key = (op["kind"], op["stride"], parse_size(op["size"], f"{where}: size", least=1))
         a, *rest = (scale * coefficient for coefficient in op["fit"])
-        fits.setdefault(key, np.full((largest + 1, 4), np.nan))[op["k"]] = (a + per_conv * (op["kind"] == "conv"), *rest)
+        fits.setdefault(key, np.full((largest + 1, 4), np.nan))[op["k"]] = (
+            a + per_conv * (op["kind"] == "conv"),
+            *rest,
+        )
     return fits

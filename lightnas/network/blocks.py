@@ -1,11 +1,12 @@
 """What a block is made of: the one description that cost, entropy and the torch module read.
 
-A block stands for one entry of a structure. It is a chain of layers: a first layer, which carries the
-stride and the change of channels, and ``depth - 1`` inner layers that keep both. A layer is a chain of
+A block stands for one entry of a structure. It is a chain of ``depth`` layers (L in the txt): the first
+one carries the stride and the change of channels, the others keep both. A layer is a chain of
 convolutions (each with BN) on its main path and, where it is residual, a shortcut beside it.
 
-Sizes (channels, kernels, depths) may be plain numbers or arrays of shape ``(N,)``: one description then
-stands for a whole population, and everything that reads it is vectorised for free.
+Sizes (channels, kernels, depths) may be plain numbers, ``Block[int]``, or arrays of shape ``(N,)``,
+``Block[Floats]``: one description then stands for a whole population, and everything that reads it is
+vectorised for free.
 
 To add a block type, write a function that returns its ``Layer`` and name it in ``BLOCKS``.
 """
@@ -14,24 +15,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-Size = int | float | NDArray[np.float64]
+from ..arrays import Floats
+
+# A size that is computed: a number for one structure, an array of shape (N,) for a population.
+Size = int | float | Floats
+# A size that a block is given.
+S = TypeVar("S", bound=Size)
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class Block(Generic[S]):
     """One entry of a structure; ``kind`` is its class in the structure txt, ``stride`` is always a number."""
 
     kind: str
-    c_in: Size
-    c_out: Size
-    k: Size
+    c_in: S
+    c_out: S
+    k: S
     stride: int
-    depth: Size = 1
-    btn: Size = 0
+    depth: S | int = 1
+    btn: S | int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +76,18 @@ class Layer:
 class BlockType:
     """``keys`` are the txt keys of the type, in the order they are written, after ``class``.
 
-    ``layer(block, first)`` describes the block's first layer, or an inner one.
+    ``layer(block, first)`` describes the block's first layer, or one of the others.
     """
 
     keys: tuple[str, ...]
-    layer: Callable[[Block, bool], Layer]
+    layer: Callable[[Block[Any], bool], Layer]
 
 
-def _conv_kx(block: Block, first: bool) -> Layer:
+def _conv_kx(block: Block[Any], first: bool) -> Layer:
     return Layer((Conv("", block.c_in, block.c_out, block.k, block.stride),))
 
 
-def _k1_kx_k1(block: Block, first: bool) -> Layer:
+def _k1_kx_k1(block: Block[Any], first: bool) -> Layer:
     """Residual bottleneck; the first layer of a block always projects its shortcut, even where in = out."""
     c_in = block.c_in if first else block.c_out
     stride = block.stride if first else 1
@@ -97,7 +103,7 @@ def _k1_kx_k1(block: Block, first: bool) -> Layer:
     )
 
 
-def _two_convs(block: Block, first: bool, k_first: Size) -> Layer:
+def _two_convs(block: Block[Any], first: bool, k_first: Size) -> Layer:
     """Residual pair of convolutions, the last of which carries the stride; a projection stands only where in != out."""
     c_in = block.c_in if first else block.c_out
     stride = block.stride if first else 1
@@ -113,11 +119,11 @@ def _two_convs(block: Block, first: bool, k_first: Size) -> Layer:
     )
 
 
-def _k1_kx(block: Block, first: bool) -> Layer:
+def _k1_kx(block: Block[Any], first: bool) -> Layer:
     return _two_convs(block, first, 1)
 
 
-def _kx_kx(block: Block, first: bool) -> Layer:
+def _kx_kx(block: Block[Any], first: bool) -> Layer:
     return _two_convs(block, first, block.k)
 
 
@@ -129,8 +135,8 @@ BLOCKS = {
 }
 
 
-def layers(block: Block) -> tuple[tuple[Layer, Size], ...]:
-    """The block's distinct layers, each with the number of times it runs: the first once, the inner one depth - 1 times."""
+def layers(block: Block[Any]) -> tuple[tuple[Layer, Size], ...]:
+    """The block's distinct layers, each with the number of times it runs: the first once, the other one depth - 1 times."""
     describe = BLOCKS[block.kind]
     first = (describe.layer(block, True), 1)
     if "L" not in describe.keys:

@@ -23,7 +23,6 @@ from .blocks import Block, Conv, Layer, Size, layers
 from .stages import downsample, fed_size
 
 INPUT_SIZE = (800, 1280)
-RESOURCES = ("flops", "params", "layers", "latency")
 
 
 class Latencies(Protocol):
@@ -39,15 +38,24 @@ class Latencies(Protocol):
 
 
 class Cost(NamedTuple):
-    """Each a number, or an array of shape (N,) for a population. Units: multiply-accumulates, weights, layers, seconds.
+    """Each a number, or an array of shape (N,) for a population. Fields are named as in ``resources.RESOURCES``.
 
-    ``latency`` is 0 where there is no latency table.
+    Units: multiply-accumulates, weights, layers, seconds. ``latency`` is None where there is no latency table.
     """
 
     flops: Size
     params: Size
     layers: Size
-    latency: Size = 0.0
+    latency: Size | None = None
+
+    def known(self) -> dict[str, Size]:
+        """The figures there are, by resource."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
+
+    def plus(self, other: Cost) -> Cost:
+        """The sum; unknown where one of the two is."""
+        pairs = zip(self, other, strict=True)
+        return Cost(*(None if a is None or b is None else a + b for a, b in pairs))  # type: ignore[arg-type]
 
 
 def _conv_params(conv: Conv) -> Size:
@@ -73,9 +81,11 @@ def _layer_cost(layer: Layer, size: tuple[int, int]) -> tuple[Size, Size, tuple[
     return flops, params, size
 
 
-def block_cost(block: Block, size: tuple[int, int], table: Latencies | None = None) -> tuple[Cost, tuple[int, int]]:
+def block_cost(
+    block: Block, size: tuple[int, int], table: Latencies | None = None
+) -> tuple[Cost, tuple[int, int]]:
     """Cost of one block on an input of ``size`` (height, width), and the size of its output."""
-    latency = table.block(block, size) if table else 0.0
+    latency = table.block(block, size) if table else None
     (first, _), *inner = layers(block)
     flops, params, size = _layer_cost(first, size)
     count: Size = len(first.main)
@@ -87,17 +97,21 @@ def block_cost(block: Block, size: tuple[int, int], table: Latencies | None = No
     return Cost(flops, params, count, latency), size
 
 
-def cost(blocks: Sequence[Block], input_size: tuple[int, int] = INPUT_SIZE, table: Latencies | None = None) -> Cost:
+def cost(
+    blocks: Sequence[Block],
+    input_size: tuple[int, int] = INPUT_SIZE,
+    table: Latencies | None = None,
+) -> Cost:
     """Cost of a backbone, or of a population whose blocks hold arrays of shape (N,).
 
     Args:
         blocks: from the stem to the last stage.
         input_size: height and width of the picture in pixels.
-        table: says the latencies; None: they are 0.
+        table: says the latencies; None: they are not known.
     """
-    total = Cost(0, 0, 0, 0)
+    total = Cost(0, 0, 0, 0.0 if table else None)
     size = fed_size(input_size, [block.stride for block in blocks])
     for block in blocks:
         of_block, size = block_cost(block, size, table)
-        total = Cost(*(a + b for a, b in zip(total, of_block, strict=True)))
+        total = total.plus(of_block)
     return total

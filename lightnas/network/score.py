@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import InputError, shown
 from .blocks import Size
-from .cost import INPUT_SIZE, cost
+from .cost import INPUT_SIZE
 from .entropy import ALPHA, entropies
 from .entropy import score as weighted
 from .stages import STAGES
@@ -23,7 +23,7 @@ def score_structures(
     """score, flops, params, layers and entropies (H_1 ... H_5) of each structure, as ``score --json`` prints them."""
     rows = []
     for structure in structures:
-        counts = {name: int(value) for name, value in cost(structure, input_size)._asdict().items()}
+        counts = {name: int(value) for name, value in structure.cost(input_size).known().items()}
         row = entropy_row(entropies(structure), alpha)
         rows.append({"score": row["score"]} | counts | {"entropies": row["entropies"]})
     return rows
@@ -54,5 +54,7 @@ def check_alpha(weights: Sequence[float], what: str, given: object) -> tuple[flo
         InputError: another number of weights, one below 0 or not finite, or none above 0.
     """
     if len(weights) != STAGES or not all(0 <= w < math.inf for w in weights) or not any(weights):
-        raise InputError(f"{what} is {shown(given)}, expected {STAGES} weights of at least 0, not all 0, such as 0,0,1,1,6")
+        raise InputError(
+            f"{what} is {shown(given)}, expected {STAGES} weights of at least 0, not all 0, such as 0,0,1,1,6"
+        )
     return tuple(weights)

@@ -44,7 +44,11 @@ def fault(strides: Sequence[int], c_in: int, key: str) -> str | None:
     """
     opened = sum(stride == 2 for stride in strides)
     if has_focus(strides):
-        return f"a Focus stem with in {c_in}, expected a multiple of {FOCUS**2}, such as 12" if c_in % FOCUS**2 else None
+        return (
+            f"a Focus stem with in {c_in}, expected a multiple of {FOCUS**2}, such as 12"
+            if c_in % FOCUS**2
+            else None
+        )
     if opened == STAGES:
         return None
     stem = f", or {STAGES - 1} behind a Focus stem ({key} 1)" if opened == STAGES - 1 else ""

@@ -7,7 +7,7 @@ A structure is a list of blocks from the stem to the last stage, each a dict:
     out     output channels
     s       stride, 1 or 2
     k       kernel, odd
-    L       number of inner layers (bottlenecks)
+    L       depth: number of layers (bottlenecks), the first one included
     btn     bottleneck channels
 
 A txt holds the Python literal ``{'space_arch': 'CnnNet', 'best_structures': [structure, ...]}``, best first:
@@ -30,7 +30,9 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -38,14 +40,109 @@ from typing import Any
 from ..errors import InputError, nearest, shown
 from ..files import read_text
 from .blocks import BLOCKS, Block
-from .stages import fault
-
-Structure = tuple[Block, ...]
+from .cost import INPUT_SIZE, Cost, Latencies, cost
+from .stages import fault, stage_ends
 
 MAX_BYTES = 2**20
 MAX_NESTING = 50
 MAX_SIZE = 65_536
 FIELDS = {"in": "c_in", "out": "c_out", "s": "stride", "k": "k", "L": "depth", "btn": "btn"}
+
+
+@dataclass(frozen=True)
+class Structure(Sequence[Block[int]]):
+    """One backbone: its blocks from the stem to the last stage, with whole numbers for sizes.
+
+    It is a sequence of its blocks. ``from_dicts`` and ``from_file`` check what they read; a structure
+    made from blocks directly is taken as it is.
+    """
+
+    blocks: tuple[Block[int], ...]
+
+    @classmethod
+    def from_file(cls, path: str | Path, rank: int = 0) -> Structure:
+        """One structure of a txt, the best one unless ``rank`` asks for a later one.
+
+        Raises:
+            InputError: the file is no structure txt, or holds fewer structures.
+        """
+        structures = read_structures(path)
+        if not 0 <= rank < len(structures):
+            raise InputError(
+                f"{path}: rank is {rank}, expected 0 to {len(structures) - 1}, the structures it holds"
+            )
+        return structures[rank]
+
+    @classmethod
+    def from_dicts(cls, blocks: Any, where: str = "structure") -> Structure:
+        """A structure from its list of block dicts, checked; ``where`` opens the error messages.
+
+        Raises:
+            InputError: the first thing that is wrong.
+        """
+        if not isinstance(blocks, list | tuple) or not blocks:
+            raise InputError(f"{where}: is {shown(blocks)}, expected a list of blocks")
+        parsed = tuple(_parse_block(block, f"{where}, block {i}") for i, block in enumerate(blocks))
+        for i, (before, block) in enumerate(pairwise(parsed), start=1):
+            if block.c_in != before.c_out:
+                raise InputError(
+                    f"{where}, block {i}: in is {block.c_in}, expected {before.c_out}, the out of block {i - 1}"
+                )
+        if wrong := fault([block.stride for block in parsed], parsed[0].c_in, "stride"):
+            raise InputError(f"{where}: {wrong}")
+        return cls(parsed)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """The structure as it stands in txt and JSON: a list of block dicts with plain integers."""
+        return [
+            {"class": block.kind}
+            | {key: int(getattr(block, FIELDS[key])) for key in BLOCKS[block.kind].keys}
+            for block in self.blocks
+        ]
+
+    def __len__(self) -> int:
+        return len(self.blocks)
+
+    def __iter__(self) -> Iterator[Block[int]]:
+        return iter(self.blocks)
+
+    def __getitem__(self, index: Any) -> Any:
+        """A block; a tuple of blocks where the index is a slice."""
+        return self.blocks[index]
+
+    def __str__(self) -> str:
+        """The text of a structure txt that holds this structure alone."""
+        return format_structures([self])
+
+    def __repr__(self) -> str:
+        widths = "-".join(map(str, self.widths))
+        return f"Structure({len(self)} blocks, {self.cost().layers:.0f} layers, C1 to C5 {widths} wide)"
+
+    @property
+    def strides(self) -> list[int]:
+        """The stride of every block."""
+        return [block.stride for block in self.blocks]
+
+    @cached_property
+    def ends(self) -> list[int]:
+        """Index of the last block of each of the five stages."""
+        return stage_ends(self.strides)
+
+    @property
+    def stages(self) -> list[int]:
+        """Of every block, the number of its stage, 1 to 5."""
+        return [1 + sum(i > end for end in self.ends) for i in range(len(self))]
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of C1 to C5."""
+        return tuple(self.blocks[end].c_out for end in self.ends)
+
+    def cost(
+        self, input_size: tuple[int, int] = INPUT_SIZE, table: Latencies | None = None
+    ) -> Cost:
+        """FLOPs, params and layers for a picture of that height and width, and by a table its latency."""
+        return cost(self.blocks, input_size, table)
 
 
 def read_structures(path: str | Path) -> list[Structure]:
@@ -61,39 +158,25 @@ def parse_structures(text: str, where: str = "structure txt") -> list[Structure]
     """``read_structures`` of a text at hand; ``where`` opens the error messages."""
     content = _literal(text, where)
     if not isinstance(content, dict):
-        raise InputError(f"{where}: holds a {type(content).__name__}, expected a dict with the key 'best_structures'")
+        raise InputError(
+            f"{where}: holds a {type(content).__name__}, expected a dict with the key 'best_structures'"
+        )
     if "best_structures" not in content:
-        raise InputError(f"{where}: no key 'best_structures', expected {{'space_arch': 'CnnNet', 'best_structures': [...]}}")
+        raise InputError(
+            f"{where}: no key 'best_structures', expected {{'space_arch': 'CnnNet', 'best_structures': [...]}}"
+        )
     if content.get("space_arch", "CnnNet") != "CnnNet":
-        raise InputError(f"{where}: space_arch is {shown(content['space_arch'])}, expected 'CnnNet'")
+        raise InputError(
+            f"{where}: space_arch is {shown(content['space_arch'])}, expected 'CnnNet'"
+        )
     structures = content["best_structures"]
     if not isinstance(structures, list | tuple) or not structures:
-        raise InputError(f"{where}: best_structures is {shown(structures)}, expected a list of at least one structure")
-    return [parse_structure(blocks, f"{where}: structure {i}") for i, blocks in enumerate(structures)]
-
-
-def parse_structure(blocks: Any, where: str = "structure") -> Structure:
-    """A structure from its list of block dicts, checked; ``where`` opens the error messages.
-
-    Raises:
-        InputError: the first thing that is wrong.
-    """
-    if not isinstance(blocks, list | tuple) or not blocks:
-        raise InputError(f"{where}: is {shown(blocks)}, expected a list of blocks")
-    parsed = tuple(_parse_block(block, f"{where}, block {i}") for i, block in enumerate(blocks))
-    for i, (before, block) in enumerate(pairwise(parsed), start=1):
-        if block.c_in != before.c_out:
-            raise InputError(f"{where}, block {i}: in is {block.c_in}, expected {before.c_out}, the out of block {i - 1}")
-    if wrong := fault([block.stride for block in parsed], int(parsed[0].c_in), "stride"):  # type: ignore[arg-type]
-        raise InputError(f"{where}: {wrong}")
-    return parsed
-
-
-def structure_dicts(structure: Structure) -> list[dict[str, Any]]:
-    """The structure as it stands in txt and JSON: a list of block dicts with plain integers."""
+        raise InputError(
+            f"{where}: best_structures is {shown(structures)}, expected a list of at least one structure"
+        )
     return [
-        {"class": block.kind} | {key: int(getattr(block, FIELDS[key])) for key in BLOCKS[block.kind].keys}
-        for block in structure
+        Structure.from_dicts(blocks, f"{where}: structure {i}")
+        for i, blocks in enumerate(structures)
     ]
 
 
@@ -101,7 +184,7 @@ def format_structures(structures: Sequence[Structure]) -> str:
     """The text of a structure txt; ``read_structures`` reads it back to equal structures."""
     lines = ["{'space_arch': 'CnnNet', 'best_structures': ["]
     for structure in structures:
-        lines += ["  [", *(f"    {block}," for block in structure_dicts(structure)), "  ],"]
+        lines += ["  [", *(f"    {block}," for block in structure.to_dicts()), "  ],"]
     return "\n".join([*lines, "]}", ""])
 
 
@@ -109,15 +192,21 @@ def _literal(text: str, where: str) -> Any:
     if not text.strip():
         raise InputError(f"{where}: is empty, expected a structure txt")
     if _nesting(text) > MAX_NESTING:
-        raise InputError(f"{where}: brackets nest deeper than {MAX_NESTING}, expected a structure txt")
+        raise InputError(
+            f"{where}: brackets nest deeper than {MAX_NESTING}, expected a structure txt"
+        )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python warns of odd literals such as '\d' while it parses them
+            warnings.simplefilter(
+                "ignore"
+            )  # Python warns of odd literals such as '\d' while it parses them
             return ast.literal_eval(text.strip())
     except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError) as error:
         line = getattr(error, "lineno", None)
         at = f" (line {line})" if line else ""
-        raise InputError(f"{where}: not a Python literal{at}, expected a structure txt such as search writes") from error
+        raise InputError(
+            f"{where}: not a Python literal{at}, expected a structure txt such as search writes"
+        ) from error
 
 
 def _nesting(text: str) -> int:
@@ -132,7 +221,7 @@ def _nesting(text: str) -> int:
     return deepest
 
 
-def _parse_block(block: Any, where: str) -> Block:
+def _parse_block(block: Any, where: str) -> Block[int]:
     if not isinstance(block, dict):
         raise InputError(f"{where}: is {shown(block)}, expected a dict")
     if "class" not in block:
@@ -147,7 +236,9 @@ def _parse_block(block: Any, where: str) -> Block:
     for key in block:
         if key != "class" and key not in keys:
             raise InputError(f"{where}: unknown key {shown(key)}, {nearest(key, keys)}")
-    return Block(kind=kind, **{FIELDS[key]: _size(block[key], key, f"{where}: {key}") for key in keys})
+    return Block(
+        kind=kind, **{FIELDS[key]: _size(block[key], key, f"{where}: {key}") for key in keys}
+    )
 
 
 def _size(value: Any, key: str, where: str) -> int:

@@ -59,9 +59,13 @@ def curves(what: str, x_title: str, y_title: str, series: Sequence[Curve], **opt
     """Curves over x."""
     chart = pygal.XY(x_title=x_title, y_title=y_title, **LAYOUT | options)
     for curve in series:
-        values = [_value((p.x, p.y), p.tip, p.copy) if curve.dots else (p.x, p.y) for p in curve.points]
+        values = [
+            _value((p.x, p.y), p.tip, p.copy) if curve.dots else (p.x, p.y) for p in curve.points
+        ]
         chart.add(curve.name, values, show_dots=curve.dots, stroke=curve.line)
-    return Chart(what, _svg(chart, what), [curve.name for curve in series] if len(series) > 1 else [])
+    return Chart(
+        what, _svg(chart, what), [curve.name for curve in series] if len(series) > 1 else []
+    )
 
 
 def convolutions(structure: Structure, stages: Sequence[int]) -> Chart:
@@ -89,12 +93,22 @@ def _main_path(block: Block) -> list[tuple[int, str]]:
         for _ in range(int(times)):  # type: ignore[arg-type]
             for conv in layer.main:
                 stride = f", stride {conv.stride}" if conv.stride > 1 else ""
-                path.append((int(conv.c_out), f"{conv.k}x{conv.k}, {conv.c_in} to {conv.c_out} channels{stride}"))  # type: ignore[arg-type]
+                path.append(
+                    (
+                        int(conv.c_out),
+                        f"{conv.k}x{conv.k}, {conv.c_in} to {conv.c_out} channels{stride}",
+                    )
+                )  # type: ignore[arg-type]
     return path
 
 
 def _value(value: Any, tip: str, copy: str = "") -> dict[str, Any]:
-    node = {"data-tip": tip, "aria-label": tip, "tabindex": "0", "role": "button" if copy else "img"}
+    node = {
+        "data-tip": tip,
+        "aria-label": tip,
+        "tabindex": "0",
+        "role": "button" if copy else "img",
+    }
     return {"value": value, "node": node | ({"data-copy": copy} if copy else {})}
 
 
@@ -104,7 +118,9 @@ def _svg(chart: Any, what: str) -> Markup:
     for parent in list(root.iter()):
         parent.attrib.pop("id", None)  # the same in every chart
         for child in list(parent):
-            if _name(child) in ("style", "script", "desc", "title") or not isinstance(child.tag, str):
+            if _name(child) in ("style", "script", "desc", "title") or not isinstance(
+                child.tag, str
+            ):
                 parent.remove(child)
     root.attrib |= {"role": "group", "aria-label": what, "class": "chart"}
     return Markup(tostring(root, encoding="unicode"))  # noqa: S704 (an SVG that pygal escaped)

@@ -21,21 +21,21 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from .. import __version__
 from ..errors import InputError
 from ..files import read_text, write_output
-from ..network.cost import INPUT_SIZE, RESOURCES, block_cost
+from ..network.cost import INPUT_SIZE, block_cost
 from ..network.entropy import ALPHA, block_entropy
 from ..network.published import PUBLISHED
 from ..network.score import score_structures
 from ..network.stages import fed_size, stage_ends
-from ..network.structure import Structure, format_structures, parse_structure, read_structures
+from ..network.structure import Structure, format_structures, read_structures
+from ..resources import RESOURCES
 from ..runs.config import load_config
 from ..runs.front_run import FRONT, load_front
 from ..runs.search_run import CONFIG, HISTORY, REPORT, RESULT, STRUCTURE
-from ..units import format_count, format_resource, format_size
+from ..units import format_count, format_size
 from . import charts
 from .charts import Chart, Curve, Point
 
 TRAINING_CONFIG, PICTURE = "config.py", "detections.jpg"
-LABELS = {"flops": "FLOPs", "params": "params", "layers": "layers", "latency": "latency"}
 MAX_BYTES = 2**25
 # The page stays below 1 MB: pictures of all its sections together may take so many bytes (base64 makes them a third larger).
 PICTURE_BYTES = 600_000
@@ -65,12 +65,18 @@ def read_section(path: Path, key: str) -> Section:
         InputError: it holds no finished run, front or training, or a file of it is damaged.
     """
     if not path.is_dir():
-        raise InputError(f"{path} is not a directory, expected one that search, pareto or train-det wrote")
+        raise InputError(
+            f"{path} is not a directory, expected one that search, pareto or train-det wrote"
+        )
     kinds = {TRAINING_CONFIG: _training, FRONT: _front, RESULT: _search}
     for name, read in kinds.items():
         if (path / name).is_file():
-            return {"key": key, "title": path.name or str(path), "path": str(path)} | read(path, key)
-    raise InputError(f"{path} holds no finished run, expected {RESULT}, {FRONT}, or the {TRAINING_CONFIG} of a training")
+            return {"key": key, "title": path.name or str(path), "path": str(path)} | read(
+                path, key
+            )
+    raise InputError(
+        f"{path} holds no finished run, expected {RESULT}, {FRONT}, or the {TRAINING_CONFIG} of a training"
+    )
 
 
 # --- searches -------------------------------------------------------------------------------------------------------
@@ -89,12 +95,16 @@ def _search(path: Path, key: str) -> Section:
         "kind": "search in space " + problem.space.name,
         "figures": [
             ("score", f"{result['score']:.3f}"),
-            *((LABELS[name], format_resource(name, result[name], 4)) for name in names),
+            *((RESOURCES[name].label, RESOURCES[name].format(result[name], 4)) for name in names),
             ("gap to the bound", _gap(result)),
             ("search", f"{result['seconds']:.2f} s"),
         ],
         "text": f"{key}-0",
-        "budgets": [_budget(name, result[name], problem.limits[name]) for name in names if name in problem.limits],
+        "budgets": [
+            _budget(name, result[name], problem.limits[name])
+            for name in names
+            if name in problem.limits
+        ],
         "architecture": _architecture(structures[0], problem.input_size),
         "charts": [("Convergence", _convergence(path, result))],
         "table": _comparison(own, problem.input_size, problem.alpha),
@@ -108,8 +118,8 @@ def _gap(result: dict[str, Any]) -> str:
 
 
 def _budget(name: str, used: float, limit: float) -> dict[str, Any]:
-    texts = {"used": format_resource(name, used, 5), "limit": format_resource(name, limit, 5)}
-    return {"name": LABELS[name], "share": 100 * used / limit} | texts
+    texts = {"used": RESOURCES[name].format(used, 5), "limit": RESOURCES[name].format(limit, 5)}
+    return {"name": RESOURCES[name].label, "share": 100 * used / limit} | texts
 
 
 def _convergence(path: Path, result: dict[str, Any]) -> Chart:
@@ -119,13 +129,22 @@ def _convergence(path: Path, result: dict[str, Any]) -> Chart:
     bound = result["upper_bound"]
     late = [(n, best) for n, best in rows if best >= 0.9 * bound] or rows
     ends = (late[0][0], max(late[-1][0], late[0][0] + 1))
-    best = [Point(n, y, f"{n:,} evaluations: {y:.3f}, {100 * (1 - y / bound):.3f} % below the bound") for n, y in late]
+    best = [
+        Point(n, y, f"{n:,} evaluations: {y:.3f}, {100 * (1 - y / bound):.3f} % below the bound")
+        for n, y in late
+    ]
     series = [
         Curve("best score", _thinned(best)),
-        Curve("upper bound", [Point(x, bound, f"upper bound {bound:.3f}") for x in ends], dots=False),
+        Curve(
+            "upper bound", [Point(x, bound, f"upper bound {bound:.3f}") for x in ends], dots=False
+        ),
     ]
     return charts.curves(
-        "Best score against evaluations, and its upper bound", "evaluations", "score", series, dots_size=2.5
+        "Best score against evaluations, and its upper bound",
+        "evaluations",
+        "score",
+        series,
+        dots_size=2.5,
     )
 
 
@@ -145,7 +164,11 @@ def _architecture(structure: Structure, input_size: tuple[int, int]) -> dict[str
     for block, stage in zip(structure, stages, strict=True):
         of_block, size = block_cost(block, size)
         sizes.append(size)
-        added = {"flops": of_block.flops, "params": of_block.params, "entropy": block_entropy(block)}
+        added = {
+            "flops": of_block.flops,
+            "params": of_block.params,
+            "entropy": block_entropy(block),
+        }
         for name, value in added.items():
             uses[name][stage - 1] += float(value)
     rows = []
@@ -160,16 +183,25 @@ def _architecture(structure: Structure, input_size: tuple[int, int]) -> dict[str
                 "shares": [(name, 100 * values[stage - 1] / sum(values)) for name, values in uses.items()],
             }
         )  # fmt: skip
-    return {"chart": charts.convolutions(structure, stages), "rows": rows, "input_size": format_size(input_size)}
+    return {
+        "chart": charts.convolutions(structure, stages),
+        "rows": rows,
+        "input_size": format_size(input_size),
+    }
 
 
-def _comparison(own: Sequence[dict[str, Any]], input_size: tuple[int, int], alpha: tuple[float, ...]) -> dict[str, Any]:
+def _comparison(
+    own: Sequence[dict[str, Any]], input_size: tuple[int, int], alpha: tuple[float, ...]
+) -> dict[str, Any]:
     """Rows of ours, then the published networks, whose FLOPs and scores hold at 800 x 1280 and for the default weights."""
     same_size, same_alpha = input_size == INPUT_SIZE, alpha == ALPHA
     rows = [_row(row, "own") for row in own]
     for network in PUBLISHED:
         row = network._asdict()
-        row |= {"score": network.score if same_alpha else None, "flops": network.flops if same_size else None}
+        row |= {
+            "score": network.score if same_alpha else None,
+            "flops": network.flops if same_size else None,
+        }
         rows.append(_row(row, "published"))
     return {"input_size": format_size(input_size), "rows": rows}
 
@@ -190,15 +222,15 @@ def _front(path: Path, key: str) -> Section:
     content = _json(path / FRONT)
     config = load_front(path / CONFIG, {}, None, ()).search
     problem, axis, points = config.problem, content["axis"], content["points"]
-    structures = [parse_structure(point["structure"]) for point in points]
+    structures = [Structure.from_dicts(point["structure"]) for point in points]
     texts = {f"{key}-{i}": format_structures([structure]) for i, structure in enumerate(structures)}
     own = [
-        {"name": "budget " + format_resource(axis, point["budget"]), "text": f"{key}-{i}"} | point
+        {"name": "budget " + RESOURCES[axis].format(point["budget"]), "text": f"{key}-{i}"} | point
         for i, point in enumerate(points)
     ]
     proven = sum(point["gap"] == 0 for point in points)
     return {
-        "kind": f"front over {LABELS[axis]} in space {problem.space.name}",
+        "kind": f"front over {RESOURCES[axis].label} in space {problem.space.name}",
         "figures": [
             ("points", str(len(points))),
             ("proven optimal", f"{proven} of {len(points)}"),
@@ -208,7 +240,14 @@ def _front(path: Path, key: str) -> Section:
         "text": "",
         "budgets": [],
         "hint": "Click a point, or reach it with Tab and press Enter, to copy its structure txt.",
-        "charts": [("Front", _front_chart(content, key, problem.input_size == INPUT_SIZE and problem.alpha == ALPHA))],
+        "charts": [
+            (
+                "Front",
+                _front_chart(
+                    content, key, problem.input_size == INPUT_SIZE and problem.alpha == ALPHA
+                ),
+            )
+        ],
         "table": _comparison([*own, *content["compare"]], problem.input_size, problem.alpha),
         "texts": texts,
     }
@@ -216,30 +255,54 @@ def _front(path: Path, key: str) -> Section:
 
 def _front_chart(content: dict[str, Any], key: str, published: bool) -> Chart:
     axis, points = content["axis"], content["points"]
-    unit, scale = {"flops": ("G", 1e9), "params": ("M", 1e6), "layers": ("", 1), "latency": ("ms", 1e-3)}[axis]
+    unit, scale = RESOURCES[axis].unit, RESOURCES[axis].scale
 
     def tip(name: str, row: dict[str, Any]) -> str:
-        uses = ", ".join(f"{format_resource(r, row[r], 4)} {LABELS[r]}" for r in RESOURCES if row.get(r))
+        uses = ", ".join(
+            f"{RESOURCES[r].format(row[r], 4)} {RESOURCES[r].label}"
+            for r in RESOURCES
+            if row.get(r)
+        )
         return f"{name}: score {row['score']:.3f}, {uses}"
 
     ours = [
-        Point(point["budget"] / scale, point["score"], f"{tip('budget ' + format_resource(axis, point['budget']), point)}, "
+        Point(point["budget"] / scale, point["score"], f"{tip('budget ' + RESOURCES[axis].format(point['budget']), point)}, "
               f"gap {100 * point['gap']:.4f} %", f"{key}-{i}")
         for i, point in enumerate(points)
     ]  # fmt: skip
     series = [
         Curve("best structures", ours),
-        Curve("upper bound", [Point(point["budget"] / scale, point["upper_bound"]) for point in points], dots=False),
+        Curve(
+            "upper bound",
+            [Point(point["budget"] / scale, point["upper_bound"]) for point in points],
+            dots=False,
+        ),
     ]
     others = [other for other in content["compare"] if other.get(axis)]
     if others:
-        compared = [Point(other[axis] / scale, other["score"], tip(other["name"], other)) for other in others]
+        compared = [
+            Point(other[axis] / scale, other["score"], tip(other["name"], other))
+            for other in others
+        ]
         series.append(Curve("compared", compared, line=False))
-    known = [network for network in PUBLISHED if published and network.score is not None and hasattr(network, axis)]
+    known = [
+        network
+        for network in PUBLISHED
+        if published and network.score is not None and hasattr(network, axis)
+    ]
     if known:
-        dots = [Point(getattr(n, axis) / scale, n.score, tip(n.name, n._asdict())) for n in known if n.score is not None]
+        dots = [
+            Point(getattr(n, axis) / scale, n.score, tip(n.name, n._asdict()))
+            for n in known
+            if n.score is not None
+        ]
         series.append(Curve("published", dots, line=False))
-    return charts.curves("Score against the budget", f"budget, {unit} {LABELS[axis]}".replace(",  ", ", "), "score", series)
+    return charts.curves(
+        "Score against the budget",
+        f"budget, {unit} {RESOURCES[axis].label}".replace(",  ", ", "),
+        "score",
+        series,
+    )
 
 
 # --- trainings ------------------------------------------------------------------------------------------------------
@@ -253,14 +316,30 @@ def _training(path: Path, key: str) -> Section:
     structure = read_structures(path / STRUCTURE)[0] if (path / STRUCTURE).is_file() else None
     loss = [Point(epoch, value, f"epoch {epoch:.2f}: loss {value:.3f}") for epoch, value in losses]
     drawn = [
-        ("Training loss", charts.curves("Training loss against epochs", "epoch", "loss", [Curve("loss", _thinned(loss))]))
+        (
+            "Training loss",
+            charts.curves(
+                "Training loss against epochs", "epoch", "loss", [Curve("loss", _thinned(loss))]
+            ),
+        )
     ]
     if evaluations:
         drawn.append(("Average precision on the val split", _ap_chart(evaluations)))
-    figures = [("epochs", str(max((row["epoch"] for row in evaluations), default=int(losses[-1][0]))))]
+    figures = [
+        ("epochs", str(max((row["epoch"] for row in evaluations), default=int(losses[-1][0]))))
+    ]
     if result:
-        keys = {"ap": "AP", "ap50": "AP50", "ap75": "AP75", "ap_s": "AP small", "ap_m": "AP medium", "ap_l": "AP large"}
-        figures = [(name, f"{result[k]:.3f}") for k, name in keys.items() if result.get(k) is not None] + figures
+        keys = {
+            "ap": "AP",
+            "ap50": "AP50",
+            "ap75": "AP75",
+            "ap_s": "AP small",
+            "ap_m": "AP medium",
+            "ap_l": "AP large",
+        }
+        figures = [
+            (name, f"{result[k]:.3f}") for k, name in keys.items() if result.get(k) is not None
+        ] + figures
     return {
         "kind": "training" if result else "training, not finished",
         "figures": figures,
@@ -277,7 +356,11 @@ def _ap_chart(evaluations: Sequence[dict[str, Any]]) -> Chart:
     series = []
     for metric, name in {"bbox_mAP": "AP", "bbox_mAP_50": "AP50", "bbox_mAP_75": "AP75"}.items():
         known = [(row["epoch"], row[metric]) for row in evaluations if metric in row]
-        series.append(Curve(name, [Point(epoch, ap, f"epoch {epoch}: {name} {ap:.3f}") for epoch, ap in known]))
+        series.append(
+            Curve(
+                name, [Point(epoch, ap, f"epoch {epoch}: {name} {ap:.3f}") for epoch, ap in known]
+            )
+        )
     return charts.curves("AP against epochs", "epoch", "AP", series, range=(0, 1))
 
 
@@ -296,7 +379,9 @@ def _log(path: Path) -> tuple[list[tuple[float, float]], list[dict[str, Any]]]:
             elif row.get("mode") == "val":
                 evaluations[row["epoch"]] = row
     longest = max((iteration for _, iteration in losses), default=1)
-    curve = sorted((epoch - 1 + iteration / longest, loss) for (epoch, iteration), loss in losses.items())
+    curve = sorted(
+        (epoch - 1 + iteration / longest, loss) for (epoch, iteration), loss in losses.items()
+    )
     return curve, [evaluations[epoch] for epoch in sorted(evaluations)]
 
 
@@ -330,4 +415,6 @@ def _render(sections: Sequence[Section]) -> str:
         lstrip_blocks=True,
     )
     defaults: Section = {"architecture": None, "table": None, "hint": ""}
-    return environment.get_template(REPORT).render(sections=[defaults | s for s in sections], version=__version__)
+    return environment.get_template(REPORT).render(
+        sections=[defaults | s for s in sections], version=__version__
+    )

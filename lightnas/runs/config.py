@@ -12,32 +12,26 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from ..errors import InputError, nearest, shown
 from ..files import data_folder
 from ..latency.table import LatencyTable, load_table
-from ..network.cost import INPUT_SIZE, RESOURCES
+from ..network.cost import INPUT_SIZE
 from ..network.entropy import ALPHA
 from ..network.score import check_alpha
+from ..resources import RESOURCES
 from ..search.engine import MAX_TOP, Limits
 from ..search.problem import Budget, Problem
 from ..search.space_file import parse_space, read_space_document
-from ..units import BUDGET_PARSERS, format_size, parse_size
+from ..units import format_size, parse_size
 from ..yaml_file import check, read_yaml
 
-Count = Any  # checked by parse_count, whose messages are better
-
-
-class BudgetFile(BaseModel):
-    """The budgets of a config; counts may be written 83.6G, a latency 30ms."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    flops: Count | None = None
-    params: Count | None = None
-    layers: Count | None = None
-    latency: Count | None = None
+# The budgets of a config; counts may be written 83.6G, a latency 30ms. ``Resource.parse`` checks them:
+# its messages are better.
+BudgetFile = create_model(
+    "BudgetFile", __config__=ConfigDict(extra="forbid"), **dict.fromkeys(RESOURCES, (Any, None))
+)  # type: ignore[call-overload]
 
 
 class ConfigFile(BaseModel):
@@ -50,7 +44,7 @@ class ConfigFile(BaseModel):
 
     space: str | dict[str, Any] = "k1kxk1"
     max_channels: Annotated[int, Field(ge=1, le=65_536, strict=True)] | None = None
-    budget: BudgetFile = BudgetFile()
+    budget: BudgetFile = BudgetFile()  # type: ignore[valid-type]
     latency_table: str | dict[str, Any] | None = None
     input_size: str | None = None
     alpha: list[float] = list(ALPHA)
@@ -75,7 +69,9 @@ class SearchConfig:
 
 def preset_names() -> list[str]:
     """maedet-s and the like: the configs that come with lightnas."""
-    return sorted(path.stem.replace("_", "-") for path in (data_folder("configs") / "search").glob("*.yaml"))
+    return sorted(
+        path.stem.replace("_", "-") for path in (data_folder("configs") / "search").glob("*.yaml")
+    )
 
 
 def preset_path(name: str) -> Path:
@@ -89,7 +85,9 @@ def preset_path(name: str) -> Path:
     return data_folder("configs") / "search" / f"{name.replace('-', '_')}.yaml"
 
 
-def load_config(path: Path | None, options: dict[str, Any], foreign: Sequence[str] = ()) -> SearchConfig:
+def load_config(
+    path: Path | None, options: dict[str, Any], foreign: Sequence[str] = ()
+) -> SearchConfig:
     """A config file (None: the defaults) with options over it.
 
     Args:
@@ -106,25 +104,35 @@ def load_config(path: Path | None, options: dict[str, Any], foreign: Sequence[st
     where = "" if path is None else f"{path}: "
     values = {key: getattr(file, key) for key in ConfigFile.model_fields if key != "versions"}
     for key in ("space", "latency_table"):
-        if path is not None and isinstance(values[key], str) and (path.parent / values[key]).is_file():
+        if (
+            path is not None
+            and isinstance(values[key], str)
+            and (path.parent / values[key]).is_file()
+        ):
             values[key] = str(path.parent / values[key])
     given = {key: value for key, value in options.items() if value is not None and key != "budget"}
-    names = {key: f"--{key.replace('_', '-')}" if key in given else f"{where}{key}" for key in values}
+    names = {
+        key: f"--{key.replace('_', '-')}" if key in given else f"{where}{key}" for key in values
+    }
     budget = _budget(file.budget, options.get("budget", {}), where)
     return _build(values | given | {"budget": budget}, names)
 
 
-def _budget(file: BudgetFile, options: dict[str, Any], where: str) -> dict[str, float | None]:
+def _budget(file: BaseModel, options: dict[str, Any], where: str) -> dict[str, float | None]:
     """The budgets as numbers: the options' where given, else the file's."""
     budget: dict[str, float | None] = {}
     for name in RESOURCES:
         option = options.get(name)
-        value, what = (option, f"--budget-{name}") if option is not None else (getattr(file, name), f"{where}budget.{name}")
-        budget[name] = None if value is None else BUDGET_PARSERS[name](value, what)
+        value, what = (
+            (option, f"--budget-{name}")
+            if option is not None
+            else (getattr(file, name), f"{where}budget.{name}")
+        )
+        budget[name] = None if value is None else RESOURCES[name].parse(value, what)
     if all(value is None for value in budget.values()):
         raise InputError(
-            f"{where}no budget, expected at least one of --budget-flops, --budget-params, --budget-layers, "
-            f"--budget-latency, or --preset {'|'.join(preset_names())}"
+            f"{where}no budget, expected at least one of {', '.join(f'--budget-{name}' for name in RESOURCES)}, "
+            f"or --preset {'|'.join(preset_names())}"
         )
     return budget
 
@@ -138,24 +146,43 @@ def _build(values: dict[str, Any], names: dict[str, str]) -> SearchConfig:
     alpha = check_alpha(values["alpha"], names["alpha"], values["alpha"])
     table = _table(values["latency_table"], names["latency_table"])
     measured_at = table.input_size if table else INPUT_SIZE
-    size = measured_at if values["input_size"] is None else parse_size(values["input_size"], names["input_size"])
+    size = (
+        measured_at
+        if values["input_size"] is None
+        else parse_size(values["input_size"], names["input_size"])
+    )
     limits = Limits(values["evaluations"], values["proof_work"], values["time_limit"])
     resolved = {key: values[key] for key in ("max_channels", "budget", "alpha")}
-    resolved |= {"input_size": format_size(size), "latency_table": table.document if table else None}
-    resolved |= {key: values[key] for key in ("seed", "evaluations", "proof_work", "time_limit", "top")}
+    resolved |= {
+        "input_size": format_size(size),
+        "latency_table": table.document if table else None,
+    }
+    resolved |= {
+        key: values[key] for key in ("seed", "evaluations", "proof_work", "time_limit", "top")
+    }
     problem = Problem(space, Budget(**values["budget"]), size, alpha, table)
-    return SearchConfig(problem, values["seed"], limits, values["top"], {"space": document} | resolved)
+    return SearchConfig(
+        problem, values["seed"], limits, values["top"], {"space": document} | resolved
+    )
 
 
 def _table(source: str | dict[str, Any] | None, name: str) -> LatencyTable | None:
-    return None if source is None else load_table(Path(source) if isinstance(source, str) else source, name)
+    return (
+        None
+        if source is None
+        else load_table(Path(source) if isinstance(source, str) else source, name)
+    )
 
 
-def format_config(document: dict[str, Any], versions: dict[str, str], command: str = "search") -> str:
+def format_config(
+    document: dict[str, Any], versions: dict[str, str], command: str = "search"
+) -> str:
     """The text of a run's config.yaml; it works with --config."""
     document = document | {"versions": versions}
     head = f"# Everything that decides this run; `lightnas {command} --config` takes it.\n"
-    return head + yaml.dump(document, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=120)
+    return head + yaml.dump(
+        document, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=120
+    )
 
 
 class _Dumper(yaml.SafeDumper):
@@ -169,5 +196,7 @@ def differences(old: Any, new: Any, key: str = "") -> list[str]:
     """`seed is 0 there and 1 here` for everything in which two documents differ."""
     if isinstance(old, dict) and isinstance(new, dict):
         keys = [*old, *(k for k in new if k not in old)]
-        return [d for k in keys for d in differences(old.get(k), new.get(k), f"{key}.{k}".lstrip("."))]
+        return [
+            d for k in keys for d in differences(old.get(k), new.get(k), f"{key}.{k}".lstrip("."))
+        ]
     return [] if old == new else [f"{key} is {shown(old)} there and {shown(new)} here"]

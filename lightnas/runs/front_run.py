@@ -23,9 +23,9 @@ from typing import Any
 
 from ..errors import InputError
 from ..files import write_whole
-from ..network.cost import RESOURCES
-from ..network.structure import format_structures, parse_structure
-from ..search.fronts import Point
+from ..network.structure import Structure, format_structures
+from ..resources import RESOURCES
+from ..search import Point
 from ..units import whole
 from ..yaml_file import read_yaml
 from .config import SearchConfig, differences, load_config
@@ -46,7 +46,11 @@ class FrontConfig:
     @property
     def document(self) -> dict[str, Any]:
         """What config.yaml holds, but for the versions."""
-        budget = {name: value for name, value in self.search.document["budget"].items() if name != self.axis}
+        budget = {
+            name: value
+            for name, value in self.search.document["budget"].items()
+            if name != self.axis
+        }
         return self.search.document | {
             "budget": budget,
             "axis": self.axis,
@@ -54,7 +58,9 @@ class FrontConfig:
         }
 
 
-def load_front(path: Path | None, options: dict[str, Any], axis: str | None, values: Sequence[float]) -> FrontConfig:
+def load_front(
+    path: Path | None, options: dict[str, Any], axis: str | None, values: Sequence[float]
+) -> FrontConfig:
     """A config file (None: the defaults), options over it, and the row of budgets; a front's own config has one too.
 
     Raises:
@@ -64,13 +70,21 @@ def load_front(path: Path | None, options: dict[str, Any], axis: str | None, val
         document = read_yaml(path)
         if isinstance(document, dict) and {"axis", "values"} <= set(document):
             axis, values = document["axis"], document["values"]
-            if axis not in RESOURCES or not isinstance(values, list) or not all(isinstance(v, int | float) for v in values):
-                raise InputError(f"{path}: axis and values are no row of budgets, expected those of a front")
+            if (
+                axis not in RESOURCES
+                or not isinstance(values, list)
+                or not all(isinstance(v, int | float) for v in values)
+            ):
+                raise InputError(
+                    f"{path}: axis and values are no row of budgets, expected those of a front"
+                )
     if axis is None or not values:
         raise InputError("no row of budgets, expected one such as --budget-flops 10G:160G:16")
     budget = options.get("budget", {}) | {axis: values[0]}
     return FrontConfig(
-        load_config(path, options | {"budget": budget}, ("axis", "values")), axis, tuple(float(value) for value in values)
+        load_config(path, options | {"budget": budget}, ("axis", "values")),
+        axis,
+        tuple(float(value) for value in values),
     )
 
 
@@ -83,8 +97,12 @@ class FrontDir(RunDir):
 
     def _check_same(self, config: Configured) -> None:
         if not (self.path / CONFIG).is_file():
-            raise InputError(f"--resume: {self.path} holds no {CONFIG}, expected the directory of a front")
-        self._refuse(differences(load_front(self.path / CONFIG, {}, None, ()).document, config.document))
+            raise InputError(
+                f"--resume: {self.path} holds no {CONFIG}, expected the directory of a front"
+            )
+        self._refuse(
+            differences(load_front(self.path / CONFIG, {}, None, ()).document, config.document)
+        )
 
     def _replace_with(self, config: Configured) -> None:
         super()._replace_with(config)
@@ -99,27 +117,38 @@ class FrontDir(RunDir):
         """
         path = self.path / POINTS
         try:
-            return {int(i): point for i, point in json.loads(path.read_text()).items()} if path.is_file() else {}
-        except (ValueError, AttributeError) as error:
-            raise InputError(f"{path}: is damaged ({error}), expected points; --overwrite starts anew") from error
+            return (
+                {int(i): Point.of(point) for i, point in json.loads(path.read_text()).items()}
+                if path.is_file()
+                else {}
+            )
+        except (ValueError, AttributeError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{path}: is damaged ({error}), expected points; --overwrite starts anew"
+            ) from error
 
     def save_points(self, points: dict[int, Point]) -> None:
         """Write the points found so far."""
-        write_whole(self.path / POINTS, json.dumps(points).encode())
+        write_whole(
+            self.path / POINTS,
+            json.dumps({i: point.document for i, point in points.items()}).encode(),
+        )
 
     def finish_front(self, content: dict[str, Any]) -> None:
         """Write everything; front.json comes last, so it stands for a finished run."""
-        structures = [parse_structure(point["structure"]) for point in content["points"]]
+        structures = [Structure.from_dicts(point["structure"]) for point in content["points"]]
         (self.path / FOLDER).mkdir(exist_ok=True)
         for i, structure in enumerate(structures):
-            write_whole(self.path / FOLDER / f"{i:02d}.txt", format_structures([structure]).encode())
+            write_whole(
+                self.path / FOLDER / f"{i:02d}.txt", format_structures([structure]).encode()
+            )
         write_whole(self.path / STRUCTURE, format_structures(structures).encode())
         write_whole(self.path / TABLE, _table(content["points"]).encode())
         write_whole(self.path / FRONT, (json.dumps(content, indent=1) + "\n").encode())
         (self.path / POINTS).unlink(missing_ok=True)
 
 
-def _table(points: Sequence[Point]) -> str:
+def _table(points: Sequence[dict[str, Any]]) -> str:
     text = io.StringIO()
     columns = [name for name in COLUMNS if name in points[0]]
     writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")

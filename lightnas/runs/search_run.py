@@ -31,7 +31,7 @@ import lightnas
 from ..errors import InputError, shown
 from ..files import NO_SPACE, write_whole
 from ..network.structure import format_structures
-from ..search.engine import Search, SearchResult
+from ..search import Search, SearchResult
 from .config import differences, format_config, load_config
 
 CONFIG, RESULT, STRUCTURE, HISTORY, POPULATION, LOG, CHECKPOINT = (
@@ -63,7 +63,9 @@ class RunDir:
         self.path = path
 
     @classmethod
-    def begin(cls: type[Dir], path: Path, config: Configured, *, resume: bool, overwrite: bool) -> Dir:
+    def begin(
+        cls: type[Dir], path: Path, config: Configured, *, resume: bool, overwrite: bool
+    ) -> Dir:
         """Make the directory, or continue in it.
 
         Raises:
@@ -75,7 +77,9 @@ class RunDir:
             path.mkdir(parents=True, exist_ok=True)
             empty = all(map(_is_leftover, path.iterdir()))
             if not empty and not (resume or overwrite):
-                raise InputError(f"--output {path} is not empty, expected a new directory, --resume or --overwrite")
+                raise InputError(
+                    f"--output {path} is not empty, expected a new directory, --resume or --overwrite"
+                )
             if not empty and resume:
                 run._check_same(config)
             run._lock()
@@ -86,7 +90,9 @@ class RunDir:
         except OSError as error:
             if error.errno in NO_SPACE:
                 raise
-            raise InputError(f"--output {path} cannot be written ({error.strerror}), expected a directory") from error
+            raise InputError(
+                f"--output {path} cannot be written ({error.strerror}), expected a directory"
+            ) from error
         return run
 
     def _lock(self) -> None:
@@ -96,7 +102,9 @@ class RunDir:
             fcntl.flock(self._log, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self._log.close()
-            raise InputError(f"--output {self.path} is in use by another run, expected a directory of its own") from error
+            raise InputError(
+                f"--output {self.path} is in use by another run, expected a directory of its own"
+            ) from error
 
     def close(self) -> None:
         """Let go of the directory."""
@@ -104,13 +112,17 @@ class RunDir:
 
     def _check_same(self, config: Configured) -> None:
         if not (self.path / CONFIG).is_file():
-            raise InputError(f"--resume: {self.path} holds no {CONFIG}, expected the directory of a run")
+            raise InputError(
+                f"--resume: {self.path} holds no {CONFIG}, expected the directory of a run"
+            )
         there = load_config(self.path / CONFIG, {})
         self._refuse(differences(there.document, config.document))
 
     def _refuse(self, found: list[str]) -> None:
         if found:
-            raise InputError(f"--resume: {self.path} holds a run of another config: {'; '.join(found)}")
+            raise InputError(
+                f"--resume: {self.path} holds a run of another config: {'; '.join(found)}"
+            )
 
     def _replace_with(self, config: Configured) -> None:
         """Remove the files of an earlier run, and nothing else, once the new config is safely on the disk."""
@@ -141,7 +153,9 @@ class RunDir:
         try:
             return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
         except ValueError as error:
-            raise InputError(f"{path}: is damaged ({error}), expected a result; --overwrite starts anew") from error
+            raise InputError(
+                f"{path}: is damaged ({error}), expected a result; --overwrite starts anew"
+            ) from error
 
     def save(self, search: Search) -> None:
         """Write the checkpoint."""
@@ -160,7 +174,9 @@ class RunDir:
             state = _unpack(path.read_bytes())
         except Exception as error:
             reason = shown(str(error))
-            raise InputError(f"{path}: is damaged ({reason}), expected a checkpoint; --overwrite starts anew") from error
+            raise InputError(
+                f"{path}: is damaged ({reason}), expected a checkpoint; --overwrite starts anew"
+            ) from error
         search.restore(state)
         return True
 
@@ -206,8 +222,8 @@ def _history(result: SearchResult) -> str:
 def _population(result: SearchResult, search: Search) -> bytes:
     genes = np.array([f"{i}.{key}" for i, key in search.space.genes])
     buffer = io.BytesIO()
-    columns = {name: getattr(result.evaluation, name) for name in ("score", *search.problem.resources)}
-    np.savez(buffer, genomes=result.genomes, genes=genes, **columns)
+    columns = {"score": result.evaluation.score} | result.evaluation.cost.known()
+    np.savez(buffer, genomes=result.genomes, genes=genes, **columns)  # type: ignore[arg-type]
     return buffer.getvalue()
 
 
@@ -234,7 +250,11 @@ def _unpack(content: bytes) -> dict[str, Any]:
 
         def fill(value: Any) -> Any:
             if isinstance(value, dict):
-                return arrays[value["array"]] if set(value) == {"array"} else {k: fill(v) for k, v in value.items()}
+                return (
+                    arrays[value["array"]]
+                    if set(value) == {"array"}
+                    else {k: fill(v) for k, v in value.items()}
+                )
             return value
 
         state: dict[str, Any] = fill(json.loads(str(arrays["json"])))

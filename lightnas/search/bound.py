@@ -28,7 +28,7 @@ import numpy as np
 
 from ..arrays import Flags, Floats, Genomes
 from ..network.blocks import Block
-from ..network.cost import RESOURCES, block_cost
+from ..network.cost import Cost, block_cost
 from ..network.entropy import block_entropy
 from ..network.stages import downsample, fed_size, stage_ends
 from .problem import Problem
@@ -71,7 +71,12 @@ class Options:
 
 def join_options(parts: Sequence[Options]) -> Options:
     """All options of the parts, sorted by in."""
-    joined = Options(*(np.concatenate([getattr(part, f.name) for part in parts], axis=-1) for f in fields(Options)))
+    joined = Options(
+        *(
+            np.concatenate([getattr(part, f.name) for part in parts], axis=-1)
+            for f in fields(Options)
+        )
+    )
     return joined.where(np.argsort(joined.c_in, kind="stable"))
 
 
@@ -107,7 +112,7 @@ class Relaxation:
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         self.space = problem.searched
-        self.limited = [RESOURCES.index(name) for name in problem.limits]
+        self.limited = list(problem.limits)
         self.limits = np.array(list((problem.limits | self._attainable_layers()).values()))
         self.grid = self.space.max_channels // self.space.step + 1
         # Costs are sampled at btn 0, far and 2 far: the farther, the less their rounding shows in the coefficients.
@@ -117,7 +122,10 @@ class Relaxation:
         first_stage = np.searchsorted(ends, np.arange(len(self.space.blocks)))
         # h of a block counts in its own stage and in all later ones; log(channels) where a stage ends.
         self.weights = [float(sum(problem.alpha[stage:])) for stage in first_stage]
-        self.end_weights = [problem.alpha[ends.index(i)] if i in ends else 0.0 for i in range(len(self.space.blocks))]
+        self.end_weights = [
+            problem.alpha[ends.index(i)] if i in ends else 0.0
+            for i in range(len(self.space.blocks))
+        ]
         self.sizes = [fed_size(problem.input_size, strides)]
         for stride in strides[:-1]:
             self.sizes.append(downsample(self.sizes[-1], stride))
@@ -132,7 +140,10 @@ class Relaxation:
         totals = {0.0}
         for block in self.space.blocks:
             depths = range(block.depth[0], block.depth[1] + 1)
-            counts = {float(block_cost(Block(block.kind, 1, 1, 1, 1, depth, 1), (1, 1))[0].layers) for depth in depths}
+            counts = {
+                float(block_cost(Block(block.kind, 1, 1, 1, 1, depth, 1), (1, 1))[0].layers)
+                for depth in depths
+            }
             totals = {total + count for total in totals for count in counts}
             totals = {total for total in totals if total <= self.problem.limits["layers"]}
         return {"layers": max(totals)}
@@ -143,15 +154,23 @@ class Relaxation:
         """All options of block i over the given (in, out) pairs, one (k, L) at a time."""
         block = self.space.blocks[i]
         c_in, c_out = pairs
-        low, high = (bounds[c_out] for bounds in self.space.btn_range(i)) if block.btn else (0 * c_out, 0 * c_out)
+        low, high = (
+            (bounds[c_out] for bounds in self.space.btn_range(i))
+            if block.btn
+            else (0 * c_out, 0 * c_out)
+        )
         for kernel, k in enumerate(block.kernels):
             first, inner = self._coefficients(i, pairs, k)
             for depth in range(block.depth[0], block.depth[1] + 1):
-                reward, log_btn, use = (a + (depth - 1) * b for a, b in zip(first, inner, strict=True))
+                reward, log_btn, use = (
+                    a + (depth - 1) * b for a, b in zip(first, inner, strict=True)
+                )
                 reward = reward + self.end_weights[i] * np.log(c_out * float(self.space.step))
                 log_btn = np.broadcast_to(log_btn, c_in.shape)
                 same = np.ones_like(c_in)
-                yield Options(c_in, c_out, kernel * same, depth * same, low, high, reward, log_btn, use)
+                yield Options(
+                    c_in, c_out, kernel * same, depth * same, low, high, reward, log_btn, use
+                )
 
     def _coefficients(self, i: int, pairs: Pairs, k: int) -> tuple[Any, Any]:
         """(reward, log_btn, use) of block i with one layer, and what every further layer adds."""
@@ -170,7 +189,7 @@ class Relaxation:
 
         table, far = self.problem.table, self.far
         costs = [block_cost(block(btn), self.sizes[i], table)[0] for btn in (0.0, far, 2 * far)]
-        y0, y1, y2 = (np.stack([np.broadcast_to(np.asarray(c[r], float), c_in.shape) for r in self.limited]) for c in costs)
+        y0, y1, y2 = (self._limited(c, c_in.shape) for c in costs)
         # Divided differences over powers of two: exact for integers below 2**53. Latencies are rounded, and a coefficient
         # of 0 must not come out below it. Scaled to shares of the budgets last.
         q2 = np.maximum((y2 - 2 * y1 + y0) / (2 * far * far), 0.0)
@@ -180,11 +199,20 @@ class Relaxation:
         growth = self.weights[i] * np.asarray(block_entropy(block(2.0)), float) - reward
         return reward, float(np.max(growth) / np.log(2.0)), use
 
+    def _limited(self, of_blocks: Cost, shape: tuple[int, ...]) -> Floats:
+        """The figures of the limited resources, (R, n)."""
+        figures = of_blocks.known()
+        return np.stack(
+            [np.broadcast_to(np.asarray(figures[name], float), shape) for name in self.limited]
+        )
+
     def all_pairs(self, i: int) -> Iterator[Pairs]:
         """Every (in, out) of block i, in pieces."""
         c_in, c_out = nonzero(self.space.pairs[i])
         for start in range(0, len(c_in), PAIRS_AT_A_TIME):
-            yield Pairs(c_in[start : start + PAIRS_AT_A_TIME], c_out[start : start + PAIRS_AT_A_TIME])
+            yield Pairs(
+                c_in[start : start + PAIRS_AT_A_TIME], c_out[start : start + PAIRS_AT_A_TIME]
+            )
 
     def coarse_chain(self) -> list[Options]:
         """Options over few channel counts, about 12 % apart: enough to find good multipliers."""
@@ -193,7 +221,10 @@ class Relaxation:
         while value < self.grid:
             kept[int(value)] = True
             value = max(value + 1, value * 1.12)
-        chain = [nonzero(pairs & kept & (kept[:, None] if i else True)) for i, pairs in enumerate(self.space.pairs)]
+        chain = [
+            nonzero(pairs & kept & (kept[:, None] if i else True))
+            for i, pairs in enumerate(self.space.pairs)
+        ]
         if not self._connected(chain):
             chain = [nonzero(pairs) for pairs in self.space.pairs]
         return [join_options(list(self.options(i, pairs))) for i, pairs in enumerate(chain)]
@@ -255,11 +286,18 @@ class Relaxation:
             here = int(options.c_out[at])
             b = float(btns[at] * self.space.step)
             use += options.use[:, :, at].T @ (1.0, b, b * b)
-            genes |= {(i, "out"): here, (i, "k"): options.kernel[at], (i, "L"): options.depth[at], (i, "btn"): btns[at]}
+            genes |= {
+                (i, "out"): here,
+                (i, "k"): options.kernel[at],
+                (i, "L"): options.depth[at],
+                (i, "btn"): btns[at],
+            }
         genome = np.array([genes[gene] for gene in self.space.genes], np.int64)
         return Best(theta, theta - float(multipliers @ (1 - use)), use, genome)
 
-    def minimise(self, chain: list[Options], start: Floats, tolerance: float, rounds: int) -> tuple[Floats, list[Best]]:
+    def minimise(
+        self, chain: list[Options], start: Floats, tolerance: float, rounds: int
+    ) -> tuple[Floats, list[Best]]:
         """Multipliers that make theta small over a chain, and what was met on the way (the least theta is a bound).
 
         Args:
@@ -283,7 +321,7 @@ class Relaxation:
     def _largest_multipliers(self, theta: float) -> Floats:
         """The smallest structure x has score(x) + lambda (1 - use(x)) <= theta: beyond, no multiplier improves on theta."""
         smallest = self.problem.evaluate(self.space.smallest[None])
-        use = np.array([smallest[1 + r][0] for r in self.limited]) / self.limits
+        use = self._limited(smallest.cost, (1,))[:, 0] / self.limits
         largest: Floats = (theta - smallest.score[0]) / np.maximum(1 - use, 1e-6) + 1.0
         return largest
 
@@ -314,5 +352,7 @@ def _lowest_point(met: list[Best], most: Floats) -> tuple[Floats, float] | None:
     bounds = [(0.0, float(limit)) for limit in most] + [(None, None)]
     objective = np.zeros(len(most) + 1)
     objective[-1] = 1.0
-    solution = linprog(objective, A_ub=cuts, b_ub=[-best.score for best in met], bounds=bounds, method="highs")
+    solution = linprog(
+        objective, A_ub=cuts, b_ub=[-best.score for best in met], bounds=bounds, method="highs"
+    )
     return (solution.x[:-1], float(solution.x[-1])) if solution.success else None

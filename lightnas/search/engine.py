@@ -24,14 +24,14 @@ import numpy as np
 
 from ..arrays import Genomes
 from ..errors import InputError
-from ..network.cost import INPUT_SIZE, Latencies
+from ..network.cost import INPUT_SIZE, Cost, Latencies
 from ..network.entropy import ALPHA
-from ..network.structure import Structure, structure_dicts
-from ..units import whole
+from ..network.structure import Structure
 from .bound import Relaxation
 from .evolution import Evolution, Settings
-from .problem import Budget, Evaluation, Problem
+from .problem import Budget, Evaluation, Problem, joined
 from .proof import Proof
+from .result import SearchResult
 from .space import Space
 from .space_file import load_space
 
@@ -44,11 +44,6 @@ FOR_PROOF = 100
 MAX_TOP = Settings.population
 # Structures a worker scores at a time; it does not depend on the number of workers.
 PIECE = 256
-# What result.json and ``search --json`` say.
-RESULT_KEYS = (
-    "score", "flops", "params", "layers", "latency", "upper_bound", "gap", "proven_optimal", "evaluations",
-    "evaluations_per_second", "seconds", "seed", "structure",
-)  # fmt: skip
 # Halvings on the way from a random structure to the smallest one.
 PULLS = 8
 
@@ -70,7 +65,9 @@ class Limits:
         if self.proof_work < 0:
             raise InputError(f"proof_work is {self.proof_work}, expected at least 0")
         if self.time_limit is not None and not 0 < self.time_limit < float("inf"):
-            raise InputError(f"time limit is {self.time_limit}, expected a positive number of seconds")
+            raise InputError(
+                f"time limit is {self.time_limit}, expected a positive number of seconds"
+            )
 
 
 class Progress(NamedTuple):
@@ -83,50 +80,8 @@ class Progress(NamedTuple):
     upper_bound: float | None
 
 
-@dataclass(frozen=True)
-class SearchResult:
-    """What a search found. FLOPs in multiply-accumulates at the input size of the problem.
-
-    Attributes:
-        latency: seconds by the latency table; None without one.
-        upper_bound: no structure of the space within the budgets scores more.
-        gap: 1 - score / upper_bound; 0 where ``proven_optimal``.
-        evaluations_per_second: evaluations over the seconds spent proposing and scoring.
-        top: structures of the final population, best first; ``structure`` is the first of them.
-        genomes, evaluation: the same population as arrays, (N, D) and N each.
-    """
-
-    score: float
-    flops: float
-    params: float
-    layers: float
-    latency: float | None
-    upper_bound: float
-    gap: float
-    proven_optimal: bool
-    evaluations: int
-    evaluations_per_second: float
-    seconds: float
-    seed: int
-    structure: list[dict[str, Any]]
-    top: list[Structure]
-    genomes: Genomes
-    evaluation: Evaluation
-    history: list[tuple[int, float, float]]
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """The keys of result.json and of ``search --json``: plain numbers, FLOPs in multiply-accumulates, latency in seconds."""
-        content = {name: getattr(self, name) for name in RESULT_KEYS if getattr(self, name) is not None}
-        return content | {name: whole(content[name]) for name in ("flops", "params", "layers")}
-
-
 def search(
     space: Space | str,
-    flops: float | None = None,
-    params: float | None = None,
-    layers: float | None = None,
-    latency: float | None = None,
     *,
     seed: int = 0,
     executor: Executor | None = None,
@@ -135,22 +90,23 @@ def search(
     table: Latencies | None = None,
     limits: Limits = Limits(),
     top: int = 1,
+    **budgets: float | None,
 ) -> SearchResult:
     """Search a space for the structure of the largest score within the budgets.
 
     Args:
         space: a Space, or the name or path of a space file.
-        flops, params, layers, latency: budgets, at least one; latency in seconds, by the table.
         table: what ``lightnas profile`` measured (``latency.table.load_table``).
         seed: of the one random generator; the same seed gives the same result, whatever the executor.
         executor: scores populations; any ``concurrent.futures.Executor``. None: this process.
         top: how many structures to keep in ``result.top``.
+        budgets: ``flops=``, ``params=``, ``layers=``, ``latency=`` (seconds, by the table), at least one.
 
     Raises:
         InputError: a budget is missing, not positive, or below what the smallest structure uses.
     """
     chosen = load_space(space) if isinstance(space, str) else space
-    problem = Problem(chosen, Budget(flops, params, layers, latency), input_size, alpha, table)
+    problem = Problem(chosen, Budget(**budgets), input_size, alpha, table)
     run = Search(problem, seed, limits, top, executor)
     for _ in run.steps():
         pass
@@ -176,7 +132,13 @@ class Search:
             raise InputError(f"seed is {seed}, expected 0 or more")
         if not 1 <= top <= MAX_TOP:
             raise InputError(f"top is {top}, expected 1 to {MAX_TOP}")
-        self.problem, self.seed, self.limits, self.top, self.executor = problem, seed, limits, top, executor
+        self.problem, self.seed, self.limits, self.top, self.executor = (
+            problem,
+            seed,
+            limits,
+            top,
+            executor,
+        )
         self.known = tuple(known)
         self.space = problem.searched
         self.evolution = Evolution(*self.space.bounds, np.random.default_rng(seed))
@@ -227,7 +189,9 @@ class Search:
         """Move genomes that exceed a budget along the line to the smallest one, by bisection, until they do not."""
 
         def between(share: Any) -> Genomes:
-            return self.space.repair(smallest + np.floor(share[:, None] * (genomes - smallest)).astype(np.int64))
+            return self.space.repair(
+                smallest + np.floor(share[:, None] * (genomes - smallest)).astype(np.int64)
+            )
 
         inside = self.problem.feasible(self._evaluate(genomes)).astype(float)
         outside = np.ones(len(genomes))
@@ -254,7 +218,9 @@ class Search:
             coarse = self.relaxation.coarse_chain()
             start = np.full(len(self.relaxation.limits), 0.1 * self.best_score)
             multipliers, _ = self.relaxation.minimise(coarse, start, tolerance=1e-6, rounds=60)
-            self.proof = Proof(self.relaxation, self.evolution.genomes[0], self.best_score, multipliers)
+            self.proof = Proof(
+                self.relaxation, self.evolution.genomes[0], self.best_score, multipliers
+            )
         elif not self._proof_ends():
             self.proof.step()
             if self.proof.score > self.best_score:
@@ -264,7 +230,9 @@ class Search:
 
     def _proof_ends(self) -> bool:
         assert self.proof is not None
-        spent = self.proof.work >= self.limits.proof_work or self.evaluations >= self.limits.evaluations
+        spent = (
+            self.proof.work >= self.limits.proof_work or self.evaluations >= self.limits.evaluations
+        )
         return self.proof.complete or spent or self._out_of_time()
 
     def _evaluations_left(self) -> int:
@@ -288,7 +256,7 @@ class Search:
         pieces = [genomes[i : i + PIECE] for i in range(0, len(genomes), PIECE)]
         # Lists, not iterators: Dask's executor asks for their lengths.
         parts = self.executor.map(Problem.evaluate, [self.problem] * len(pieces), pieces)
-        return Evaluation(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        return joined(list(parts))
 
     # --- results ------------------------------------------------------------------------------------------------
 
@@ -311,8 +279,8 @@ class Search:
         upper_bound = self.proof.upper_bound
         top = self.space.structures(genomes[: self.top])
         return SearchResult(
-            **{name: float(getattr(evaluation, name)[0]) for name in ("score", "flops", "params", "layers")},
-            latency=float(evaluation.latency[0]) if self.problem.table else None,
+            score=float(evaluation.score[0]),
+            cost=Cost(**{name: float(value[0]) for name, value in evaluation.cost.known().items()}),  # type: ignore[index]
             upper_bound=upper_bound,
             gap=1 - self.best_score / upper_bound,
             proven_optimal=self.proof.complete,
@@ -320,7 +288,7 @@ class Search:
             evaluations_per_second=self.evaluations / max(self.evolution_seconds, 1e-9),
             seconds=self.seconds,
             seed=self.seed,
-            structure=structure_dicts(top[0]),
+            structure=top[0],
             top=top,
             genomes=genomes,
             evaluation=evaluation,
@@ -331,7 +299,10 @@ class Search:
         """Everything that decides what comes next: nested dicts of arrays, numbers, strings and lists."""
         names = ("phase", "evaluations", "improved_at", "seconds", "evolution_seconds", "history")
         state = {name: getattr(self, name) for name in names}
-        return state | {"evolution": self.evolution.state(), "proof": self.proof.state() if self.proof else None}
+        return state | {
+            "evolution": self.evolution.state(),
+            "proof": self.proof.state() if self.proof else None,
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from a ``state`` of the same problem, seed and limits."""

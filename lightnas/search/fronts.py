@@ -1,8 +1,8 @@
 """Fronts: the best score under each of a row of budgets, every point with its bound.
 
-    from lightnas.pareto import front
+    from lightnas.search import front
 
-    points = front(problem, "flops", [10e9, 20e9, 40e9, 80e9])
+    found = front(problem, "flops", [10e9, 20e9, 40e9, 80e9])
 
 Each point is a search of its own. Every other one starts cold; those between start from what their left neighbour found,
 which fits a larger budget too. So the work splits over an executor, and its result does not depend on the split.
@@ -12,17 +12,71 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import replace
-from itertools import pairwise
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..network.cost import RESOURCES
-from ..network.structure import Structure, parse_structure
+from ..network.structure import Structure
+from ..resources import RESOURCES
+from ..units import format_count
 from .engine import Limits, Search
 from .problem import Problem
+from .result import Found, frame, html_table
 
-Point = dict[str, Any]
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+@dataclass(frozen=True, repr=False)
+class Point(Found):
+    """What was found under one budget of the row: ``budget``, in the unit of the front's axis."""
+
+    budget: float
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What front.json and ``pareto --json`` hold of the point."""
+        return {"budget": self.budget} | super().document
+
+    @classmethod
+    def of(cls, document: dict[str, Any]) -> Point:
+        """What ``document`` was made from; errors as for ``Found.from_document``."""
+        return cls.from_document(document, budget=document["budget"])
+
+    def figures(self) -> dict[str, str]:
+        """The budget, then score, cost and gap, as people read them."""
+        return {"budget": format_count(self.budget)} | super().figures()
+
+
+@dataclass(frozen=True)
+class Front:
+    """The best structures under each of a row of budgets on one axis, smallest budget first."""
+
+    axis: str
+    points: tuple[Point, ...]
+
+    def __repr__(self) -> str:
+        scores = (
+            f", score {self.points[0].score:.1f} to {self.points[-1].score:.1f}"
+            if self.points
+            else ""
+        )
+        return f"Front({len(self.points)} points over {self.axis}{scores})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a row a point."""
+        return html_table([point.figures() for point in self.points])
+
+    def to_frame(self) -> DataFrame:
+        """A pandas frame, a row a point.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        rows = [point.document for point in self.points]
+        return frame(
+            [{key: value for key, value in row.items() if key != "structure"} for row in rows]
+        )
 
 
 def front(
@@ -34,7 +88,7 @@ def front(
     executor: Executor | None = None,
     done: dict[int, Point] | None = None,
     report: Callable[[int, Point], None] | None = None,
-) -> list[Point]:
+) -> Front:
     """The best structures under rising budgets.
 
     Args:
@@ -47,8 +101,7 @@ def front(
         report: called with index and point when one is finished.
 
     Returns:
-        of each value a dict with the keys of ``search --json`` and ``budget``. No point scores less than one before it,
-        and none has a larger bound than one after it.
+        a point for each value. None scores less than one before it, and none has a larger bound than one after it.
 
     Raises:
         InputError: no such axis, values that do not rise, or a budget below what the smallest structure uses.
@@ -56,41 +109,53 @@ def front(
     if axis not in RESOURCES:
         raise InputError(f"axis is {axis!r}, expected one of {', '.join(RESOURCES)}")
     if list(values) != sorted(set(values)):
-        raise InputError(f"budgets of the {axis} axis do not rise, expected each to be larger than the one before")
+        raise InputError(
+            f"budgets of the {axis} axis do not rise, expected each to be larger than the one before"
+        )
     points = dict(done or {})
-    problems = [replace(problem, budget=replace(problem.budget, **{axis: value})) for value in values]
+    problems = [
+        replace(problem, budget=problem.budget.replace(**{axis: value})) for value in values
+    ]
     for first in (0, 1):  # cold points, then those that start from the one to their left
         wave = [i for i in range(first, len(values), 2) if i not in points]
         known = [_structures(points, i - 1) for i in wave]
         jobs = [(problems[i], seed, limits, known[j]) for j, i in enumerate(wave)]
-        finished = (executor.map if executor else map)(solve, *zip(*jobs, strict=True)) if jobs else ()
+        finished = (
+            (executor.map if executor else map)(solve, *zip(*jobs, strict=True)) if jobs else ()
+        )
         for i, found in zip(wave, finished, strict=True):
-            points[i] = {"budget": values[i]} | found
+            points[i] = Point(**vars(found), budget=values[i])
             if report:
                 report(i, points[i])
-    return settled([points[i] for i in range(len(values))])
+    return Front(axis, tuple(settled([points[i] for i in range(len(values))])))
 
 
-def solve(problem: Problem, seed: int, limits: Limits, known: Sequence[Structure]) -> Point:
-    """One search from beginning to end; what a worker does."""
+def solve(problem: Problem, seed: int, limits: Limits, known: Sequence[Structure]) -> Found:
+    """One search from beginning to end; what a worker does. The population stays with the worker."""
     search = Search(problem, seed, limits, known=known)
     for _ in search.steps():
         pass
-    return search.result().document
+    result = search.result()
+    return Found(**{field.name: getattr(result, field.name) for field in fields(Found)})
 
 
 def _structures(points: dict[int, Point], i: int) -> list[Structure]:
-    return [parse_structure(points[i]["structure"])] if i % 2 == 0 and i in points else []
+    return [points[i].structure] if i % 2 == 0 and i in points else []
 
 
 def settled(points: Sequence[Point]) -> list[Point]:
     """What neighbours know of each other: a structure fits every larger budget, a bound holds for every smaller one."""
-    settled = [dict(point) for point in points]
-    for left, right in pairwise(settled):
-        if right["score"] < left["score"]:
-            right |= {key: left[key] for key in ("score", *RESOURCES, "structure") if key in left}
-    for right, left in pairwise(reversed(settled)):
-        left["upper_bound"] = min(left["upper_bound"], right["upper_bound"])
-    for point in settled:
-        point["gap"] = max(0.0, 1 - point["score"] / point["upper_bound"])
-    return settled
+    scores, bounds = [point.score for point in points], [point.upper_bound for point in points]
+    best = [max(range(i + 1), key=lambda j: (scores[j], j)) for i in range(len(points))]
+    least = [min(bounds[i:]) for i in range(len(points))]
+    return [
+        replace(
+            point,
+            score=points[j].score,
+            cost=points[j].cost,
+            structure=points[j].structure,
+            upper_bound=bound,
+            gap=max(0.0, 1 - points[j].score / bound),
+        )
+        for point, j, bound in zip(points, best, least, strict=True)
+    ]

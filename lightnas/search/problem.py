@@ -5,19 +5,20 @@ maximise score(structure) over the space, with flops, params and layers within t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from ..arrays import Flags, Floats, Genomes
-from ..errors import InputError
+from ..errors import InputError, nearest
 from ..network.blocks import Block
-from ..network.cost import INPUT_SIZE, RESOURCES, Cost, Latencies, cost
+from ..network.cost import INPUT_SIZE, Cost, Latencies, cost
 from ..network.entropy import ALPHA, entropies, score
-from ..units import format_count, format_resource, format_seconds, format_size
+from ..resources import RESOURCES
+from ..units import format_size
 from .space import Space
 
 # Arrays of this many structures stay in the cache; larger ones are slower a structure.
@@ -25,35 +26,45 @@ CHUNK = 8192
 
 
 class Evaluation(NamedTuple):
-    """Score and cost of N structures, each an array of shape (N,)."""
+    """Score and cost of N structures, every figure an array of shape (N,)."""
 
     score: Floats
-    flops: Floats
-    params: Floats
-    layers: Floats
-    latency: Floats
+    cost: Cost
 
 
-@dataclass(frozen=True)
 class Budget:
-    """Upper limits; None: unlimited. FLOPs in multiply-accumulates at the problem's input size, latency in seconds."""
+    """Upper limits by resource. FLOPs in multiply-accumulates at the problem's input size, latency in seconds.
 
-    flops: float | None = None
-    params: float | None = None
-    layers: float | None = None
-    latency: float | None = None
+    Args:
+        limits: by the names of ``resources.RESOURCES``; None: unlimited.
 
-    def __post_init__(self) -> None:
-        if all(getattr(self, name) is None for name in RESOURCES):
-            raise InputError(f"no budget: expected at least one of {', '.join(RESOURCES)}")
-        for name in RESOURCES:
-            limit = getattr(self, name)
+    Raises:
+        InputError: there is no limit, one is not positive and finite, or a resource is unknown.
+    """
+
+    def __init__(self, **limits: float | None) -> None:
+        for name, limit in limits.items():
+            if name not in RESOURCES:
+                raise InputError(f"no budget '{name}', {nearest(name, RESOURCES)}")
             if limit is not None and not 0 < limit < float("inf"):
                 raise InputError(f"budget {name} is {limit}, expected a positive number")
+        given = {name: limits.get(name) for name in RESOURCES}
+        self.limits = {name: float(limit) for name, limit in given.items() if limit is not None}
+        if not self.limits:
+            raise InputError(f"no budget: expected at least one of {', '.join(RESOURCES)}")
 
-    def limits(self) -> dict[str, float]:
-        """The limits there are, by resource."""
-        return {name: float(getattr(self, name)) for name in RESOURCES if getattr(self, name) is not None}
+    def replace(self, **limits: float | None) -> Budget:
+        """This budget with other limits for some resources."""
+        return Budget(**(self.limits | limits))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Budget) and self.limits == other.limits
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.limits.items()))
+
+    def __repr__(self) -> str:
+        return f"Budget({', '.join(f'{name}={limit!r}' for name, limit in self.limits.items())})"
 
 
 @dataclass(frozen=True)
@@ -61,7 +72,7 @@ class Problem:
     """Checked once: the smallest structure of the space meets the budgets.
 
     ``space`` is the user's; ``searched`` is what the layer budget leaves of it. ``table`` gives the latencies; without one
-    they are 0 and cannot be limited.
+    they are not known and cannot be limited.
     """
 
     space: Space
@@ -74,49 +85,48 @@ class Problem:
         if self.table:
             for blocks in self.space.every_kernel():
                 self.table.require(blocks, self.input_size)
-        elif self.budget.latency is not None:
-            raise InputError("a latency budget without a latency table, expected --latency-table of `lightnas profile`")
-        least = self.evaluate(self.searched.smallest[None])
-        for name, limit in self.budget.limits().items():
-            smallest = float(getattr(least, name)[0])
-            if smallest > limit:
-                flops, params, layers = (format_count(float(value[0]), digits=15) for value in least[1:4])
-                latency = f", {format_seconds(float(least.latency[0]))}" if self.table else ""
-                shown = partial(format_resource, name)
+        elif "latency" in self.limits:
+            raise InputError(
+                "a latency budget without a latency table, expected --latency-table of `lightnas profile`"
+            )
+        smallest = self.evaluate(self.searched.smallest[None]).cost.known()
+        least = {name: float(np.asarray(value)[0]) for name, value in smallest.items()}
+        for name, limit in self.limits.items():
+            if least[name] > limit:
+                shown = RESOURCES[name].format
+                figures = ", ".join(
+                    f"{RESOURCES[r].format(value, digits=15)} {RESOURCES[r].label}"
+                    for r, value in least.items()
+                )
                 raise InputError(
-                    f"budget {name} is {shown(limit)}, expected at least {shown(smallest, digits=15)}: the "
-                    f"smallest structure of space {self.space.name} at {format_size(self.input_size)} has {flops} FLOPs, "
-                    f"{params} params, {layers} layers{latency}"
+                    f"budget {name} is {shown(limit)}, expected at least {shown(least[name], digits=15)}: the "
+                    f"smallest structure of space {self.space.name} at {format_size(self.input_size)} has {figures}"
                 )
 
     @cached_property
     def searched(self) -> Space:
         """The space with the depth limits that the layer budget sets."""
-        return self.space.under_layers(self.budget.layers)
-
-    @cached_property
-    def limits(self) -> dict[str, float]:
-        """The budgets there are, by resource."""
-        return self.budget.limits()
+        return self.space.under_layers(self.limits.get("layers"))
 
     @property
-    def resources(self) -> tuple[str, ...]:
-        """What is known of a structure: latency only with a table."""
-        return RESOURCES if self.table else tuple(name for name in RESOURCES if name != "latency")
+    def limits(self) -> dict[str, float]:
+        """The budgets there are, by resource."""
+        return self.budget.limits
 
     def evaluate(self, genomes: Genomes) -> Evaluation:
         """Score, FLOPs, params and layers of a population of shape (N, D), CHUNK structures at a time."""
-        parts = [self._evaluate_chunk(chunk) for chunk in chunks(genomes)]
-        return Evaluation(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        return joined([self._evaluate_chunk(chunk) for chunk in chunks(genomes)])
 
     def _evaluate_chunk(self, genomes: Genomes) -> Evaluation:
-        return evaluate_blocks(self.searched.decode(genomes), self.input_size, self.alpha, self.table)
+        return evaluate_blocks(
+            self.searched.decode(genomes), self.input_size, self.alpha, self.table
+        )
 
     def feasible(self, evaluation: Evaluation) -> Flags:
         """Which structures are within every budget, shape (N,)."""
         within = np.ones(len(evaluation.score), bool)
         for name, limit in self.limits.items():
-            within &= getattr(evaluation, name) <= limit
+            within &= evaluation.cost.known()[name] <= limit
         return within
 
 
@@ -127,9 +137,21 @@ def evaluate_blocks(
     table: Latencies | None = None,
 ) -> Evaluation:
     """Score and cost of one chain of blocks; its sizes are arrays of shape (N,), or numbers for one structure."""
-    of_chain: Cost = cost(blocks, input_size, table)
-    values = (score(entropies(blocks), alpha), *of_chain)
-    return Evaluation(*np.broadcast_arrays(*(np.atleast_1d(np.asarray(value, float)) for value in values)))
+    figures = cost(blocks, input_size, table).known()
+    values = (score(entropies(blocks), alpha), *figures.values())
+    of_chain, *costs = np.broadcast_arrays(
+        *(np.atleast_1d(np.asarray(value, float)) for value in values)
+    )
+    return Evaluation(of_chain, Cost(**dict(zip(figures, costs, strict=True))))
+
+
+def joined(parts: Sequence[Evaluation]) -> Evaluation:
+    """The evaluations of a population's pieces as one."""
+    costs = [part.cost.known() for part in parts]
+    return Evaluation(
+        np.concatenate([part.score for part in parts]),
+        Cost(**{name: np.concatenate([figures[name] for figures in costs]) for name in costs[0]}),
+    )
 
 
 def chunks(genomes: Genomes) -> Iterator[Genomes]:

@@ -72,7 +72,9 @@ class Proof:
         work: choices and labels handled so far.
     """
 
-    def __init__(self, relaxation: Relaxation, genome: Genomes, score: float, multipliers: Floats) -> None:
+    def __init__(
+        self, relaxation: Relaxation, genome: Genomes, score: float, multipliers: Floats
+    ) -> None:
         self.relaxation = relaxation
         self.space = relaxation.space
         self.genome, self.score = genome, score
@@ -102,13 +104,17 @@ class Proof:
         chain = _inside(self.chain, self._columns(node.low), self._columns(node.high))
         if not all(map(len, chain)):
             return
-        multipliers, met = self.relaxation.minimise(chain, node.multipliers, tolerance=1e-7, rounds=12)
+        multipliers, met = self.relaxation.minimise(
+            chain, node.multipliers, tolerance=1e-7, rounds=12
+        )
         self.work += sum(map(len, chain)) * len(met)
         bound = min(-node.minus_bound, min(best.theta for best in met))
         if bound <= self._target():
             return
         chain, through = self._prune(chain, multipliers)
-        if not all(map(len, chain)) or self._list(chain, through, multipliers, node.serial % DIVE_EVERY == 0):
+        if not all(map(len, chain)) or self._list(
+            chain, through, multipliers, node.serial % DIVE_EVERY == 0
+        ):
             return
         self._split(node, chain, bound, multipliers)
 
@@ -118,7 +124,9 @@ class Proof:
     def _columns(self, genome: Genomes) -> dict[tuple[int, str], int]:
         return dict(zip(self.space.genes, map(int, genome), strict=True))
 
-    def _prune(self, chain: list[Options], multipliers: Floats) -> tuple[list[Options], list[Floats]]:
+    def _prune(
+        self, chain: list[Options], multipliers: Floats
+    ) -> tuple[list[Options], list[Floats]]:
         """Drop options through which even the relaxed problem stays below the best score.
 
         Returns what is left, and for each option the relaxed optimum among the structures that hold it.
@@ -126,11 +134,15 @@ class Proof:
         values = [self.relaxation.best_btn(options, multipliers)[0] for options in chain]
         through = [value + multipliers.sum() for value in self.relaxation.through(chain, values)]
         keep = [value > self._target() for value in through]
-        return [o.where(k) for o, k in zip(chain, keep, strict=True)], [v[k] for v, k in zip(through, keep, strict=True)]
+        return [o.where(k) for o, k in zip(chain, keep, strict=True)], [
+            v[k] for v, k in zip(through, keep, strict=True)
+        ]
 
     # --- listing ------------------------------------------------------------------------------------------------
 
-    def _list(self, chain: list[Options], through: list[Floats], multipliers: Floats, dive: bool) -> bool:
+    def _list(
+        self, chain: list[Options], through: list[Floats], multipliers: Floats, dive: bool
+    ) -> bool:
         """Follow all partial structures that may still beat the best score; False if some had to be left out.
 
         Where there are too many choices for that, none is followed, or with ``dive`` the most promising ones.
@@ -141,7 +153,9 @@ class Proof:
             if not dive:
                 return False
             least = max(_cutoff(value, count) for value, count in zip(through, counts, strict=True))
-            chain = [options.where(value >= least) for options, value in zip(chain, through, strict=True)]
+            chain = [
+                options.where(value >= least) for options, value in zip(chain, through, strict=True)
+            ]
         choices = [_spell_out(options, self.space.step) for options in chain]
         self.work += sum(len(block.c_in) for block in choices)
         values = [block.score - block.use @ multipliers for block in choices]
@@ -165,16 +179,24 @@ class Proof:
         whole = True
         for i, block in enumerate(choices):
             ends = values[i] + rests[i + 1][block.c_out]
-            parent, choice, every = _extensions(at, score - use @ multipliers, block.c_in, ends, need)
+            parent, choice, every = _extensions(
+                at, score - use @ multipliers, block.c_in, ends, need
+            )
             self.work += len(parent)
             whole &= every
             # A share may exceed 1 by rounding; ``offer`` decides by the exact evaluation.
-            fits = (use[parent] + block.use[choice] + least[i + 1][block.c_out[choice]] <= 1 + 1e-9).all(axis=1)
+            fits = (
+                use[parent] + block.use[choice] + least[i + 1][block.c_out[choice]] <= 1 + 1e-9
+            ).all(axis=1)
             parent, choice = parent[fits], choice[fits]
             if not len(parent):
                 return whole
             trail.append((parent, choice))
-            at, score, use = block.c_out[choice], score[parent] + block.score[choice], use[parent] + block.use[choice]
+            at, score, use = (
+                block.c_out[choice],
+                score[parent] + block.score[choice],
+                use[parent] + block.use[choice],
+            )
         self._offer_best(choices, trail, score)
         return whole
 
@@ -184,17 +206,23 @@ class Proof:
         least = [np.zeros((grid, len(resources)))]
         for block in reversed(choices):
             after = least[-1][block.c_out]
-            columns = [-best_by(block.c_in, -(block.use[:, r] + after[:, r]), grid) for r in resources]
+            columns = [
+                -best_by(block.c_in, -(block.use[:, r] + after[:, r]), grid) for r in resources
+            ]
             least.append(np.stack(columns, axis=1))
         return least[::-1]
 
-    def _offer_best(self, choices: list[Choices], trail: list[tuple[Genomes, Genomes]], score: Floats) -> None:
+    def _offer_best(
+        self, choices: list[Choices], trail: list[tuple[Genomes, Genomes]], score: Floats
+    ) -> None:
         """Offer the structures of the complete labels, best first, until one is taken: mostly the first."""
         for label in np.argsort(-score, kind="stable"):
             if score[label] <= self.score or self.offer(self._genome(choices, trail, int(label))):
                 return
 
-    def _genome(self, choices: list[Choices], trail: list[tuple[Genomes, Genomes]], label: int) -> Genomes:
+    def _genome(
+        self, choices: list[Choices], trail: list[tuple[Genomes, Genomes]], label: int
+    ) -> Genomes:
         """The genome of a complete label, from its choices along the trail."""
         genes: dict[tuple[int, str], Any] = {}
         for i in range(len(choices) - 1, -1, -1):
@@ -247,14 +275,22 @@ class Proof:
             "serial": self.serial,
             "root_score": self.root_score,
             "root_multipliers": self.root_multipliers,
-            "nodes": {name: np.array([getattr(node, name) for node in self.nodes]) for name in names},
+            "nodes": {
+                name: np.array([getattr(node, name) for node in self.nodes]) for name in names
+            },
         }
 
     @classmethod
     def restore(cls, relaxation: Relaxation, state: dict[str, Any]) -> Proof:
         """The proof as it was when ``state`` was taken."""
-        proof = cls(relaxation, state["genome"], float(state["root_score"]), state["root_multipliers"])
-        proof.score, proof.work, proof.serial = float(state["score"]), int(state["work"]), int(state["serial"])
+        proof = cls(
+            relaxation, state["genome"], float(state["root_score"]), state["root_multipliers"]
+        )
+        proof.score, proof.work, proof.serial = (
+            float(state["score"]),
+            int(state["work"]),
+            int(state["serial"]),
+        )
         columns = state["nodes"]
         proof.nodes = [
             Node(float(minus_bound), int(serial), *rest)
@@ -263,7 +299,9 @@ class Proof:
         return proof
 
 
-def _survivors(relaxation: Relaxation, multipliers: Floats, target: float) -> tuple[float, list[Options]]:
+def _survivors(
+    relaxation: Relaxation, multipliers: Floats, target: float
+) -> tuple[float, list[Options]]:
     """theta over the whole space, and the options of every block through which the relaxed problem beats the target.
 
     Two passes, so that the options of the whole space are never in memory at once.
@@ -272,9 +310,16 @@ def _survivors(relaxation: Relaxation, multipliers: Floats, target: float) -> tu
     pairs = [list(relaxation.all_pairs(i)) for i in range(len(space.blocks))]
     values = []  # values[i][piece]: (choices of k and L, pairs)
     for i, pieces in enumerate(pairs):
-        values.append([np.stack([relaxation.best_btn(o, multipliers)[0] for o in relaxation.options(i, p)]) for p in pieces])
+        values.append(
+            [
+                np.stack([relaxation.best_btn(o, multipliers)[0] for o in relaxation.options(i, p)])
+                for p in pieces
+            ]
+        )
     best = [np.concatenate([piece.max(axis=0) for piece in of_block]) for of_block in values]
-    joined = [Pairs(*(np.concatenate(column) for column in zip(*pieces, strict=True))) for pieces in pairs]
+    joined = [
+        Pairs(*(np.concatenate(column) for column in zip(*pieces, strict=True))) for pieces in pairs
+    ]
     rest = relaxation.backward(joined, best)
     theta = float(rest[0][0] + multipliers.sum())
     # Through a pair with another k or L than its best: as much below the best through the pair as its own value is.
@@ -292,12 +337,17 @@ def _survivors(relaxation: Relaxation, multipliers: Floats, target: float) -> tu
                 kept += [o.where(keep) for o, keep in zip(options, hopeful[:, some], strict=True)]
         if not kept:  # nothing beats the target: an empty chain closes the root at once
             c_in, c_out = pieces[0]
-            kept = [o.where(np.zeros(len(o), bool)) for o in relaxation.options(i, Pairs(c_in[:1], c_out[:1]))]
+            kept = [
+                o.where(np.zeros(len(o), bool))
+                for o in relaxation.options(i, Pairs(c_in[:1], c_out[:1]))
+            ]
         chain.append(join_options(kept))
     return theta, chain
 
 
-def _inside(chain: list[Options], low: dict[tuple[int, str], int], high: dict[tuple[int, str], int]) -> list[Options]:
+def _inside(
+    chain: list[Options], low: dict[tuple[int, str], int], high: dict[tuple[int, str], int]
+) -> list[Options]:
     """The options of the chain that lie in a box of genomes."""
     result = []
     for i, options in enumerate(chain):
@@ -344,11 +394,15 @@ def _spell_out(options: Options, step: int) -> Choices:
     log_btn = np.log(np.maximum(b, 1.0))  # weight 0 where the block has no btn
     use = options.use[0][:, row] + (options.use[1][:, row] + options.use[2][:, row] * b) * b
     score = options.reward[row] + options.log_btn[row] * log_btn
-    c_in, c_out, kernel, depth = (column[row] for column in (options.c_in, options.c_out, options.kernel, options.depth))
+    c_in, c_out, kernel, depth = (
+        column[row] for column in (options.c_in, options.c_out, options.kernel, options.depth)
+    )
     return Choices(c_in, c_out, kernel, depth, btn, score, use.T)
 
 
-def _extensions(at: Genomes, labels: Floats, c_in: Genomes, ends: Floats, need: float) -> tuple[Genomes, Genomes, bool]:
+def _extensions(
+    at: Genomes, labels: Floats, c_in: Genomes, ends: Floats, need: float
+) -> tuple[Genomes, Genomes, bool]:
     """Pairs (label, choice), the choice's in being the label's out, whose relaxed values sum to more than ``need``.
 
     Args:

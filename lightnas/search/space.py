@@ -66,7 +66,9 @@ class Space:
     def __post_init__(self) -> None:
         for i, pairs in enumerate(self.pairs):
             if not pairs.any():
-                raise InputError(f"space {self.name}: blocks[{i}]: no out fits growth, btn and the blocks around it")
+                raise InputError(
+                    f"space {self.name}: blocks[{i}]: no out fits growth, btn and the blocks around it"
+                )
 
     def __getstate__(self) -> dict[str, Any]:
         """What is pickled: the fields alone. The tables derived from them are large, and workers do not need them."""
@@ -129,7 +131,9 @@ class Space:
         """The pairs (in, out) that block i allows by itself."""
         block = self.blocks[i]
         steps = np.arange(self.max_channels // self.step + 1)
-        allowed = (steps > 0) & (steps * self.step >= block.out[0]) & (steps * self.step <= block.out[1])
+        allowed = (
+            (steps > 0) & (steps * self.step >= block.out[0]) & (steps * self.step <= block.out[1])
+        )
         if block.btn:
             low, high = self.btn_range(i)
             allowed &= low <= high
@@ -158,7 +162,15 @@ class Space:
         most = max(len(block.kernels) for block in self.blocks)
         return [
             tuple(
-                Block(block.kind, 1, 1 + (i == 0), block.kernels[min(n, len(block.kernels) - 1)], block.stride, 2, 1)
+                Block(
+                    block.kind,
+                    1,
+                    1 + (i == 0),
+                    block.kernels[min(n, len(block.kernels) - 1)],
+                    block.stride,
+                    2,
+                    1,
+                )
                 for i, block in enumerate(self.blocks)
             )
             for n in range(most)
@@ -171,7 +183,9 @@ class Space:
         columns = dict(zip(self.genes, np.clip(genomes, *self.bounds).T, strict=True))
         c_in = np.zeros(len(genomes), np.int64)
         for i, block in enumerate(self.blocks):
-            c_in = columns[i, "out"] = self._nearest_out[i][c_in, columns[i, "out"]].astype(np.int64)
+            c_in = columns[i, "out"] = self._nearest_out[i][c_in, columns[i, "out"]].astype(
+                np.int64
+            )
             if block.btn:
                 low, high = self.btn_range(i)
                 columns[i, "btn"] = np.clip(columns[i, "btn"], low[c_in], high[c_in])
@@ -227,7 +241,7 @@ class Space:
     def structures(self, genomes: Genomes) -> list[Structure]:
         """The population one structure at a time, with integer sizes."""
         columns = self.decode(genomes)
-        return [tuple(_row(block, n) for block in columns) for n in range(len(genomes))]
+        return [Structure(tuple(_row(block, n) for block in columns)) for n in range(len(genomes))]
 
     def encode(self, structures: Sequence[Structure]) -> Genomes:
         """Genomes of shape (N, D) of structures with this space's blocks; off the grid they move to the nearest value.
@@ -238,7 +252,9 @@ class Space:
         rows = []
         for structure in structures:
             if [block.kind for block in structure] != [block.kind for block in self.blocks]:
-                raise InputError(f"space {self.name}: a structure has other block classes than the space")
+                raise InputError(
+                    f"space {self.name}: a structure has other block classes than the space"
+                )
             rows.append([self._gene(structure[i], i, key) for i, key in self.genes])
         return self.repair(np.array(rows, np.int64))
 

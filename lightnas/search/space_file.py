@@ -11,7 +11,7 @@ from ..errors import InputError, nearest, shown
 from ..files import data_folder
 from ..network.blocks import BLOCKS
 from ..network.stages import fault
-from ..network.structure import MAX_SIZE, parse_structure
+from ..network.structure import MAX_SIZE, Structure
 from ..yaml_file import check, read_yaml
 from .space import BlockSpace, Space
 
@@ -66,7 +66,9 @@ def read_space_document(name: str, what: str = "space") -> tuple[Any, str]:
     elif "/" in name or name.endswith((".yaml", ".yml")) or Path(name).exists():
         path = Path(name)
     else:
-        raise InputError(f"{what} is {shown(name)}, neither a file nor a known space, {nearest(name, space_names())}")
+        raise InputError(
+            f"{what} is {shown(name)}, neither a file nor a known space, {nearest(name, space_names())}"
+        )
     return read_yaml(path), str(path)
 
 
@@ -84,13 +86,19 @@ def parse_space(document: Any, where: str, max_channels: int | None = None) -> S
     file = check(SpaceFile, document, where)
     most = max_channels or file.max_channels
     if most < file.step or most // file.step > MAX_STEPS:
-        raise InputError(f"{where}: max_channels is {most}, expected 1 to {MAX_STEPS} steps of {file.step}")
+        raise InputError(
+            f"{where}: max_channels is {most}, expected 1 to {MAX_STEPS} steps of {file.step}"
+        )
     blocks = tuple(_block(block, i, most, where) for i, block in enumerate(file.blocks))
     if wrong := fault([block.stride for block in blocks], file.c_in, "s"):
         raise InputError(f"{where}: {wrong}")
-    initial = None if file.initial is None else parse_structure(file.initial, f"{where}: initial")
+    initial = (
+        None if file.initial is None else Structure.from_dicts(file.initial, f"{where}: initial")
+    )
     if initial and [block.kind for block in initial] != [block.kind for block in blocks]:
-        raise InputError(f"{where}: initial has other classes than blocks, expected the same in the same order")
+        raise InputError(
+            f"{where}: initial has other classes than blocks, expected the same in the same order"
+        )
     return Space(file.name, file.c_in, file.step, most, blocks, initial)
 
 

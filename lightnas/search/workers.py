@@ -32,7 +32,9 @@ def workers(n: int) -> Iterator[Executor | None]:
         try:
             yield executor
         except BrokenExecutor as error:
-            raise WorkError("a worker process died (out of memory?); --resume continues the search") from error
+            raise WorkError(
+                "a worker process died (out of memory?); --resume continues the search"
+            ) from error
 
 
 def _begin() -> None:

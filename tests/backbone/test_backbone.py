@@ -8,7 +8,7 @@ import pytest
 from lightnas.errors import InputError
 from lightnas.network.cost import cost
 from lightnas.network.entropy import entropies, score
-from lightnas.network.structure import parse_structure, read_structures
+from lightnas.network.structure import Structure, read_structures
 
 from ..conftest import published
 
@@ -38,7 +38,9 @@ def tiny(reference):
     with np.load(reference / "backbone_tiny.npz") as file:
         arrays = dict(file)
     net = CnnNet(json.loads(str(arrays["structure"])))
-    weights = {key[3:]: torch.from_numpy(value) for key, value in arrays.items() if key.startswith("sd/")}
+    weights = {
+        key[3:]: torch.from_numpy(value) for key, value in arrays.items() if key.startswith("sd/")
+    }
     net.load_state_dict(weights, strict=True)
     return net, torch.from_numpy(arrays["input"]), arrays
 
@@ -62,7 +64,9 @@ def test_reference_in_training(tiny):
     assert loss.item() == pytest.approx(float(arrays["train_loss"]), rel=1e-5)
     loss.backward()
     for name, parameter in net.named_parameters():
-        assert parameter.grad.norm().item() == pytest.approx(float(arrays[f"gradnorm/{name}"]), rel=3e-4), name
+        assert parameter.grad.norm().item() == pytest.approx(
+            float(arrays[f"gradnorm/{name}"]), rel=3e-4
+        ), name
 
 
 @pytest.mark.parametrize("size", "sml")
@@ -75,7 +79,10 @@ def test_published_names_and_shapes(size, reference):
 @pytest.mark.parametrize("size", "sml")
 def test_parameters_are_those_of_the_closed_form(size):
     net = CnnNet(published(size))
-    assert sum(p.numel() for p in net.parameters()) == cost(parse_structure(published(size))).params
+    assert (
+        sum(p.numel() for p in net.parameters())
+        == cost(Structure.from_dicts(published(size))).params
+    )
 
 
 @pytest.mark.parametrize("size", [(64, 96), (33, 47), (32, 32), (65, 127)])
@@ -93,7 +100,7 @@ def test_flops_are_those_of_the_closed_form(size):
         module.register_forward_hook(count)
     with torch.no_grad():
         net(torch.randn(1, 3, *size))
-    assert sum(counted) == cost(parse_structure(SMALL), size).flops
+    assert sum(counted) == cost(Structure.from_dicts(SMALL), size).flops
 
 
 @pytest.mark.parametrize("size", [(32, 32), (33, 64), (63, 95), (100, 37)])
@@ -109,7 +116,9 @@ def test_any_size_of_picture(size):
 def test_out_indices():
     net = CnnNet(SMALL, out_indices=(2, 4))
     assert [o.shape[1] for o in net(torch.randn(2, 3, 64, 64))] == net.out_channels == [12, 24]
-    assert len(CnnNet(SMALL, out_indices=(2,)).block_list) == 4  # nothing runs that nobody asked for
+    assert (
+        len(CnnNet(SMALL, out_indices=(2,)).block_list) == 4
+    )  # nothing runs that nobody asked for
 
 
 def test_layers_begin_as_their_shortcuts():
@@ -139,7 +148,9 @@ def test_activation_checkpointing_changes_nothing_but_memory():
         assert torch.allclose(a.grad, b.grad, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("wrong", [{"out_indices": ()}, {"out_indices": (5,)}, {"frozen_stages": 5}, {"structure": []}])
+@pytest.mark.parametrize(
+    "wrong", [{"out_indices": ()}, {"out_indices": (5,)}, {"frozen_stages": 5}, {"structure": []}]
+)
 def test_bad_arguments(wrong):
     with pytest.raises(InputError, match="expected"):
         CnnNet(**{"structure": SMALL} | wrong)
@@ -147,7 +158,7 @@ def test_bad_arguments(wrong):
 
 @pytest.mark.parametrize("size", "sml")
 def test_the_closed_form_is_what_the_network_measures(size):
-    structure = parse_structure(published(size))
+    structure = Structure.from_dicts(published(size))
     measured = measured_entropies(structure, (320, 320))
     assert score(measured) == pytest.approx(score(entropies(structure)), rel=0.005)
     assert measured[1:] == pytest.approx(entropies(structure)[1:], rel=0.01)
@@ -155,16 +166,18 @@ def test_the_closed_form_is_what_the_network_measures(size):
 
 def test_score_prints_both(tmp_path, capsys):
     from lightnas.cli.main import main
-    from lightnas.network.structure import format_structures
+    from lightnas.network.structure import Structure, format_structures
 
     path = tmp_path / "small.txt"
-    path.write_text(format_structures([parse_structure(SMALL)]))
-    assert read_structures(path) == [parse_structure(SMALL)]
+    path.write_text(format_structures([Structure.from_dicts(SMALL)]))
+    assert read_structures(path) == [Structure.from_dicts(SMALL)]
     words = ["score", str(path), "--measured", "--input-size", "320x320"]
     assert main([*words, "--json"]) == 0
     row = json.loads(capsys.readouterr().out)["structures"][0]
     assert row["measured"]["score"] == pytest.approx(row["score"], rel=0.05)
-    assert row["measured"]["entropies"] == measured_entropies(parse_structure(SMALL), (320, 320))
+    assert row["measured"]["entropies"] == measured_entropies(
+        Structure.from_dicts(SMALL), (320, 320)
+    )
     assert main(words) == 0
     out = capsys.readouterr().out
     assert "measured" in out and "off by" in out
@@ -173,9 +186,9 @@ def test_score_prints_both(tmp_path, capsys):
 def test_score_without_torch_says_how_to_get_it(monkeypatch, tmp_path, capsys):
     from lightnas import errors
     from lightnas.cli.main import main
-    from lightnas.network.structure import format_structures
+    from lightnas.network.structure import Structure, format_structures
 
-    (tmp_path / "s.txt").write_text(format_structures([parse_structure(SMALL)]))
+    (tmp_path / "s.txt").write_text(format_structures([Structure.from_dicts(SMALL)]))
     monkeypatch.setattr(errors, "find_spec", lambda name: None)
     assert main(["score", str(tmp_path / "s.txt"), "--measured"]) == 2
     assert "pip install 'lightnas[torch]'" in capsys.readouterr().err

@@ -13,11 +13,11 @@ from lightnas.backbone.net import CnnNet  # noqa: E402
 from lightnas.backbone.onnx import export_backbone, export_onnx  # noqa: E402
 from lightnas.cli.main import main  # noqa: E402
 from lightnas.errors import WorkError  # noqa: E402
-from lightnas.network.structure import format_structures, parse_structure  # noqa: E402
+from lightnas.network.structure import Structure, format_structures  # noqa: E402
 
 from .test_backbone import SMALL  # noqa: E402
 
-STRUCTURE = parse_structure(SMALL)
+STRUCTURE = Structure.from_dicts(SMALL)
 
 
 def outputs(path, picture):
@@ -67,7 +67,21 @@ def run(tmp_path):
 
 def test_command(run, capsys):
     path = run / "n.onnx"
-    assert main(["export-structure", str(run), "--format", "onnx", "--input-size", "64x64", "--output", str(path)]) == 0
+    assert (
+        main(
+            [
+                "export-structure",
+                str(run),
+                "--format",
+                "onnx",
+                "--input-size",
+                "64x64",
+                "--output",
+                str(path),
+            ]
+        )
+        == 0
+    )
     assert "differ by" in capsys.readouterr().out
     assert len(outputs(path, torch.zeros(1, 3, 64, 64))) == 4
 
@@ -81,7 +95,15 @@ def test_command(run, capsys):
     ],
 )
 def test_mistakes(run, capsys, arguments, message):
-    command = ["export-structure", str(run), "--format", "onnx", "--input-size", "64x64", *arguments]
+    command = [
+        "export-structure",
+        str(run),
+        "--format",
+        "onnx",
+        "--input-size",
+        "64x64",
+        *arguments,
+    ]
     if "--input-size" in arguments:
         command += ["--output", "n.onnx"]
     assert main(command) == 2
@@ -92,7 +114,9 @@ def test_mistakes(run, capsys, arguments, message):
 def test_missing_package(run, capsys, monkeypatch):
     from lightnas import errors
 
-    monkeypatch.setattr(errors, "find_spec", lambda name: None if name == "onnxruntime" else object())
+    monkeypatch.setattr(
+        errors, "find_spec", lambda name: None if name == "onnxruntime" else object()
+    )
     assert main(["export-structure", str(run), "--format", "onnx", "--output", "n.onnx"]) == 2
     assert "pip install 'lightnas[onnx]'" in capsys.readouterr().err
 

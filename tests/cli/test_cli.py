@@ -17,13 +17,21 @@ import yaml
 
 from lightnas.cli.main import cli, main
 from lightnas.files import data_folder
-from lightnas.network.structure import format_structures, parse_structure, read_structures
+from lightnas.network.structure import Structure, format_structures, read_structures
 from lightnas.search.engine import MAX_TOP
 
 from ..conftest import TINY, published, refused, run
 
 QUICK = ["search", "--budget-flops", "0.5G", "--input-size", "192x192", "--evaluations", "25000"]
-FILES = {"config.yaml", "structure.txt", "result.json", "history.csv", "population.npz", "search.log", "report.html"}
+FILES = {
+    "config.yaml",
+    "structure.txt",
+    "result.json",
+    "history.csv",
+    "population.npz",
+    "search.log",
+    "report.html",
+}
 TIMES = ("seconds", "evaluations_per_second")
 
 
@@ -82,10 +90,18 @@ def test_search_leaves_a_run_directory(capsys, folder):
     assert "proven optimal" in out
     assert {p.name for p in (folder / "run").iterdir()} == FILES
     result = json.loads((folder / "run/result.json").read_text())
-    assert list(result)[:7] == ["score", "flops", "params", "layers", "upper_bound", "gap", "proven_optimal"]
+    assert list(result)[:7] == [
+        "score",
+        "flops",
+        "params",
+        "layers",
+        "upper_bound",
+        "gap",
+        "proven_optimal",
+    ]
     assert isinstance(result["flops"], int)
     structures = read_structures(folder / "run/structure.txt")
-    assert len(structures) == 5 and parse_structure(result["structure"]) == structures[0]
+    assert len(structures) == 5 and Structure.from_dicts(result["structure"]) == structures[0]
     with np.load(folder / "run/population.npz") as population:
         assert population["score"][0] == result["score"]
         assert population["genomes"].shape == (len(population["score"]), len(population["genes"]))
@@ -104,7 +120,9 @@ def test_json_is_one_object(capsys, folder):
 
 def test_score_of_a_search_agrees_with_it(capsys):
     result = json.loads(run(capsys, *QUICK, "--json", "--output", "run"))
-    rows = json.loads(run(capsys, "score", "run/structure.txt", "--input-size", "192x192", "--json"))["structures"]
+    rows = json.loads(
+        run(capsys, "score", "run/structure.txt", "--input-size", "192x192", "--json")
+    )["structures"]
     assert len(rows) == 5
     assert {key: rows[0][key] for key in ("score", "flops", "params", "layers")} == {
         key: result[key] for key in ("score", "flops", "params", "layers")
@@ -113,12 +131,21 @@ def test_score_of_a_search_agrees_with_it(capsys):
 
 
 def test_score_prints_published_figures(capsys, folder):
-    text = format_structures([parse_structure(published(size)) for size in "sml"])
+    text = format_structures([Structure.from_dicts(published(size)) for size in "sml"])
     (folder / "published.txt").write_text(text)
     out = run(capsys, "score", "published.txt")
-    for figure in ("1731.907009967", "48.682G", "21.233M", "79", "2114.782867683", "2599.396120323"):
+    for figure in (
+        "1731.907009967",
+        "48.682G",
+        "21.233M",
+        "79",
+        "2114.782867683",
+        "2599.396120323",
+    ):
         assert figure in out
-    rows = json.loads(run(capsys, "score", "published.txt", "--alpha", "1,0,0,0,0", "--json"))["structures"]
+    rows = json.loads(run(capsys, "score", "published.txt", "--alpha", "1,0,0,0,0", "--json"))[
+        "structures"
+    ]
     assert rows[0]["score"] == rows[0]["entropies"][0]
 
 
@@ -137,7 +164,18 @@ def test_default_output_is_new_each_time(capsys, folder):
 
 def test_config_of_a_run_gives_the_run_again(capsys, folder):
     (folder / "mine.yaml").write_text(yaml.safe_dump(TINY))
-    run(capsys, "search", "--space", "mine.yaml", "--budget-params", "12K", "--seed", "7", "--output", "a")
+    run(
+        capsys,
+        "search",
+        "--space",
+        "mine.yaml",
+        "--budget-params",
+        "12K",
+        "--seed",
+        "7",
+        "--output",
+        "a",
+    )
     (folder / "mine.yaml").unlink()
     run(capsys, "search", "--config", "a/config.yaml", "--output", "b")
     assert outcome(folder / "a") == outcome(folder / "b")
@@ -145,8 +183,14 @@ def test_config_of_a_run_gives_the_run_again(capsys, folder):
 
 
 def test_options_win_over_a_config(capsys, folder):
-    (folder / "c.yaml").write_text("budget: {flops: 1G, layers: 40}\nseed: 3\ninput_size: 192x192\nevaluations: 3000\n")
-    result = json.loads(run(capsys, "search", "--config", "c.yaml", "--budget-layers", "31", "--seed", "4", "--json"))
+    (folder / "c.yaml").write_text(
+        "budget: {flops: 1G, layers: 40}\nseed: 3\ninput_size: 192x192\nevaluations: 3000\n"
+    )
+    result = json.loads(
+        run(
+            capsys, "search", "--config", "c.yaml", "--budget-layers", "31", "--seed", "4", "--json"
+        )
+    )
     assert result["layers"] <= 31 and result["seed"] == 4
     saved = yaml.safe_load((folder / result["output"] / "config.yaml").read_text())
     assert saved["budget"] == {"flops": 1e9, "params": None, "layers": 31, "latency": None}
@@ -167,7 +211,9 @@ def test_same_bytes_for_any_workers_and_process(capsys, folder):
 
 
 def test_top_reaches_as_far_as_the_population():
-    option = next(parameter for parameter in cli.commands["search"].params if parameter.name == "top")
+    option = next(
+        parameter for parameter in cli.commands["search"].params if parameter.name == "top"
+    )
     assert option.type.max == MAX_TOP
 
 
@@ -238,7 +284,9 @@ def test_killed_at_every_file(tmp_path, monkeypatch, whole, moment):
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_leave_a_resumable_run(folder, whole, number, status):
-    process = stopped(number, ("after", "checkpoint.npz", 9), *STEPS, "--workers", "2", preexec_fn=heed_ctrl_c)
+    process = stopped(
+        number, ("after", "checkpoint.npz", 9), *STEPS, "--workers", "2", preexec_fn=heed_ctrl_c
+    )
     _, err = process.communicate()
     assert process.returncode == status
     assert err.count("\n") == 1 and "--resume" in err
@@ -345,7 +393,10 @@ BAD_SEARCHES = {
     "huge": (["--budget-flops", "1e999"], "--budget-flops is '1e999'"),
     "unreachable": (["--budget-flops", "1K"], "150.512M FLOPs, 3.56K params, 13 layers"),
     "unreachable layers": (["--budget-layers", "12"], "expected at least 13"),
-    "unreachable mix": (["--budget-flops", "1G", "--budget-params", "3K"], "budget params is 3K, expected at least 3.56K"),
+    "unreachable mix": (
+        ["--budget-flops", "1G", "--budget-params", "3K"],
+        "budget params is 3K, expected at least 3.56K",
+    ),
     "negative seed": (["--budget-flops", "1G", "--seed", "-1"], "--seed"),
     "fractional seed": (["--budget-flops", "1G", "--seed", "1.5"], "--seed"),
     "no workers": (["--budget-flops", "1G", "--workers", "0"], "--workers"),
@@ -353,21 +404,42 @@ BAD_SEARCHES = {
     "no top": (["--budget-flops", "1G", "--top", "0"], "--top"),
     "top beyond the population": (["--budget-flops", "1G", "--top", "129"], "--top"),
     "time limit": (["--budget-flops", "1G", "--time-limit", "nan"], "time limit is nan"),
-    "input size": (["--budget-flops", "1G", "--input-size", "800"], "--input-size is '800', expected HxW"),
-    "input size beside a preset": (["--preset", "maedet-s", "--input-size", "7"], "lightnas: --input-size is '7'"),
-    "space beside a preset": (["--preset", "maedet-s", "--space", "k2"], "lightnas: --space is 'k2'"),
-    "budget beside a preset": (["--preset", "maedet-s", "--budget-flops", "x"], "lightnas: --budget-flops is 'x'"),
+    "input size": (
+        ["--budget-flops", "1G", "--input-size", "800"],
+        "--input-size is '800', expected HxW",
+    ),
+    "input size beside a preset": (
+        ["--preset", "maedet-s", "--input-size", "7"],
+        "lightnas: --input-size is '7'",
+    ),
+    "space beside a preset": (
+        ["--preset", "maedet-s", "--space", "k2"],
+        "lightnas: --space is 'k2'",
+    ),
+    "budget beside a preset": (
+        ["--preset", "maedet-s", "--budget-flops", "x"],
+        "lightnas: --budget-flops is 'x'",
+    ),
     "small input": (["--budget-flops", "1G", "--input-size", "31x64"], "no side below 32"),
     "unknown option": (["--budget-flop", "1G"], "--budget-flops"),
     "no value": (["--budget-flops"], "--budget-flops"),
     "argument": (["--budget-flops", "1G", "more"], "more"),
     "missing config": (["--config", "none.yaml"], "none.yaml: cannot be read"),
-    "resume and overwrite": (["--budget-flops", "1G", "--resume", "--overwrite"], "expected one of them"),
+    "resume and overwrite": (
+        ["--budget-flops", "1G", "--resume", "--overwrite"],
+        "expected one of them",
+    ),
     "resume nothing": (["--resume", "--output", "none"], "none/config.yaml"),
-    "output is a file": (["--budget-flops", "1G", "--output", "file"], "--output file cannot be written"),
+    "output is a file": (
+        ["--budget-flops", "1G", "--output", "file"],
+        "--output file cannot be written",
+    ),
     "output below a file": (["--budget-flops", "1G", "--output", "file/run"], "cannot be written"),
     "output is full": (["--budget-flops", "1G", "--output", "full"], "not empty"),
-    "resume foreign": (["--budget-flops", "1G", "--output", "full", "--resume"], "holds no config.yaml"),
+    "resume foreign": (
+        ["--budget-flops", "1G", "--output", "full", "--resume"],
+        "holds no config.yaml",
+    ),
 }
 
 
@@ -430,11 +502,14 @@ def test_bad_configs(capsys, folder, text, said):
         (["export-structure", "run", "--rank", "1"], "--rank is 1, expected 0 to 0"),
         (["export-structure", "run", "--rank", "-1"], "--rank"),
         (["export-structure", "run", "--output", "run"], "--output run cannot be written"),
-        (["export-structure", "run", "--output", "none/x.txt"], "--output none/x.txt cannot be written"),
+        (
+            ["export-structure", "run", "--output", "none/x.txt"],
+            "--output none/x.txt cannot be written",
+        ),
     ],
 )
 def test_bad_words(capsys, folder, words, said):
-    text = format_structures([parse_structure(published("s"))])
+    text = format_structures([Structure.from_dicts(published("s"))])
     (folder / "s.txt").write_text(text)
     (folder / "run").mkdir()
     (folder / "run/structure.txt").write_text(text)
@@ -473,7 +548,9 @@ def test_a_full_disk_loses_nothing(capsys, folder, size):
 
 def test_overwrite_on_a_full_disk_keeps_the_old_run(folder, searched):
     before = tree(folder)
-    process = python(*QUICK, "--output", "run", "--overwrite", "--seed", "1", preexec_fn=limited(1000))
+    process = python(
+        *QUICK, "--output", "run", "--overwrite", "--seed", "1", preexec_fn=limited(1000)
+    )
     _, err = process.communicate()
     assert process.returncode == 1 and err.count("\n") == 1
     assert tree(folder) == before
@@ -488,10 +565,13 @@ def test_export_to_a_full_disk_keeps_the_old_file(folder, searched):
 
 
 def test_stdout_on_a_full_disk(folder):
-    (folder / "s.txt").write_text(format_structures([parse_structure(published("s"))]))
+    (folder / "s.txt").write_text(format_structures([Structure.from_dicts(published("s"))]))
     with open("/dev/full", "w") as full:
         process = subprocess.run(
-            [sys.executable, "-m", "lightnas", "score", "s.txt"], stdout=full, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-m", "lightnas", "score", "s.txt"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
         )
     assert process.returncode == 1
     assert process.stderr.count("\n") == 1 and "No space" in process.stderr

@@ -15,9 +15,18 @@ from lightnas.errors import InputError
 
 
 def content(n=3, **changes):
-    images = [{"id": i, "file_name": f"{i}.jpg", "width": 40, "height": 30} for i in range(1, n + 1)]
+    images = [
+        {"id": i, "file_name": f"{i}.jpg", "width": 40, "height": 30} for i in range(1, n + 1)
+    ]
     boxes = [
-        {"id": i, "image_id": i, "category_id": 7, "bbox": [2, 3, 10, 12], "area": 120, "iscrowd": 0}
+        {
+            "id": i,
+            "image_id": i,
+            "category_id": 7,
+            "bbox": [2, 3, 10, 12],
+            "area": 120,
+            "iscrowd": 0,
+        }
         for i in range(1, n + 1)
     ]
     return {
@@ -32,7 +41,9 @@ def write(folder, value=None, name="instances_train2017", images="train2017"):
     value = content() if value is None else value
     (folder / "annotations").mkdir(exist_ok=True)
     (folder / images).mkdir(parents=True, exist_ok=True)
-    (folder / "annotations" / f"{name}.json").write_text(value if isinstance(value, str) else json.dumps(value))
+    (folder / "annotations" / f"{name}.json").write_text(
+        value if isinstance(value, str) else json.dumps(value)
+    )
     for i in range(1, 4):
         Image.new("RGB", (40, 30), (i, 50, 90)).save(folder / images / f"{i}.jpg")
     return folder
@@ -98,12 +109,26 @@ def test_no_annotations(tmp_path):
         ("[]", "holds a list"),
         ('{"images": []}', "no list 'annotations'"),
         (content(images=[{"id": 1}]), "images[0]"),
-        (content(images=[{"id": 1, "file_name": "1.jpg", "width": 0, "height": 3}]), "width and height"),
+        (
+            content(images=[{"id": 1, "file_name": "1.jpg", "width": 0, "height": 3}]),
+            "width and height",
+        ),
         (content(annotations=[{"id": 1}]), "annotations[0]"),
-        (content(annotations=[{"id": 1, "image_id": 77, "category_id": 7, "bbox": [1, 1, 2, 2]}]), "image_id 77"),
-        (content(annotations=[{"id": 1, "image_id": 1, "category_id": 8, "bbox": [1, 1, 2, 2]}]), "category_id 8"),
+        (
+            content(
+                annotations=[{"id": 1, "image_id": 77, "category_id": 7, "bbox": [1, 1, 2, 2]}]
+            ),
+            "image_id 77",
+        ),
+        (
+            content(annotations=[{"id": 1, "image_id": 1, "category_id": 8, "bbox": [1, 1, 2, 2]}]),
+            "category_id 8",
+        ),
         (content(categories=[]), "no categories"),
-        (content(categories=[{"id": 7, "name": "cat"}, {"id": 9, "name": "cat"}]), "2 categories are named 'cat'"),
+        (
+            content(categories=[{"id": 7, "name": "cat"}, {"id": 9, "name": "cat"}]),
+            "2 categories are named 'cat'",
+        ),
         (content(categories=[{"id": 7, "name": "cat"}, {"id": 7, "name": "dog"}]), "stands twice"),
     ],
 )
@@ -119,7 +144,11 @@ def test_missing_truncated_and_foreign_pictures(tmp_path):
     Image.new("RGB", (41, 30)).save(tmp_path / "train2017" / "3.jpg")
     message = refused(tmp_path)
     assert "3 of 3 pictures" in message and "--skip-bad-images" in message
-    for part in ("1.jpg cannot be decoded", "2.jpg is missing", "3.jpg is 41 x 30, listed as 40 x 30"):
+    for part in (
+        "1.jpg cannot be decoded",
+        "2.jpg is missing",
+        "3.jpg is 41 x 30, listed as 40 x 30",
+    ):
         assert part in message
     with pytest.raises(InputError, match="no usable picture"):
         check(tmp_path, skip=True)
@@ -173,7 +202,11 @@ def test_skipping_leaves_the_rest(tmp_path):
 
 def test_other_categories(tmp_path):
     message = refused(write(tmp_path), classes=("cat", "dig"))
-    assert "not known: dog" in message and "missing: dig" in message and "did you mean 'dig'" in message
+    assert (
+        "not known: dog" in message
+        and "missing: dig" in message
+        and "did you mean 'dig'" in message
+    )
 
 
 def test_categories_in_another_order(tmp_path):
@@ -181,7 +214,9 @@ def test_categories_in_another_order(tmp_path):
     split = check(write(tmp_path), classes=("dog", "cat"))
     assert split.classes == ("dog", "cat")
     settle({"train": split}, tmp_path / "settled")
-    assert [category["name"] for category in json.loads(split.annotations.read_text())["categories"]] == ["dog", "cat"]
+    assert [
+        category["name"] for category in json.loads(split.annotations.read_text())["categories"]
+    ] == ["dog", "cat"]
 
 
 def test_missing_keys_that_mmdet_needs_are_filled(tmp_path):
@@ -195,11 +230,27 @@ def test_missing_keys_that_mmdet_needs_are_filled(tmp_path):
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 50) | st.floats() | st.sampled_from(["1.jpg", "cat", "", "\0", "x" * 5000]),
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 50)
+    | st.floats()
+    | st.sampled_from(["1.jpg", "cat", "", "\0", "x" * 5000]),
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
-            st.sampled_from(["images", "annotations", "categories", "id", "file_name", "width", "height", "bbox", "name"]),
+            st.sampled_from(
+                [
+                    "images",
+                    "annotations",
+                    "categories",
+                    "id",
+                    "file_name",
+                    "width",
+                    "height",
+                    "bbox",
+                    "name",
+                ]
+            ),
             inner,
             max_size=6,
         )

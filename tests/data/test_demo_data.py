@@ -27,7 +27,9 @@ def demo(tmp_path_factory):
 def test_passes_the_check_of_coco_data(demo):
     for name, n in zip(SPLITS, (8, 3, 3), strict=True):
         split = check_split(find_split(demo, name), skip_bad=False)
-        assert split.n_images == n and split.classes == tuple("0123456789") and split.content is None
+        assert (
+            split.n_images == n and split.classes == tuple("0123456789") and split.content is None
+        )
     with Image.open(demo / "ground_truth.jpg") as picture:
         assert picture.width > 192
 
@@ -59,12 +61,18 @@ def test_objects():
 
 def test_same_seed_same_bytes(demo, tmp_path):
     def files(path):
-        return {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()}
+        return {
+            str(file.relative_to(path)): file.read_bytes()
+            for file in path.rglob("*")
+            if file.is_file()
+        }
 
     write_demo_data(tmp_path / "again", FEW)
     assert files(demo) == files(tmp_path / "again")
     write_demo_data(tmp_path / "more", Splits(train=10, val=3, test=3))
-    assert (tmp_path / "more" / "train" / "000008.jpg").read_bytes() == (demo / "train" / "000008.jpg").read_bytes()
+    assert (tmp_path / "more" / "train" / "000008.jpg").read_bytes() == (
+        demo / "train" / "000008.jpg"
+    ).read_bytes()
     write_demo_data(tmp_path / "other", FEW, seed=1)
     assert files(demo) != files(tmp_path / "other")
 
@@ -78,5 +86,8 @@ def test_an_existing_folder_is_kept(tmp_path):
     assert (tmp_path / "mine" / "thesis.txt").exists()
     write_demo_data(tmp_path / "demo", FEW)
     write_demo_data(tmp_path / "demo", Splits(1, 1, 1), overwrite=True)
-    assert len(json.loads((tmp_path / "demo/annotations/instances_train.json").read_text())["images"]) == 1
+    assert (
+        len(json.loads((tmp_path / "demo/annotations/instances_train.json").read_text())["images"])
+        == 1
+    )
     assert {path.name for path in tmp_path.iterdir()} == {"mine", "demo"}

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lightnas.network.structure import format_structures, parse_structure
+from lightnas.network.structure import Structure, format_structures
 
 # `make test-fast` has no mmcv; `make test` asks `lightnas doctor` first, so nothing is left out there unseen.
 collect_ignore_glob = ["test_*.py"] if find_spec("mmcv") is None else []
@@ -43,7 +43,7 @@ def no_waiting():
 def structure(tmp_path_factory):
     """A structure txt so small that training takes seconds."""
     path = tmp_path_factory.mktemp("structure") / "small.txt"
-    path.write_text(format_structures([parse_structure(SMALL)]))
+    path.write_text(format_structures([Structure.from_dicts(SMALL)]))
     return path
 
 

@@ -15,21 +15,35 @@ OBJECTS = (3, 0, 1, 2)
 
 
 def batch(images):
-    metas = [{"img_shape": (96, 96, 3), "pad_shape": (96, 96, 3), "ori_shape": (96, 96, 3), "scale_factor": 1.0}] * len(
-        images
-    )
+    metas = [
+        {
+            "img_shape": (96, 96, 3),
+            "pad_shape": (96, 96, 3),
+            "ori_shape": (96, 96, 3),
+            "scale_factor": 1.0,
+        }
+    ] * len(images)
     generator = torch.Generator().manual_seed(5)
     pictures = torch.randn(len(OBJECTS), 3, 96, 96, generator=generator)
     corners = torch.rand(len(OBJECTS), 3, 2, generator=generator) * 40
-    boxes = [torch.cat([corners[i, : OBJECTS[i]], corners[i, : OBJECTS[i]] + 30], dim=1) for i in images]
+    boxes = [
+        torch.cat([corners[i, : OBJECTS[i]], corners[i, : OBJECTS[i]] + 30], dim=1) for i in images
+    ]
     labels = [torch.arange(OBJECTS[i]) for i in images]
-    return {"img": pictures[list(images)], "img_metas": metas, "gt_bboxes": boxes, "gt_labels": labels}
+    return {
+        "img": pictures[list(images)],
+        "img_metas": metas,
+        "gt_bboxes": boxes,
+        "gt_labels": labels,
+    }
 
 
 def run(structure, folder):
     from mmdet.apis.train import build_ddp
 
-    options = TrainOptions(structure=structure, width=64, cfg_options=["model.backbone.norm_eval=True"])
+    options = TrainOptions(
+        structure=structure, width=64, cfg_options=["model.backbone.norm_eval=True"]
+    )
     cfg = build_config(options, "cpu")
     torch.manual_seed(0)
     model = build_model(cfg, "config").train()
@@ -41,7 +55,9 @@ def run(structure, folder):
         mine = range(2) if dist.get_rank() == 0 else range(2, 4)
         wrapped.train_step(batch(mine), optimizer)["loss"].backward()
     if not launched() or dist.get_rank() == 0:
-        gradients = {key: value.grad for key, value in model.named_parameters() if value.grad is not None}
+        gradients = {
+            key: value.grad for key, value in model.named_parameters() if value.grad is not None
+        }
         torch.save(gradients, folder / f"{2 if launched() else 1}.pth")
 
 

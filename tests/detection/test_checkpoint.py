@@ -26,13 +26,20 @@ class Code:
         return (print, ("ran",))
 
 
-@pytest.mark.parametrize("wrap", [lambda weights: weights, lambda weights: {"state_dict": weights, "meta": {"epoch": 1}}])
+@pytest.mark.parametrize(
+    "wrap", [lambda weights: weights, lambda weights: {"state_dict": weights, "meta": {"epoch": 1}}]
+)
 def test_round_trip(tmp_path, wrap):
     model, other = net(), net()
     weights = {f"module.{key}": value for key, value in model.state_dict().items()}
     torch.save(wrap(weights), tmp_path / "c.pth")
-    assert load_weights(other, read_checkpoint(tmp_path / "c.pth", trust=False)["state_dict"], "c.pth") == ""
-    assert all(torch.equal(value, other.state_dict()[key]) for key, value in model.state_dict().items())
+    assert (
+        load_weights(other, read_checkpoint(tmp_path / "c.pth", trust=False)["state_dict"], "c.pth")
+        == ""
+    )
+    assert all(
+        torch.equal(value, other.state_dict()[key]) for key, value in model.state_dict().items()
+    )
 
 
 @pytest.mark.parametrize("meta", [{"x": Code()}, {"x": np.float64(1.0)}, {"x": SimpleNamespace()}])
@@ -44,7 +51,9 @@ def test_more_than_weights_is_refused(tmp_path, capsys, meta):
     assert "state_dict" in read_checkpoint(tmp_path / "c.pth", trust=True)
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", pickle.dumps({"a": 1}), b"PK\x03\x04 nothing more"])
+@pytest.mark.parametrize(
+    "content", [b"", b"hello", pickle.dumps({"a": 1}), b"PK\x03\x04 nothing more"]
+)
 def test_no_checkpoint(tmp_path, content):
     (tmp_path / "c.pth").write_bytes(content)
     with pytest.raises(InputError, match=r"c\.pth"):
@@ -88,7 +97,9 @@ def test_every_disagreement_is_named_and_nothing_is_loaded():
     assert "1 of another shape (0.weight: (5, 3, 1, 1), expected (4, 3, 1, 1))" in message
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     assert "missing" in load_weights(model, weights, "c.pth", allow_mismatch=True)
-    assert torch.equal(model[1].weight, torch.ones(4)) and torch.equal(model[0].weight, before["0.weight"])
+    assert torch.equal(model[1].weight, torch.ones(4)) and torch.equal(
+        model[0].weight, before["0.weight"]
+    )
 
 
 def test_nothing_fits():
@@ -101,7 +112,14 @@ def runner(path, kind=WholeEpochRunner):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     limit = {"max_epochs": 3} if kind is WholeEpochRunner else {"max_iters": 3}
     model.train_step = model.val_step = lambda *_: {}
-    return kind(model, optimizer=optimizer, work_dir=str(path), logger=get_logger("test"), meta={"seed": 3}, **limit)
+    return kind(
+        model,
+        optimizer=optimizer,
+        work_dir=str(path),
+        logger=get_logger("test"),
+        meta={"seed": 3},
+        **limit,
+    )
 
 
 @pytest.mark.parametrize("kind", [WholeEpochRunner, WholeIterRunner])
@@ -111,7 +129,11 @@ def test_checkpoint_and_link(tmp_path, kind):
         run.save_checkpoint(str(tmp_path), create_symlink=True)
         run._epoch, run._iter = run._epoch + 1, run._iter + 1
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names[-1] == "latest.pth" and len(names) == 3 and not any(name.startswith(".") for name in names)
+    assert (
+        names[-1] == "latest.pth"
+        and len(names) == 3
+        and not any(name.startswith(".") for name in names)
+    )
     assert (tmp_path / "latest.pth").resolve().name == names[1]
     assert all(zipfile.is_zipfile(path) for path in tmp_path.iterdir())
 
@@ -139,7 +161,9 @@ def test_epochs_are_seeded_by_their_number():
 
     def draws(seed, epoch):
         loader = SimpleNamespace(num_workers=2, worker_init_fn=None)
-        ReseedEpochs().before_train_epoch(SimpleNamespace(meta={"seed": seed}, epoch=epoch, data_loader=loader))
+        ReseedEpochs().before_train_epoch(
+            SimpleNamespace(meta={"seed": seed}, epoch=epoch, data_loader=loader)
+        )
         here = (np.random.random(), float(torch.rand(1)))
         loader.worker_init_fn(1)
         return (*here, np.random.random())

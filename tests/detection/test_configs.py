@@ -9,12 +9,19 @@ import torch
 from mmcv import Config
 from mmdet.models import build_detector
 
-from lightnas.detection.settings import config_of_literal, format_config, merge_options, plain, read_config, use_structure
+from lightnas.detection.settings import (
+    config_of_literal,
+    format_config,
+    merge_options,
+    plain,
+    read_config,
+    use_structure,
+)
 from lightnas.errors import InputError
 from lightnas.files import data_folder
 
 from ..conftest import published
-from ..lightnas.test_structure import format_structures, parse_structure
+from ..lightnas.test_structure import Structure, format_structures
 
 CONFIGS = sorted((data_folder("configs") / "detection").glob("*.py"))
 
@@ -32,13 +39,22 @@ def test_config_is_built(path):
 
 
 def test_there_are_five():
-    assert {path.stem for path in CONFIGS} == {"gfl_maedet_s", "gfl_maedet_m", "gfl_maedet_l", "gfl_r50", "gfl_r101"}
+    assert {path.stem for path in CONFIGS} == {
+        "gfl_maedet_s",
+        "gfl_maedet_m",
+        "gfl_maedet_l",
+        "gfl_r50",
+        "gfl_r101",
+    }
 
 
 def test_published_structure_in_one_option(tmp_path):
-    (tmp_path / "theirs.txt").write_text(format_structures([parse_structure(published("s"))]))
+    (tmp_path / "theirs.txt").write_text(format_structures([Structure.from_dicts(published("s"))]))
     cfg = read_config(data_folder("configs") / "detection" / "gfl_maedet_s.py")
-    theirs = ["model.bbox_head.loss_cls.use_sigmoid=False", f"model.backbone.structure_txt={tmp_path / 'theirs.txt'}"]
+    theirs = [
+        "model.bbox_head.loss_cls.use_sigmoid=False",
+        f"model.backbone.structure_txt={tmp_path / 'theirs.txt'}",
+    ]
     merge_options(cfg, theirs)
     use_structure(cfg)
     assert cfg.model.neck.in_channels == [48, 272, 1024, 2048]
@@ -64,7 +80,14 @@ def test_bad_cfg_option(option, message):
 
 def test_cfg_option_in_a_list():
     cfg = read_config(CONFIGS[0])
-    merge_options(cfg, ["data.train.pipeline.3.flip_ratio=0.25", "lr_config.step=[60,70]", "model.neck.num_outs=5"])
+    merge_options(
+        cfg,
+        [
+            "data.train.pipeline.3.flip_ratio=0.25",
+            "lr_config.step=[60,70]",
+            "model.neck.num_outs=5",
+        ],
+    )
     assert cfg.data.train.pipeline[3].flip_ratio == 0.25
     assert cfg.lr_config.step == [60, 70]
 
@@ -72,7 +95,10 @@ def test_cfg_option_in_a_list():
 def test_config_text_round_trip(tmp_path):
     """Whatever strings it holds, as a config file and as the literal that a checkpoint carries."""
     cfg = Config(
-        {"model": {"type": "X'\"\\\n{{ fileDirname }} é", "sizes": [(1, 2), (3, 4)]}, "data": {"in": None, "class": True}}
+        {
+            "model": {"type": "X'\"\\\n{{ fileDirname }} é", "sizes": [(1, 2), (3, 4)]},
+            "data": {"in": None, "class": True},
+        }
     )
     (tmp_path / "c.py").write_text(format_config(cfg).replace("{{", "{ {"))
     assert plain(read_config(tmp_path / "c.py"))["model"]["sizes"] == [(1, 2), (3, 4)]
@@ -111,15 +137,31 @@ def test_one_training_step_of_other_detectors(name, structure, tmp_path):
     model.init_weights()
     model.train()
     before = copy.deepcopy(model.backbone.state_dict())
-    metas = [{"img_shape": (128, 128, 3), "pad_shape": (128, 128, 3), "ori_shape": (128, 128, 3), "scale_factor": 1.0}] * 2
+    metas = [
+        {
+            "img_shape": (128, 128, 3),
+            "pad_shape": (128, 128, 3),
+            "ori_shape": (128, 128, 3),
+            "scale_factor": 1.0,
+        }
+    ] * 2
     boxes, labels = [torch.tensor([[20.0, 30.0, 90.0, 110.0]])] * 2, [torch.tensor([1])] * 2
-    batch = {"img": torch.randn(2, 3, 128, 128), "img_metas": metas, "gt_bboxes": boxes, "gt_labels": labels}
+    batch = {
+        "img": torch.randn(2, 3, 128, 128),
+        "img_metas": metas,
+        "gt_bboxes": boxes,
+        "gt_labels": labels,
+    }
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     loss = model.train_step(batch, optimizer)["loss"]
     loss.backward()
     optimizer.step()
     assert torch.isfinite(loss)
-    changed = [key for key, value in model.backbone.state_dict().items() if not torch.equal(value, before[key])]
+    changed = [
+        key
+        for key, value in model.backbone.state_dict().items()
+        if not torch.equal(value, before[key])
+    ]
     assert any("block_list.4" in key and "weight" in key for key in changed)
 
 

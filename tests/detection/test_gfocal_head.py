@@ -6,7 +6,15 @@ import torch
 from mmcv import ConfigDict
 from mmdet.models import build_head
 
-METAS = [{"img_shape": (256, 256, 3), "pad_shape": (256, 256, 3), "scale_factor": np.ones(4, dtype=np.float32)}] * 2
+from lightnas import detection
+
+METAS = [
+    {
+        "img_shape": (256, 256, 3),
+        "pad_shape": (256, 256, 3),
+        "scale_factor": np.ones(4, dtype=np.float32),
+    }
+] * 2
 
 
 def head(use_sigmoid=True, classes=5, **settings):
@@ -24,12 +32,23 @@ def head(use_sigmoid=True, classes=5, **settings):
                 "scales_per_octave": 1,
                 "strides": [8, 16, 32, 64, 128],
             },
-            "loss_cls": {"type": "QualityFocalLoss", "use_sigmoid": use_sigmoid, "beta": 2.0, "loss_weight": 1.0},
+            "loss_cls": {
+                "type": "QualityFocalLoss",
+                "use_sigmoid": use_sigmoid,
+                "beta": 2.0,
+                "loss_weight": 1.0,
+            },
             "loss_dfl": {"type": "DistributionFocalLoss", "loss_weight": 0.25},
             "loss_bbox": {"type": "GIoULoss", "loss_weight": 2.0},
-            "train_cfg": ConfigDict(assigner={"type": "ATSSAssigner", "topk": 9}, allowed_border=-1, pos_weight=-1),
+            "train_cfg": ConfigDict(
+                assigner={"type": "ATSSAssigner", "topk": 9}, allowed_border=-1, pos_weight=-1
+            ),
             "test_cfg": ConfigDict(
-                nms_pre=1000, score_thr=0.05, nms={"type": "nms", "iou_threshold": 0.6}, max_per_img=100, min_bbox_size=0
+                nms_pre=1000,
+                score_thr=0.05,
+                nms={"type": "nms", "iou_threshold": 0.6},
+                max_per_img=100,
+                min_bbox_size=0,
             ),
             **settings,
         }
@@ -52,7 +71,9 @@ def closely(a, b, relative=1e-5):
 
 def test_agrees_with_the_published_head(published):
     net = head(use_sigmoid=False)
-    state = {key.removeprefix("sd/"): value for key, value in published.items() if key.startswith("sd/")}
+    state = {
+        key.removeprefix("sd/"): value for key, value in published.items() if key.startswith("sd/")
+    }
     net.load_state_dict(state, strict=True)
     scores, boxes = net([published[f"feat{i}"] for i in range(5)])
     for i in range(5):
@@ -63,7 +84,9 @@ def test_agrees_with_the_published_head(published):
         assert closely(torch.stack(values).double(), published[f"loss/{name}"])
     sum(sum(values) for values in losses.values()).backward()
     for name, parameter in net.named_parameters():
-        assert float(parameter.grad.norm()) == pytest.approx(float(published[f"gradnorm/{name}"]), rel=1e-5)
+        assert float(parameter.grad.norm()) == pytest.approx(
+            float(published[f"gradnorm/{name}"]), rel=1e-5
+        )
     with torch.no_grad():
         for i, (found, labels) in enumerate(net.get_bboxes(scores, boxes, img_metas=METAS)):
             assert float((found - published[f"det{i}"]).abs().max()) < 1e-3
@@ -78,7 +101,9 @@ def test_both_spellings(use_sigmoid, channels):
     assert net.loss_cls.use_sigmoid and net.loss_cls.activated
 
 
-@pytest.mark.parametrize(("topk", "add_mean", "channels"), [(4, True, 20), (4, False, 16), (2, True, 12), (17, True, 72)])
+@pytest.mark.parametrize(
+    ("topk", "add_mean", "channels"), [(4, True, 20), (4, False, 16), (2, True, 12), (17, True, 72)]
+)
 def test_score_is_class_times_quality(topk, add_mean, channels):
     """The definition, one location at a time."""
     net = head(reg_topk=topk, add_mean=add_mean)
@@ -100,7 +125,9 @@ def test_score_is_class_times_quality(topk, add_mean, channels):
 def test_initialised_as_published():
     net = head()
     net.init_weights()
-    assert float(net.gfl_cls.bias[0].detach()) == pytest.approx(-np.log(99), rel=1e-6)  # a probability of 0.01
+    assert float(net.gfl_cls.bias[0].detach()) == pytest.approx(
+        -np.log(99), rel=1e-6
+    )  # a probability of 0.01
     for conv in (net.gfl_cls, net.gfl_reg, net.reg_conf[0], net.reg_conf[2]):
         assert float(conv.weight.detach().std()) == pytest.approx(0.01, rel=0.5)
 
@@ -129,7 +156,9 @@ def test_box_losses_are_divided_by_the_plain_sum_of_weights():
     truth = [torch.tensor([[60.0, 60.0, 160.0, 150.0]])] * 2, [torch.tensor([1])] * 2
     scores, boxes = net(features())
     losses = net.loss(scores, boxes, *truth, METAS)
-    assert float(sum(losses["loss_bbox"]).detach()) > 0.5  # GIoU loss times 2, averaged: no clamp made it small
+    assert (
+        float(sum(losses["loss_bbox"]).detach()) > 0.5
+    )  # GIoU loss times 2, averaged: no clamp made it small
 
 
 def test_keeps_the_best_locations_of_each_level():
@@ -139,10 +168,19 @@ def test_keeps_the_best_locations_of_each_level():
     scores[0][0, :, 4, 4] = torch.tensor([0.9, 0.8, 0.7])
     scores[0][0, 1, 20, 20] = 0.6
     scores[0][0, 2, 9, 9] = 0.5
-    cfg = ConfigDict(nms_pre=2, score_thr=0.05, nms={"type": "nms", "iou_threshold": 0.6}, max_per_img=100)
+    cfg = ConfigDict(
+        nms_pre=2, score_thr=0.05, nms={"type": "nms", "iou_threshold": 0.6}, max_per_img=100
+    )
     ((_, labels),) = net.get_bboxes(scores, boxes, img_metas=METAS[:1], cfg=cfg)
-    assert sorted(labels.tolist()) == [0, 1, 1, 2]  # all classes of two locations; the third location is dropped
+    assert sorted(labels.tolist()) == [
+        0,
+        1,
+        1,
+        2,
+    ]  # all classes of two locations; the third location is dropped
 
 
 def test_registered():
-    assert lightnas.detection.GFocalHead.__name__ == "GFocalHead" and isinstance(head(), lightnas.detection.GFocalHead)
+    assert detection.GFocalHead.__name__ == "GFocalHead" and isinstance(
+        head(), detection.GFocalHead
+    )

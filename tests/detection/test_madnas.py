@@ -9,7 +9,7 @@ from mmdet.models import build_backbone
 from lightnas.backbone.net import Focus
 from lightnas.detection.settings import one_line
 from lightnas.errors import InputError
-from lightnas.network.structure import parse_structure
+from lightnas.network.structure import Structure
 
 from ..conftest import published
 from .conftest import SMALL
@@ -23,14 +23,15 @@ def madnas(structure, **settings):
 def test_names_of_parameters_are_published(reference, size):
     expected = json.loads((reference / "state_dict_keys.json").read_text())
     expected = {
-        f"body.{key}": shape for key, shape in expected[next(k for k in expected if k.lower().endswith(size))].items()
+        f"body.{key}": shape
+        for key, shape in expected[next(k for k in expected if k.lower().endswith(size))].items()
     }
     net = madnas(str(reference / f"maedet_{size}.txt"))
     assert {key: list(value.shape) for key, value in net.state_dict().items()} == expected
 
 
 def test_path_and_text_give_the_same_net(structure):
-    from_path, from_text = madnas(str(structure)), madnas(one_line(parse_structure(SMALL)))
+    from_path, from_text = madnas(str(structure)), madnas(one_line(Structure.from_dicts(SMALL)))
     assert from_path.out_channels == from_text.out_channels == [16, 24, 32, 40]
     assert from_path.strides == [4, 8, 16, 32]
     from_text.load_state_dict(from_path.state_dict())
@@ -42,7 +43,7 @@ def test_path_and_text_give_the_same_net(structure):
 def test_focus_stem():
     """MadNas takes the picture; what it lays into channels it hands to CnnNet."""
     blocks = [{**SMALL[0], "in": 12, "s": 1}, *SMALL[1:]]
-    net = madnas(one_line(parse_structure(blocks))).eval()
+    net = madnas(one_line(Structure.from_dicts(blocks))).eval()
     picture = torch.randn(1, 3, 70, 97)
     found = net(picture)
     assert net.strides == [4, 8, 16, 32] and tuple(found[0].shape[2:]) == (18, 25)
@@ -58,26 +59,43 @@ def test_out_indices(structure):
 
 def test_init_weights_does_not_overwrite(structure):
     net = madnas(str(structure))
-    weights = {key: torch.rand_like(value, dtype=torch.float) for key, value in net.state_dict().items()}
+    weights = {
+        key: torch.rand_like(value, dtype=torch.float) for key, value in net.state_dict().items()
+    }
     net.load_state_dict(weights)
     net.init_weights()
-    assert all(torch.equal(value.float(), weights[key]) for key, value in net.state_dict().items() if "tracked" not in key)
+    assert all(
+        torch.equal(value.float(), weights[key])
+        for key, value in net.state_dict().items()
+        if "tracked" not in key
+    )
 
 
 def test_pretrained(structure, tmp_path):
     net = madnas(str(structure))
-    torch.save({"state_dict": {f"backbone.{k}": v for k, v in net.state_dict().items()}}, tmp_path / "w.pth")
+    torch.save(
+        {"state_dict": {f"backbone.{k}": v for k, v in net.state_dict().items()}},
+        tmp_path / "w.pth",
+    )
     other = madnas(
-        str(structure), init_cfg={"type": "Pretrained", "checkpoint": str(tmp_path / "w.pth"), "prefix": "backbone."}
+        str(structure),
+        init_cfg={
+            "type": "Pretrained",
+            "checkpoint": str(tmp_path / "w.pth"),
+            "prefix": "backbone.",
+        },
     )
     other.init_weights()
-    assert all(torch.equal(value, net.state_dict()[key]) for key, value in other.state_dict().items())
+    assert all(
+        torch.equal(value, net.state_dict()[key]) for key, value in other.state_dict().items()
+    )
 
 
 def test_pretrained_of_another_structure(structure, tmp_path):
     torch.save(madnas(str(structure)).state_dict(), tmp_path / "w.pth")
     large = madnas(
-        one_line(parse_structure(published("s"))), init_cfg={"type": "Pretrained", "checkpoint": str(tmp_path / "w.pth")}
+        one_line(Structure.from_dicts(published("s"))),
+        init_cfg={"type": "Pretrained", "checkpoint": str(tmp_path / "w.pth")},
     )
     with pytest.raises(InputError, match="weights and model disagree"):
         large.init_weights()

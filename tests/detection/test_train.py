@@ -17,7 +17,7 @@ from torch.distributed.run import main as torchrun
 
 from lightnas.cli.main import main
 from lightnas.detection.checkpoint import read_checkpoint
-from lightnas.network.structure import format_structures, parse_structure, read_structures
+from lightnas.network.structure import Structure, format_structures, read_structures
 
 from ..conftest import published
 from . import gradients
@@ -73,8 +73,14 @@ def train(capfd, structure, digits, work_dir, *more, epochs=1):
 
 def losses(work_dir):
     """(epoch, step, loss) of every line of the training log, over all of its files."""
-    lines = [json.loads(line) for path in sorted(work_dir.glob("*.log.json")) for line in path.read_text().splitlines()]
-    return [(line["epoch"], line["iter"], line["loss"]) for line in lines if line.get("mode") == "train"]
+    lines = [
+        json.loads(line)
+        for path in sorted(work_dir.glob("*.log.json"))
+        for line in path.read_text().splitlines()
+    ]
+    return [
+        (line["epoch"], line["iter"], line["loss"]) for line in lines if line.get("mode") == "train"
+    ]
 
 
 def weights(path):
@@ -89,19 +95,43 @@ def same(a, b):
 def trained(structure, digits, tmp_path_factory):
     """A work directory of one epoch."""
     path = tmp_path_factory.mktemp("work") / "run"
-    arguments = ["train-det", structure, "--data", digits, "--schedule", 1, "--work-dir", path, *QUICK]
+    arguments = [
+        "train-det",
+        structure,
+        "--data",
+        digits,
+        "--schedule",
+        1,
+        "--work-dir",
+        path,
+        *QUICK,
+    ]
     assert main([str(argument) for argument in arguments]) == 0
     return path
 
 
 def test_a_work_directory(trained, structure):
     names = {path.name for path in trained.iterdir()}
-    assert {"config.py", "structure.txt", "result.json", "detections.jpg", "epoch_1.pth", "latest.pth", "tf_logs"} <= names
+    assert {
+        "config.py",
+        "structure.txt",
+        "result.json",
+        "detections.jpg",
+        "epoch_1.pth",
+        "latest.pth",
+        "tf_logs",
+    } <= names
     assert read_structures(trained / "structure.txt") == read_structures(structure)
     result = json.loads((trained / "result.json").read_text())
-    assert result["classes"] == list("0123456789") and {"ap", "ap50", "ap75", "ap_s", "ap_m", "ap_l"} <= result.keys()
+    assert (
+        result["classes"] == list("0123456789")
+        and {"ap", "ap50", "ap75", "ap_s", "ap_m", "ap_l"} <= result.keys()
+    )
     meta = read_checkpoint(trained / "epoch_1.pth", trust=False)["meta"]
-    assert tuple(meta["CLASSES"]) == tuple("0123456789") and "SuperResK1KXK1" in meta["lightnas_config"]
+    assert (
+        tuple(meta["CLASSES"]) == tuple("0123456789")
+        and "SuperResK1KXK1" in meta["lightnas_config"]
+    )
     report = (trained / "report.html").read_text()
     assert (
         f"<dt>AP50</dt><dd>{result['ap50']:.3f}</dd>" in report
@@ -134,14 +164,26 @@ def stopped_in_second_epoch(arguments, number):
     text = Path(__file__).with_name("stopped.py").read_text()
     command = [sys.executable, "-c", text, str(int(number)), *map(str, arguments)]
     process = subprocess.run(command, capture_output=True, text=True, preexec_fn=heed_ctrl_c)
-    assert process.returncode < 0 or process.stderr.splitlines()[-1].startswith("lightnas: "), process.stderr[-2000:]
+    assert process.returncode < 0 or process.stderr.splitlines()[-1].startswith("lightnas: "), (
+        process.stderr[-2000:]
+    )
     return process.returncode
 
 
 def test_a_killed_run_resumes_to_the_same_end(capfd, structure, digits, tmp_path):
     """Epoch 2 after a kill draws and computes what it would have without one."""
     train(capfd, structure, digits, tmp_path / "whole", epochs=2)
-    arguments = ["train-det", structure, "--data", digits, "--schedule", 2, "--work-dir", tmp_path / "killed", *QUICK]
+    arguments = [
+        "train-det",
+        structure,
+        "--data",
+        digits,
+        "--schedule",
+        2,
+        "--work-dir",
+        tmp_path / "killed",
+        *QUICK,
+    ]
     assert stopped_in_second_epoch(arguments, signal.SIGKILL) == -signal.SIGKILL
     assert not (tmp_path / "killed/result.json").exists()
     out, _ = call(capfd, "train-det", "--resume", "--work-dir", tmp_path / "killed", "--json")
@@ -156,7 +198,17 @@ def test_a_killed_run_resumes_to_the_same_end(capfd, structure, digits, tmp_path
 
 
 def test_ctrl_c(structure, digits, tmp_path):
-    arguments = ["train-det", structure, "--data", digits, "--schedule", 9, "--work-dir", tmp_path / "w", *QUICK]
+    arguments = [
+        "train-det",
+        structure,
+        "--data",
+        digits,
+        "--schedule",
+        9,
+        "--work-dir",
+        tmp_path / "w",
+        *QUICK,
+    ]
     assert stopped_in_second_epoch(arguments, signal.SIGINT) == 130
 
 
@@ -184,7 +236,9 @@ def test_a_full_disk(capfd, trained, tmp_path, full_disk):
     out, err = call(capfd, "train-det", "--resume", "--work-dir", work_dir, status=1)
     full_disk(False)
     assert out == "" and "Traceback" not in err and "Logging error" not in err
-    assert [line for line in err.splitlines() if line.startswith("lightnas: ")][-1].endswith("too large")
+    assert [line for line in err.splitlines() if line.startswith("lightnas: ")][-1].endswith(
+        "too large"
+    )
     assert {path.name: path.read_bytes() for path in work_dir.glob("*.pth")} == before
     assert not list(work_dir.glob(".*.part"))
     call(capfd, "train-det", "--resume", "--work-dir", work_dir)
@@ -201,7 +255,9 @@ def test_two_processes(capfd, structure, digits, tmp_path):
 
 
 def test_two_processes_fail_as_one_does(capfd, structure, tmp_path):
-    line = refused(capfd, "train-det", structure, "--data", tmp_path, "--gpus", 2, "--device", "cpu")
+    line = refused(
+        capfd, "train-det", structure, "--data", tmp_path, "--gpus", 2, "--device", "cpu"
+    )
     assert "holds no annotations" in line
 
 
@@ -225,10 +281,22 @@ def test_test_det(capfd, trained, digits):
     from_dir = json.loads(call(capfd, "test-det", trained, "--json")[0])
     from_checkpoint = json.loads(call(capfd, "test-det", trained / "epoch_1.pth", "--json")[0])
     from_config = json.loads(
-        call(capfd, "test-det", trained / "config.py", trained / "epoch_1.pth", "--data", digits, "--json")[0]
+        call(
+            capfd,
+            "test-det",
+            trained / "config.py",
+            trained / "epoch_1.pth",
+            "--data",
+            digits,
+            "--json",
+        )[0]
     )
     keys = ("ap", "ap50", "ap75", "images")
-    assert [from_dir[key] for key in keys] == [from_checkpoint[key] for key in keys] == [from_config[key] for key in keys]
+    assert (
+        [from_dir[key] for key in keys]
+        == [from_checkpoint[key] for key in keys]
+        == [from_config[key] for key in keys]
+    )
     assert from_dir["images"] == 4
     assert "AP50" in call(capfd, "test-det", trained)[0]
 
@@ -238,14 +306,33 @@ def test_detect_needs_the_checkpoint_alone(capfd, trained, digits, tmp_path):
     pictures = sorted((digits / "val").iterdir())[:2]
     twin = tmp_path / pictures[0].name
     shutil.copy(pictures[0], twin)
-    out, _ = call(capfd, "detect", moved, *pictures, twin, "--output", tmp_path / "out", "--score-thr", "0", "--json")
+    out, _ = call(
+        capfd,
+        "detect",
+        moved,
+        *pictures,
+        twin,
+        "--output",
+        tmp_path / "out",
+        "--score-thr",
+        "0",
+        "--json",
+    )
     found = json.loads(out)["images"]
     assert json.loads((tmp_path / "out/detections.json").read_text()) == found
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"detections.json", pictures[0].name, pictures[1].name, f"{pictures[0].stem}-2.jpg"}
+    assert names == {
+        "detections.json",
+        pictures[0].name,
+        pictures[1].name,
+        f"{pictures[0].stem}-2.jpg",
+    }
     scores = [detection["score"] for detection in found[0]["detections"]]
     assert scores == sorted(scores, reverse=True)
-    assert all(detection["class"] in "0123456789" and len(detection["bbox"]) == 4 for detection in found[0]["detections"])
+    assert all(
+        detection["class"] in "0123456789" and len(detection["bbox"]) == 4
+        for detection in found[0]["detections"]
+    )
 
 
 def test_a_moved_work_directory_resumes_and_tests(capfd, trained, tmp_path):
@@ -264,7 +351,9 @@ def test_export_det(capfd, trained, tmp_path):
     path = tmp_path / "d.onnx"
     assert "differ by" in call(capfd, "export-det", trained / "epoch_1.pth", "--output", path)[0]
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    assert [node.name for node in session.get_outputs()] == [f"{kind}_{i}" for kind in ("cls", "box") for i in range(5)]
+    assert [node.name for node in session.get_outputs()] == [
+        f"{kind}_{i}" for kind in ("cls", "box") for i in range(5)
+    ]
     detector = load_detector(read_config(trained / "config.py"), trained / "epoch_1.pth")
     picture = torch.randn(1, 3, 160, 96)
     with torch.no_grad():
@@ -284,7 +373,17 @@ def test_load_from(capfd, trained, structure, digits, tmp_path):
 @pytest.fixture
 def base(structure, digits, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    return ["train-det", str(structure), "--data", str(digits), "--schedule", "1", "--work-dir", "w", *QUICK]
+    return [
+        "train-det",
+        str(structure),
+        "--data",
+        str(digits),
+        "--schedule",
+        "1",
+        "--work-dir",
+        "w",
+        *QUICK,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -315,7 +414,9 @@ def test_mistakes(capfd, base, change, message):
 
 
 def test_a_loss_that_is_no_number(capfd, base):
-    assert "the loss is no longer a number" in refused(capfd, *base, "--cfg-options", "optimizer.lr=1e30", status=1)
+    assert "the loss is no longer a number" in refused(
+        capfd, *base, "--cfg-options", "optimizer.lr=1e30", status=1
+    )
 
 
 def test_a_config_of_ones_own(capfd, base, digits, tmp_path):
@@ -332,9 +433,23 @@ data = dict(samples_per_gpu=8, workers_per_gpu=0,
 runner = dict(type="EpochBasedRunner", max_epochs=1)
 """
     (tmp_path / "own.py").write_text(text)
-    arguments = ["train-det", "--config", "own.py", "--input-size", "64x64", "--width", "64", "--work-dir", "own"]
+    arguments = [
+        "train-det",
+        "--config",
+        "own.py",
+        "--input-size",
+        "64x64",
+        "--width",
+        "64",
+        "--work-dir",
+        "own",
+    ]
     out, _ = call(capfd, *arguments, "--json")
-    assert json.loads(out)["epochs"] == 1 and Path("own/epoch_1.pth").exists() and Path("own/structure.txt").exists()
+    assert (
+        json.loads(out)["epochs"] == 1
+        and Path("own/epoch_1.pth").exists()
+        and Path("own/structure.txt").exists()
+    )
     (tmp_path / "own.py").write_text(text.replace(str(digits), "nowhere"))
     assert "instances_train.json: cannot be read" in refused(capfd, *arguments[:-1], "again")
 
@@ -348,7 +463,9 @@ def test_no_structure_and_no_data(capfd, structure, base):
 def test_existing_work_directory(capfd, trained, base, tmp_path):
     shutil.copytree(trained, "w", symlinks=True)
     assert "expected a new directory, --resume or --overwrite" in refused(capfd, *base)
-    (tmp_path / "other.txt").write_text(format_structures([parse_structure([*SMALL[:4], {**SMALL[4], "out": 48}])]))
+    (tmp_path / "other.txt").write_text(
+        format_structures([Structure.from_dicts([*SMALL[:4], {**SMALL[4], "out": 48}])])
+    )
     other = ["train-det", "other.txt", *base[2:]]
     assert "run of another structure" in refused(capfd, *other, "--resume")
     assert "lr_config" in refused(capfd, *base, "--resume", "--schedule", "1x")
@@ -397,9 +514,13 @@ def test_no_checkpoint_and_no_picture(capfd, trained, digits, tmp_path):
     assert "broken.jpg: cannot be read as a picture" in refused(
         capfd, "detect", checkpoint, tmp_path / "broken.jpg", "--output", tmp_path / "o"
     )
-    assert "nowhere.pth" in refused(capfd, "detect", "nowhere.pth", picture, "--output", tmp_path / "o")
+    assert "nowhere.pth" in refused(
+        capfd, "detect", "nowhere.pth", picture, "--output", tmp_path / "o"
+    )
     torch.save(torch.nn.Linear(1, 1).state_dict(), tmp_path / "plain.pth")
-    assert "carries no config" in refused(capfd, "detect", tmp_path / "plain.pth", picture, "--output", tmp_path / "o")
+    assert "carries no config" in refused(
+        capfd, "detect", tmp_path / "plain.pth", picture, "--output", tmp_path / "o"
+    )
     assert "does not exist" in refused(capfd, "test-det", tmp_path / "nowhere")
     assert "holds no config.py" in refused(capfd, "test-det", tmp_path)
 
@@ -409,13 +530,22 @@ def test_a_published_size_is_the_default(capfd, tmp_path, digits):
     from lightnas.data.coco import check_split, find_split
     from lightnas.detection.settings import TrainOptions, build_config, use_data
 
-    (tmp_path / "s.txt").write_text(format_structures([parse_structure(published("s"))]))
+    (tmp_path / "s.txt").write_text(format_structures([Structure.from_dicts(published("s"))]))
     cfg = build_config(TrainOptions(structure=tmp_path / "s.txt"), "cpu")
-    use_data(cfg, {name: check_split(find_split(digits, name), False) for name in ("train", "val", "test")})
-    assert cfg.model.neck.in_channels == [48, 272, 1024, 2048] and cfg.model.neck.out_channels == 256
+    use_data(
+        cfg,
+        {name: check_split(find_split(digits, name), False) for name in ("train", "val", "test")},
+    )
+    assert (
+        cfg.model.neck.in_channels == [48, 272, 1024, 2048] and cfg.model.neck.out_channels == 256
+    )
     assert cfg.model.bbox_head.num_classes == 10 and cfg.runner.max_epochs == 73
     small = build_config(TrainOptions(structure=tmp_path / "s.txt", size="s", schedule="1x"), "cpu")
-    assert small.model.bbox_head.feat_channels == 192 and small.lr_config.step == [8, 11] and small.runner.max_epochs == 12
+    assert (
+        small.model.bbox_head.feat_channels == 192
+        and small.lr_config.step == [8, 11]
+        and small.runner.max_epochs == 12
+    )
     scaled = build_config(TrainOptions(structure=tmp_path / "s.txt", input_size=(192, 192)), "cpu")
     assert scaled.data.train.pipeline[2].img_scale == [(230, 115), (230, 230)]
     assert scaled.data.val.pipeline[1].img_scale == (192, 192)
@@ -425,4 +555,7 @@ def test_picture_boxes():
     from lightnas.detection.pictures import boxes_of
 
     found = [np.array([[0, 0, 5, 5, 0.4], [1, 1, 2, 2, 0.2]]), np.array([[0, 0, 5, 5, 0.9]])]
-    assert [(box.name, round(box.score, 2)) for box in boxes_of(found, ("a", "b"), 0.3)] == [("b", 0.9), ("a", 0.4)]
+    assert [(box.name, round(box.score, 2)) for box in boxes_of(found, ("a", "b"), 0.3)] == [
+        ("b", 0.9),
+        ("a", 0.4),
+    ]

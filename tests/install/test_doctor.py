@@ -57,7 +57,11 @@ def test_what_does_not_fit_is_named_with_its_cure(installed, capsys, name, versi
         installed[name] = version
     with pytest.raises(InputError) as error:
         doctor.preflight()
-    assert cure in str(error.value) and (version or "not installed") in str(error.value) and "\n" not in str(error.value)
+    assert (
+        cure in str(error.value)
+        and (version or "not installed") in str(error.value)
+        and "\n" not in str(error.value)
+    )
     assert main(["doctor", "--json"]) == 1
     findings = json.loads(capsys.readouterr().out)["findings"]
     assert sum(bool(finding["mend"]) for finding in findings) == 1
@@ -75,14 +79,19 @@ def test_an_old_mmcv_full(installed):
     del installed["mmcv"]
     installed["mmcv-full"] = "1.6.2"
     with pytest.raises(
-        InputError, match=r"mmcv: 1\.6\.2, expected from 1\.7\.0, below 1\.8; mend it with: lightnas setup-det"
+        InputError,
+        match=r"mmcv: 1\.6\.2, expected from 1\.7\.0, below 1\.8; mend it with: lightnas setup-det",
     ):
         doctor.preflight()
 
 
 @pytest.mark.parametrize(
     ("kind", "broken", "mended"),
-    [("compiled", "", False), ("plain torch", "", False), ("plain torch", "undefined symbol: _ZN2at", True)],
+    [
+        ("compiled", "", False),
+        ("plain torch", "", False),
+        ("plain torch", "undefined symbol: _ZN2at", True),
+    ],
 )
 def test_which_operators_run(installed, monkeypatch, kind, broken, mended):
     """A compiled mmcv-full that a new torch has broken is said, and holds up nothing."""
@@ -96,20 +105,29 @@ def test_which_operators_run(installed, monkeypatch, kind, broken, mended):
 
 def test_floors_are_those_of_setup_cfg():
     """Every need but mmcv is a requirement, and from a checkout that is not installed the same ones are read."""
-    assert all(need.names[0] in doctor.requirements() for need in doctor.NEEDS if need.name != "mmcv")
+    assert all(
+        need.names[0] in doctor.requirements() for need in doctor.NEEDS if need.name != "mmcv"
+    )
     assert str(doctor.requirements()["torch"]) == ">=2.1"
 
 
 def test_requirements_without_an_installation(monkeypatch):
     installed = dict(doctor.requirements())
     doctor.requirements.cache_clear()
-    monkeypatch.setattr(doctor, "requires", lambda name: (_ for _ in ()).throw(PackageNotFoundError(name)))
+    monkeypatch.setattr(
+        doctor, "requires", lambda name: (_ for _ in ()).throw(PackageNotFoundError(name))
+    )
     assert doctor.requirements() == installed
     doctor.requirements.cache_clear()
 
 
 @pytest.mark.parametrize(
-    "command", [["train-det", "x.txt", "--data", "d"], ["test-det", "w"], ["detect", "c.pth", "a.jpg", "--output", "o"]]
+    "command",
+    [
+        ["train-det", "x.txt", "--data", "d"],
+        ["test-det", "w"],
+        ["detect", "c.pth", "a.jpg", "--output", "o"],
+    ],
 )
 def test_commands_ask_first(installed, capsys, command):
     del installed["mmdet"]

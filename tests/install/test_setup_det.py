@@ -16,7 +16,12 @@ class Machine:
     """An environment that only says it has packages, and writes down what pip is asked for."""
 
     def __init__(self):
-        self.versions = {"torch": "2.13.0", "mmdet": "2.28.2", "setuptools": "81.0.0", "wheel": "0.48.0"}
+        self.versions = {
+            "torch": "2.13.0",
+            "mmdet": "2.28.2",
+            "setuptools": "81.0.0",
+            "wheel": "0.48.0",
+        }
         self.modules = {"pip", "torch", "mmdet", "cv2"}
         self.asked, self.environments, self.status, self.said = [], [], 0, []
 
@@ -45,7 +50,15 @@ def machine(monkeypatch):
 def test_mmcv_is_built_here_without_operators(machine, monkeypatch):
     monkeypatch.setenv("MMCV_WITH_OPS", "1")
     setup_det(say=machine.said.append)
-    assert machine.asked == [["--quiet", "--disable-pip-version-check", "--no-build-isolation", "--no-deps", "mmcv==1.7.2"]]
+    assert machine.asked == [
+        [
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-build-isolation",
+            "--no-deps",
+            "mmcv==1.7.2",
+        ]
+    ]
     assert "MMCV_WITH_OPS" not in machine.environments[0]
     assert machine.said[0] == "installing mmcv 1.7.2 without compiled operators"
     assert machine.said[-1] == "operators: plain torch"
@@ -66,7 +79,11 @@ def test_run_twice_it_does_nothing(machine, versions, said):
 
 @pytest.mark.parametrize(
     ("found", "missing"),
-    [("82.0.0", ["setuptools<82,>=77.0.3"]), ("64.0", ["setuptools<82,>=77.0.3"]), (None, ["setuptools<82,>=77.0.3"])],
+    [
+        ("82.0.0", ["setuptools<82,>=77.0.3"]),
+        ("64.0", ["setuptools<82,>=77.0.3"]),
+        (None, ["setuptools<82,>=77.0.3"]),
+    ],
 )
 def test_setuptools_that_mmcv_cannot_use_is_replaced(machine, found, missing):
     machine.versions.pop("setuptools")
@@ -80,7 +97,9 @@ def test_a_folder_instead_of_the_network(machine, tmp_path):
     del machine.versions["wheel"]
     machine.versions["mmcv"] = "2.1.0"
     setup_det(tmp_path, machine.said.append)
-    assert [asked[2:5] for asked in machine.asked] == [["--no-index", "--find-links", str(tmp_path)]] * 2
+    assert [asked[2:5] for asked in machine.asked] == [
+        ["--no-index", "--find-links", str(tmp_path)]
+    ] * 2
     assert machine.asked[0][5:] == ["wheel"] and "instead of 2.1.0" in machine.said[1]
 
 
@@ -90,8 +109,14 @@ def test_a_folder_instead_of_the_network(machine, tmp_path):
         (lambda m: m.modules.discard("pip"), "python -m ensurepip"),
         (lambda m: m.modules.discard("torch"), "torch not installed"),
         (lambda m: m.modules.difference_update({"mmdet", "cv2"}), "mmdet and cv2 not installed"),
-        (lambda m: m.versions.update({"mmcv": "1.7.2", "mmcv-full": "1.7.2"}), "pip uninstall -y mmcv mmcv-full && "),
-        (lambda m: m.versions.update({"mmcv-full": "1.6.2"}), "pip uninstall -y mmcv-full && lightnas setup-det"),
+        (
+            lambda m: m.versions.update({"mmcv": "1.7.2", "mmcv-full": "1.7.2"}),
+            "pip uninstall -y mmcv mmcv-full && ",
+        ),
+        (
+            lambda m: m.versions.update({"mmcv-full": "1.6.2"}),
+            "pip uninstall -y mmcv-full && lightnas setup-det",
+        ),
     ],
 )
 def test_what_is_refused_and_with_which_remedy(machine, change, message):
@@ -118,6 +143,10 @@ def test_exec_binds_the_locals_of_its_caller(tmp_path):
     code = "def found():\n    exec('answer = 42')\n    return locals()['answer']\nprint(found())"
     code += "\nspace = {}\nexec('a = 1', space)\nprint(space['a'])"
     done = subprocess.run(
-        [sys.executable, "-c", code], env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.stdout.split() == ["42", "1"], done.stderr

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lightnas.cli.main import main
 from lightnas.errors import InputError, WorkError
 from lightnas.latency.table import calibration, chain_uses, fit_seconds, load_table
-from lightnas.network.structure import format_structures, parse_structure
+from lightnas.network.structure import Structure, format_structures
 from lightnas.search.engine import Limits, search
 from lightnas.search.problem import Budget, Problem
 from lightnas.search.space_file import load_space, parse_space
@@ -50,7 +50,9 @@ def table(space):
 
 def plain_seconds(structure, table):
     """Convolution by convolution from the block dicts; ReLU, sum and pool as the published block has them."""
-    fits = {(op["kind"], op["k"], op["stride"], op["size"]): op["fit"] for op in table.document["ops"]}
+    fits = {
+        (op["kind"], op["k"], op["stride"], op["size"]): op["fit"] for op in table.document["ops"]
+    }
     total, side = 0.0, SIZE[0]
 
     def add(kind, side, c_in, c_out=0, k=1, stride=1):
@@ -91,15 +93,19 @@ def every():
 def listed(every, table):
     """Of every structure: seconds, FLOPs, score."""
     seconds = np.array([plain_seconds(structure, table) for structure in every])
-    return seconds, np.array([oracle.costs(s, *SIZE)[0] for s in every]), np.array([oracle.score(s) for s in every])
+    return (
+        seconds,
+        np.array([oracle.costs(s, *SIZE)[0] for s in every]),
+        np.array([oracle.score(s) for s in every]),
+    )
 
 
 def test_sum_of_the_table(space, table, every):
     some = every[:: len(every) // 300]
     seconds = [plain_seconds(structure, table) for structure in some]
-    assert [table.chain(parse_structure(s)) for s in some] == pytest.approx(seconds, rel=1e-12)
+    assert [table.chain(Structure.from_dicts(s)) for s in some] == pytest.approx(seconds, rel=1e-12)
     problem = Problem(space, Budget(latency=1.0), SIZE, table=table)
-    found = problem.evaluate(space.encode([parse_structure(s) for s in some]))
+    found = problem.evaluate(space.encode([Structure.from_dicts(s) for s in some]))
     assert found.latency == pytest.approx(np.array(seconds), rel=1e-12)
 
 
@@ -109,19 +115,33 @@ def test_search_finds_and_proves_the_optimum(space, table, listed, quantile, flo
     seconds, listed_flops, scores = listed
     budget = float(np.quantile(seconds, quantile))
     best = scores[(seconds <= budget) & (listed_flops <= (flops or np.inf))].max()
-    result = search(space, flops, latency=budget, table=table, input_size=SIZE, limits=Limits(evaluations=5_000))
+    result = search(
+        space, flops, latency=budget, table=table, input_size=SIZE, limits=Limits(evaluations=5_000)
+    )
     assert result.proven_optimal and result.score == pytest.approx(best, rel=1e-12)
-    assert result.latency == pytest.approx(plain_seconds(result.structure, table), rel=1e-12) and result.latency <= budget
+    assert (
+        result.latency == pytest.approx(plain_seconds(result.structure, table), rel=1e-12)
+        and result.latency <= budget
+    )
 
 
 def test_bound_holds_on_a_real_space():
     """Also where the proof is cut short: no random structure within the budget beats the bound."""
     space = load_space("k1kxk1", 512)
     table = load_table(made_up(space, (320, 320)))
-    result = search(space, latency=2e-3, table=table, input_size=(320, 320), limits=Limits(20_000, proof_work=1000))
+    result = search(
+        space,
+        latency=2e-3,
+        table=table,
+        input_size=(320, 320),
+        limits=Limits(20_000, proof_work=1000),
+    )
     problem = Problem(space, Budget(latency=2e-3), (320, 320), table=table)
     found = problem.evaluate(space.random(np.random.default_rng(1), 20_000))
-    assert found.score[problem.feasible(found)].max() <= result.upper_bound and result.score <= result.upper_bound
+    assert (
+        found.score[problem.feasible(found)].max() <= result.upper_bound
+        and result.score <= result.upper_bound
+    )
     complete = search(space, latency=2e-3, table=table, input_size=(320, 320))
     assert result.score <= complete.score <= result.upper_bound
     assert complete.gap <= 5e-4
@@ -133,7 +153,9 @@ positive = st.floats(1e-3, 1e3)
 @given(st.tuples(positive, positive, positive, positive))
 def test_fit_recovers_coefficients(true):
     a, b, c, d = (x * unit for x, unit in zip(true, (1e-5, 1e-7, 1e-7, 1e-9), strict=True))
-    points = [(i, o, a + b * i + c * o + d * i * o) for i in (8, 32, 128, 512) for o in (8, 64, 512)]
+    points = [
+        (i, o, a + b * i + c * o + d * i * o) for i in (8, 32, 128, 512) for o in (8, 64, 512)
+    ]
     fit, off = fit_seconds(points)
     assert min(fit) >= 0 and off < 1e-9
     for i, o, seconds in points:
@@ -145,7 +167,9 @@ def test_calibration_recovers_what_networks_take_beyond_their_operations(space, 
     networks = []
     for structure in every[:: len(every) // 12]:
         convs = sum(3 * block["L"] + 1 if "btn" in block else 1 for block in structure)
-        networks.append((parse_structure(structure), 1.1 * plain_seconds(structure, table) + 2e-6 * convs))
+        networks.append(
+            (Structure.from_dicts(structure), 1.1 * plain_seconds(structure, table) + 2e-6 * convs)
+        )
     found = calibration(document["ops"], SIZE, networks)
     assert found == pytest.approx({"scale": 1.1, "per_conv": 2e-6}, rel=1e-9)
     calibrated = load_table(document | found)
@@ -155,13 +179,22 @@ def test_calibration_recovers_what_networks_take_beyond_their_operations(space, 
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("30ms", 0.03), ("0.03s", 0.03), ("500us", 5e-4), ("5e-2 s", 0.05), (0.25, 0.25), ("1.5 ms", 1.5e-3)],
+    [
+        ("30ms", 0.03),
+        ("0.03s", 0.03),
+        ("500us", 5e-4),
+        ("5e-2 s", 0.05),
+        (0.25, 0.25),
+        ("1.5 ms", 1.5e-3),
+    ],
 )
 def test_seconds(text, seconds):
     assert parse_seconds(text, "x") == seconds
 
 
-@pytest.mark.parametrize("text", ["30", "-3ms", "0ms", "ms", "3 minutes", "nan s", True, None, "1e999s"])
+@pytest.mark.parametrize(
+    "text", ["30", "-3ms", "0ms", "ms", "3 minutes", "nan s", True, None, "1e999s"]
+)
 def test_bad_seconds(text):
     with pytest.raises(InputError, match="expected a time with its unit"):
         parse_seconds(text, "--budget-latency")
@@ -190,16 +223,31 @@ def test_search_under_a_latency(capsys, folder):
     result = json.loads(run(capsys, *under, "--output", "a"))
     assert 0 < result["latency"] <= 150e-6
     config = yaml.safe_load((folder / "a" / "config.yaml").read_text())
-    assert config["input_size"] == "64x64" and config["budget"]["latency"] == 150e-6  # the size is the table's
+    assert (
+        config["input_size"] == "64x64" and config["budget"]["latency"] == 150e-6
+    )  # the size is the table's
     (folder / "table.json").unlink()
-    again = json.loads(run(capsys, "search", "--config", "a/config.yaml", "--output", "b", "--json"))  # it holds the table
+    again = json.loads(
+        run(capsys, "search", "--config", "a/config.yaml", "--output", "b", "--json")
+    )  # it holds the table
     assert again["structure"] == result["structure"]
-    assert (folder / "a" / "config.yaml").read_bytes() == (folder / "b" / "config.yaml").read_bytes()
-    assert "latency" in run(capsys, "search", "--config", "a/config.yaml", "--output", "b", "--resume")
+    assert (folder / "a" / "config.yaml").read_bytes() == (
+        folder / "b" / "config.yaml"
+    ).read_bytes()
+    assert "latency" in run(
+        capsys, "search", "--config", "a/config.yaml", "--output", "b", "--resume"
+    )
 
 
 def test_front_over_latency(capsys, folder):
-    row = ("--latency-table", "table.json", "--budget-latency", "100us:200us:3", "--axis", "latency")
+    row = (
+        "--latency-table",
+        "table.json",
+        "--budget-latency",
+        "100us:200us:3",
+        "--axis",
+        "latency",
+    )
     arguments = ("pareto", "--space", "tiny.yaml", "--evaluations", "2000", "--workers", "1", *row)
     content = json.loads(run(capsys, *arguments, "--json"))
     assert [point["budget"] for point in content["points"]] == pytest.approx([1e-4, 1.5e-4, 2e-4])
@@ -246,9 +294,13 @@ def test_damaged_tables_are_refused_in_one_line(space, data):
 
 def test_no_table(capsys, folder):
     assert "without a latency table" in refused(capsys, *SEARCH, "--budget-latency", "1ms")
-    assert "cannot be read" in refused(capsys, *SEARCH, "--budget-latency", "1ms", "--latency-table", "none.json")
+    assert "cannot be read" in refused(
+        capsys, *SEARCH, "--budget-latency", "1ms", "--latency-table", "none.json"
+    )
     (folder / "table.json").write_text("{")
-    assert "is not JSON" in refused(capsys, *SEARCH, "--budget-latency", "1ms", "--latency-table", "table.json")
+    assert "is not JSON" in refused(
+        capsys, *SEARCH, "--budget-latency", "1ms", "--latency-table", "table.json"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -267,14 +319,21 @@ def quick(latency, monkeypatch):
 
 def made_up_seconds(kind, c_in, c_out):
     """Of an operation: what depends on the machine is left out."""
-    return {"conv": 1e-5, "relu": 2e-6, "add": 3e-6, "pool": 4e-6}[kind] + 1e-8 * c_in + 1e-10 * c_in * c_out
+    return (
+        {"conv": 1e-5, "relu": 2e-6, "add": 3e-6, "pool": 4e-6}[kind]
+        + 1e-8 * c_in
+        + 1e-10 * c_in * c_out
+    )
 
 
 def network_of(operations, structure, beyond=2e-6):
     """Seconds of a network: 1.1 times the sum of its operations, and ``beyond`` for every convolution."""
     uses = list(chain_uses(structure, SIZE))
     convs = sum(use.times for use in uses if use.kind == "conv")
-    return 1.1 * sum(use.times * operations(use.kind, use.c_in, use.c_out) for use in uses) + beyond * convs
+    return (
+        1.1 * sum(use.times * operations(use.kind, use.c_in, use.c_out) for use in uses)
+        + beyond * convs
+    )
 
 
 @pytest.fixture
@@ -295,25 +354,64 @@ def steady(quick, monkeypatch):
     return quick
 
 
-PROFILE = ("profile", "--device", "cpu", "--space", "tiny.yaml", "--input-size", "64x64", "--most-flops", "20M")
+PROFILE = (
+    "profile",
+    "--device",
+    "cpu",
+    "--space",
+    "tiny.yaml",
+    "--input-size",
+    "64x64",
+    "--most-flops",
+    "20M",
+)
 
 
 def test_profile_then_search_then_measure(capsys, folder, steady):
     assert "own.json" in run(capsys, *PROFILE, "--output", "own.json")
     table = load_table(folder / "own.json")
     assert table.document["device"] == "cpu" and table.document["versions"]["torch"]
-    assert table.document["scale"] == pytest.approx(1.1) and table.document["per_conv"] == pytest.approx(2e-6)
-    assert all(len(op["points"]) >= 1 for op in json.loads((folder / "own.json").read_text())["ops"])
-    slowest = table.chain(parse_structure(list(oracle.all_structures(TINY))[-1]))
-    result = run(capsys, *SEARCH, "--latency-table", "own.json", "--budget-latency", f"{slowest}s", "--output", "r")
+    assert table.document["scale"] == pytest.approx(1.1) and table.document[
+        "per_conv"
+    ] == pytest.approx(2e-6)
+    assert all(
+        len(op["points"]) >= 1 for op in json.loads((folder / "own.json").read_text())["ops"]
+    )
+    slowest = table.chain(Structure.from_dicts(list(oracle.all_structures(TINY))[-1]))
+    result = run(
+        capsys,
+        *SEARCH,
+        "--latency-table",
+        "own.json",
+        "--budget-latency",
+        f"{slowest}s",
+        "--output",
+        "r",
+    )
     assert json.loads(result)["latency"] <= slowest
     measured = json.loads(
-        run(capsys, "latency", "r/structure.txt", "--latency-table", "own.json", "--random", "3", "--json")
+        run(
+            capsys,
+            "latency",
+            "r/structure.txt",
+            "--latency-table",
+            "own.json",
+            "--random",
+            "3",
+            "--json",
+        )
     )
     assert len(measured["structures"]) == 5 + 3 and -1 <= measured["rank_correlation"] <= 1
-    assert all(row["seconds"] > 0 and row["off"] == row["table"] / row["seconds"] - 1 for row in measured["structures"])
-    assert "rank correlation" in run(capsys, "latency", "r/structure.txt", "--latency-table", "own.json")
-    assert "measured" in run(capsys, "latency", "r/structure.txt", "--device", "cpu", "--input-size", "64x64")
+    assert all(
+        row["seconds"] > 0 and row["off"] == row["table"] / row["seconds"] - 1
+        for row in measured["structures"]
+    )
+    assert "rank correlation" in run(
+        capsys, "latency", "r/structure.txt", "--latency-table", "own.json"
+    )
+    assert "measured" in run(
+        capsys, "latency", "r/structure.txt", "--device", "cpu", "--input-size", "64x64"
+    )
 
 
 def test_profile_goes_on_where_it_was_stopped(capsys, folder, steady, monkeypatch):
@@ -331,12 +429,18 @@ def test_profile_goes_on_where_it_was_stopped(capsys, folder, steady, monkeypatc
     capsys.readouterr()
     before = json.loads((folder / "own.json").read_text())
     assert not before["complete"] and sum(len(op["points"]) for op in before["ops"]) == 39
-    assert "is not finished" in refused(capsys, *SEARCH, "--latency-table", "own.json", "--budget-latency", "1s")
+    assert "is not finished" in refused(
+        capsys, *SEARCH, "--latency-table", "own.json", "--budget-latency", "1s"
+    )
     assert "expected a new file" in refused(capsys, *PROFILE, "--output", "own.json")
-    assert "batch is 1 there and 2 here" in refused(capsys, *PROFILE, "--output", "own.json", "--resume", "--batch", "2")
+    assert "batch is 1 there and 2 here" in refused(
+        capsys, *PROFILE, "--output", "own.json", "--resume", "--batch", "2"
+    )
     run(capsys, *PROFILE, "--output", "own.json", "--resume")
     after = json.loads((folder / "own.json").read_text())
-    assert after["complete"] and after["ops"][0]["points"] == before["ops"][0]["points"]  # not measured again
+    assert (
+        after["complete"] and after["ops"][0]["points"] == before["ops"][0]["points"]
+    )  # not measured again
     total = sum(len(op["points"]) for op in after["ops"])
     assert count == total + 1
     whole = (folder / "own.json").read_bytes()
@@ -345,7 +449,9 @@ def test_profile_goes_on_where_it_was_stopped(capsys, folder, steady, monkeypatc
 
 
 @pytest.mark.parametrize("good", [1, 2, 3, None])
-def test_a_calibration_that_degenerates_is_repeated_then_refused(capsys, folder, steady, monkeypatch, good):
+def test_a_calibration_that_degenerates_is_repeated_then_refused(
+    capsys, folder, steady, monkeypatch, good
+):
     """Networks whose seconds go with the number of their convolutions alone, until the attempt that is good."""
     measured = 0
 
@@ -357,7 +463,11 @@ def test_a_calibration_that_degenerates_is_repeated_then_refused(capsys, folder,
         return network_of(lambda *_: 0.0, structure)
 
     monkeypatch.setattr(steady.Machine, "network_seconds", network_seconds)
-    monkeypatch.setattr(steady.Machine, "op_seconds", lambda self, op, *channels: made_up_seconds(op.kind, *channels))
+    monkeypatch.setattr(
+        steady.Machine,
+        "op_seconds",
+        lambda self, op, *channels: made_up_seconds(op.kind, *channels),
+    )
     if good is not None:
         run(capsys, *PROFILE, "--output", "own.json")
         assert measured == good * steady.NETWORKS
@@ -367,7 +477,9 @@ def test_a_calibration_that_degenerates_is_repeated_then_refused(capsys, folder,
     assert measured == steady.ATTEMPTS * steady.NETWORKS
     left = json.loads((folder / "own.json").read_text())
     assert not left["complete"] and "scale" not in left
-    assert "is not finished" in refused(capsys, *SEARCH, "--latency-table", "own.json", "--budget-latency", "1s")
+    assert "is not finished" in refused(
+        capsys, *SEARCH, "--latency-table", "own.json", "--budget-latency", "1s"
+    )
     # Quiet again: what was measured of the operations holds.
     good, measured = 1, 0
     monkeypatch.setattr(steady.Machine, "op_seconds", None)
@@ -382,10 +494,14 @@ noisy = st.floats(1e-9, 1e3)
 def test_whatever_was_measured_a_table_that_is_written_can_be_read(latency, space, every, data):
     """Seconds that have nothing to do with the work: a table that the reader takes, or one line."""
     head = {key: value for key, value in made_up(space).items() if key not in ("ops", "complete")}
-    ops = {op: None for chain in space.every_kernel() for op in (use.op for use in chain_uses(chain, SIZE))}
+    ops = {
+        op: None
+        for chain in space.every_kernel()
+        for op in (use.op for use in chain_uses(chain, SIZE))
+    }
     channels = [(8, 8), (8, 32), (32, 32)]
     measured = {op: [(*at, data.draw(noisy)) for at in channels] for op in ops}
-    networks = [(parse_structure(s), data.draw(noisy)) for s in every[:: len(every) // 4]]
+    networks = [(Structure.from_dicts(s), data.draw(noisy)) for s in every[:: len(every) // 4]]
     load = json.loads(json.dumps(head | latency.table_document(measured, SIZE)))
     with pytest.raises(InputError, match="is not finished"):
         load_table(load)
@@ -421,14 +537,21 @@ def test_plan_covers_what_structures_ask_for(quick, space):
 
 
 def test_a_table_of_another_machine(capsys, folder, quick):
-    (folder / "s.txt").write_text(format_structures([parse_structure(next(oracle.all_structures(TINY)))]))
+    (folder / "s.txt").write_text(
+        format_structures([Structure.from_dicts(next(oracle.all_structures(TINY)))])
+    )
     assert main(["latency", "s.txt", "--latency-table", "table.json", "--json"]) == 0
     out, err = capsys.readouterr()
-    assert err.startswith("the table was measured on made up, this machine is ") and json.loads(out)["structures"]
+    assert (
+        err.startswith("the table was measured on made up, this machine is ")
+        and json.loads(out)["structures"]
+    )
 
 
 def test_latency_mistakes(capsys, folder, quick):
-    (folder / "s.txt").write_text(format_structures([parse_structure(next(oracle.all_structures(TINY)))]))
+    (folder / "s.txt").write_text(
+        format_structures([Structure.from_dicts(next(oracle.all_structures(TINY)))])
+    )
     assert "expected cpu, what the latency table has" in refused(
         capsys, "latency", "s.txt", "--latency-table", "table.json", "--device", "cuda"
     )
@@ -436,7 +559,9 @@ def test_latency_mistakes(capsys, folder, quick):
     assert "--random without" in refused(capsys, "latency", "--random", "3")
     assert "expected more" in refused(capsys, *PROFILE[:-1], "1K", "--output", "own.json")
     if not pytest.importorskip("torch").cuda.is_available():
-        assert "torch sees no GPU" in refused(capsys, "profile", "--device", "cuda", "--output", "own.json")
+        assert "torch sees no GPU" in refused(
+            capsys, "profile", "--device", "cuda", "--output", "own.json"
+        )
 
 
 def test_fused_network_is_the_same_function(quick):

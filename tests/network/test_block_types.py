@@ -11,7 +11,7 @@ import yaml
 from lightnas.network import blocks
 from lightnas.network.cost import cost
 from lightnas.network.entropy import block_entropy
-from lightnas.network.structure import parse_structure, structure_dicts
+from lightnas.network.structure import Structure
 from lightnas.search.engine import Limits, search
 from lightnas.search.space_file import load_space, parse_space
 
@@ -43,8 +43,17 @@ def tiny(kind):
 
 def chain(kind):
     """Equal and unequal channels, strides 1 and 2, depths 1 to 3."""
-    sizes = [(8, 8, 2, 3, 1, 4), (8, 16, 2, 5, 3, 12), (16, 16, 1, 3, 2, 8), (16, 24, 2, 3, 2, 16), (24, 24, 2, 5, 1, 8)]
-    rest = [{S: kind, "in": a, "out": b, "s": s, "k": k, "L": depth, "btn": btn} for a, b, s, k, depth, btn in sizes]
+    sizes = [
+        (8, 8, 2, 3, 1, 4),
+        (8, 16, 2, 5, 3, 12),
+        (16, 16, 1, 3, 2, 8),
+        (16, 24, 2, 3, 2, 16),
+        (24, 24, 2, 5, 1, 8),
+    ]
+    rest = [
+        {S: kind, "in": a, "out": b, "s": s, "k": k, "L": depth, "btn": btn}
+        for a, b, s, k, depth, btn in sizes
+    ]
     return [{S: STEM, "in": 3, "out": 8, "s": 2, "k": 3}, *rest]
 
 
@@ -58,12 +67,21 @@ def listed(request):
 
 
 @pytest.mark.parametrize(
-    "mix", [{"flops": 2.1e6}, {"params": 9_000}, {"layers": 12}, {"flops": 3e6, "params": 14_000}, {"flops": 1e9}]
+    "mix",
+    [
+        {"flops": 2.1e6},
+        {"params": 9_000},
+        {"layers": 12},
+        {"flops": 3e6, "params": 14_000},
+        {"flops": 1e9},
+    ],
 )
 def test_search_finds_and_proves_the_optimum(listed, mix):
     document, every, costs, scores = listed
     fits = (costs <= [mix.get(name, np.inf) for name in ("flops", "params", "layers")]).all(axis=1)
-    result = search(parse_space(document, "tiny"), **mix, input_size=SIZE, limits=Limits(evaluations=5_000))
+    result = search(
+        parse_space(document, "tiny"), **mix, input_size=SIZE, limits=Limits(evaluations=5_000)
+    )
     assert result.proven_optimal and result.structure in every
     assert result.score == pytest.approx(scores[fits].max(), rel=1e-12)
 
@@ -72,16 +90,18 @@ def test_arrays_agree_with_the_plain_loop(listed):
     document, every, costs, _ = listed
     space = parse_space(document, "tiny")
     some = every[:: len(every) // 500]
-    genomes = space.encode([parse_structure(s) for s in some])
-    assert [structure_dicts(s) for s in space.structures(genomes)] == some
-    found = np.stack([np.broadcast_to(c, len(some)) for c in cost(space.decode(genomes), SIZE)[:3]], axis=1)
+    genomes = space.encode([Structure.from_dicts(s) for s in some])
+    assert [s.to_dicts() for s in space.structures(genomes)] == some
+    found = np.stack(
+        [np.broadcast_to(c, len(some)) for c in cost(space.decode(genomes), SIZE)[:3]], axis=1
+    )
     assert (found == costs[:: len(every) // 500]).all()
 
 
 @pytest.mark.parametrize("kind", PAIRS)
 def test_closed_form(kind):
     """1x1 + kxk adds 1/2 log c_in + 1/2 log(btn k^2); kxk + kxk adds 1/2 log(c_in k^2) + 1/2 log(btn k^2)."""
-    for block in parse_structure(chain(kind))[1:]:
+    for block in Structure.from_dicts(chain(kind))[1:]:
         expected = 0.0
         for layer in range(block.depth):
             c_in = block.c_in if layer == 0 else block.c_out
@@ -109,14 +129,20 @@ def test_torch_agrees_with_the_closed_forms(kind, size):
             module.register_forward_hook(count)
     with torch.no_grad():
         outputs = net(torch.randn(1, 3, *size))
-    flops, params, layers, _ = cost(parse_structure(structure), size)
+    flops, params, layers, _ = cost(Structure.from_dicts(structure), size)
     assert sum(counted) == flops == oracle.costs(structure, *size)[0]
     assert sum(p.numel() for p in net.parameters()) == params
     assert layers == oracle.costs(structure)[2] == 1 + 2 * 9
     assert [o.shape[1] for o in outputs] == [8, 16, 24, 24]
     projected = {int(key.split(".")[1]) for key in net.state_dict() if "residual_proj" in key}
-    assert projected == {i for i, block in enumerate(structure) if i and block["in"] != block["out"]}
-    strides = [m.stride[0] for m in net.block_list[2].block_list[0].modules() if isinstance(m, torch.nn.Conv2d)]
+    assert projected == {
+        i for i, block in enumerate(structure) if i and block["in"] != block["out"]
+    }
+    strides = [
+        m.stride[0]
+        for m in net.block_list[2].block_list[0].modules()
+        if isinstance(m, torch.nn.Conv2d)
+    ]
     assert strides[:2] == [1, 2]  # the last convolution of a layer carries the stride
 
 
@@ -126,7 +152,7 @@ def test_measured_entropy(kind):
     from lightnas.backbone.measured import measured_entropies
     from lightnas.network.entropy import entropies
 
-    structure = parse_structure(chain(kind))
+    structure = Structure.from_dicts(chain(kind))
     measured = measured_entropies(structure, (256, 256))
     assert measured == pytest.approx([float(h) for h in entropies(structure)], rel=0.03)
 
@@ -135,7 +161,9 @@ def test_measured_entropy(kind):
 def test_spaces_that_come_along(name):
     result = search(load_space(name), flops=20e9, params=10e6)
     assert result.proven_optimal
-    assert [block["s"] for block in result.structure] == [1, 2, 2, 2, 1, 2] and result.structure[0]["in"] == 12
+    assert [block["s"] for block in result.structure] == [1, 2, 2, 2, 1, 2] and result.structure[0][
+        "in"
+    ] == 12
     assert oracle.costs(result.structure)[:2] == (result.flops, result.params)
     assert oracle.score(result.structure) == pytest.approx(result.score, rel=1e-12)
 
@@ -147,7 +175,9 @@ def test_spaces_that_come_along(name):
 def added():
     """The page's code and space file, as they stand there."""
     page = (Path(__file__).parents[2] / "docs" / "blocks.md").read_text()
-    indented = [text for text in re.findall(r"(?:^(?:    .*)?\n)+", page, re.MULTILINE) if text.strip()]
+    indented = [
+        text for text in re.findall(r"(?:^(?:    .*)?\n)+", page, re.MULTILINE) if text.strip()
+    ]
     code, space = ("\n".join(line[4:] for line in text.splitlines()) for text in indented)
     assert len(code.splitlines()) < 40
     exec(code, {})
@@ -165,7 +195,11 @@ def test_the_page_adds_a_block(added):
         flops, params = (c_in * k * k + 2) * out * h * w, (c_in * k * k + 2) * out
     for block in stages:
         height, width = height // 2, width // 2
-        convs = [(block["in"], block["k"]), (block["in"], 1), *[(block["out"], block["k"])] * (block["L"] - 1)]
+        convs = [
+            (block["in"], block["k"]),
+            (block["in"], 1),
+            *[(block["out"], block["k"])] * (block["L"] - 1),
+        ]
         weights = sum((c_in * k * k + 2) * block["out"] for c_in, k in convs)
         flops, params = flops + weights * height * width, params + weights
     assert (result.flops, result.params) == (flops, params)

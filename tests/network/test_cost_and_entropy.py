@@ -7,7 +7,7 @@ import pytest
 
 from lightnas.network.cost import cost
 from lightnas.network.entropy import entropies, score
-from lightnas.network.structure import parse_structure, read_structures, structure_dicts
+from lightnas.network.structure import Structure, read_structures
 from lightnas.search.problem import Budget, Problem, evaluate_blocks
 from lightnas.search.space_file import load_space
 
@@ -24,7 +24,7 @@ GOLDEN = {
 
 @pytest.mark.parametrize("size", GOLDEN)
 def test_published_structures(size):
-    structure = parse_structure(published(size))
+    structure = Structure.from_dicts(published(size))
     flops, params, layers, _ = cost(structure)
     expected, giga, mega, depth = GOLDEN[size]
     assert score(entropies(structure)) == pytest.approx(expected, rel=1e-9)
@@ -34,14 +34,14 @@ def test_published_structures(size):
 @pytest.mark.parametrize("size", GOLDEN)
 def test_reference_txt(size, reference):
     structure = read_structures(reference / f"maedet_{size}.txt")[0]
-    assert structure_dicts(structure) == published(size)
+    assert structure.to_dicts() == published(size)
 
 
 def test_measured_elsewhere(reference):
     cases = json.loads((reference / "random_structures.json").read_text())
     assert len(cases) == 100
     for case in cases:
-        structure = parse_structure(case["structure"])
+        structure = Structure.from_dicts(case["structure"])
         _, params, layers, _ = cost(structure)
         assert (params, layers) == (case["params"], case["layers"])
         assert score(entropies(structure)) == pytest.approx(case["score"], rel=1e-9)
@@ -61,15 +61,19 @@ def test_population_equals_plain_loop(size):
     problem = Problem(load_space("k1kxk1"), Budget(flops=1e15), input_size=size)
     genomes = problem.searched.random(np.random.default_rng(1), 200)
     evaluation = problem.evaluate(genomes)
-    for n, structure in enumerate(map(structure_dicts, problem.searched.structures(genomes))):
-        assert (evaluation.flops[n], evaluation.params[n], evaluation.layers[n]) == oracle.costs(structure, *size)
-        assert evaluation.score[n] == pytest.approx(oracle.score(structure), rel=1e-12)
+    for n, structure in enumerate(problem.searched.structures(genomes)):
+        assert (evaluation.flops[n], evaluation.params[n], evaluation.layers[n]) == oracle.costs(
+            structure.to_dicts(), *size
+        )
+        assert evaluation.score[n] == pytest.approx(oracle.score(structure.to_dicts()), rel=1e-12)
 
 
 def test_alpha_weights_the_stages():
-    structure = parse_structure(published("s"))
+    structure = Structure.from_dicts(published("s"))
     weights = (1.0, 0.5, 0.0, 2.0, 3.0)
-    assert score(entropies(structure), weights) == pytest.approx(oracle.score(published("s"), weights), rel=1e-12)
+    assert score(entropies(structure), weights) == pytest.approx(
+        oracle.score(published("s"), weights), rel=1e-12
+    )
 
 
 def test_a_structure_alone_equals_itself_in_any_population():
@@ -87,6 +91,6 @@ def test_a_structure_alone_equals_itself_in_any_population():
 def test_two_blocks_in_one_stage():
     blocks = published("s")
     extra = {"class": "SuperResK1KXK1", "in": 2048, "out": 512, "s": 1, "k": 3, "L": 2, "btn": 64}
-    structure = parse_structure([*blocks, extra])
+    structure = Structure.from_dicts([*blocks, extra])
     assert cost(structure)[:3] == oracle.costs([*blocks, extra])
     assert score(entropies(structure)) == pytest.approx(oracle.score([*blocks, extra]), rel=1e-12)

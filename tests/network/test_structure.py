@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightnas.errors import InputError
-from lightnas.network.structure import format_structures, parse_structure, read_structures, structure_dicts
+from lightnas.network.structure import Structure, format_structures, read_structures
 
 from ..conftest import published
 
@@ -34,21 +34,23 @@ def refusal(tmp_path, content):
 
 def changed(block, **changes):
     blocks = published("s")
-    blocks[block] = {key: value for key, value in (blocks[block] | changes).items() if value is not ...}
+    blocks[block] = {
+        key: value for key, value in (blocks[block] | changes).items() if value is not ...
+    }
     return str({"space_arch": "CnnNet", "best_structures": [blocks]})
 
 
 def test_round_trip(tmp_path):
-    structures = [parse_structure(published(size)) for size in "sml"]
+    structures = [Structure.from_dicts(published(size)) for size in "sml"]
     text = format_structures(structures)
     assert read(tmp_path, text) == structures
     assert ast.literal_eval(text)["best_structures"] == [published(size) for size in "sml"]
-    assert [structure_dicts(s) for s in structures] == [published(size) for size in "sml"]
+    assert [s.to_dicts() for s in structures] == [published(size) for size in "sml"]
 
 
 @pytest.mark.parametrize("form", [" \n{}\n ", "{}", "﻿{}"])
 def test_space_around_is_allowed(tmp_path, form):
-    assert read(tmp_path, form.replace("{}", str(GOOD))) == [parse_structure(published("s"))]
+    assert read(tmp_path, form.replace("{}", str(GOOD))) == [Structure.from_dicts(published("s"))]
 
 
 BROKEN = {
@@ -134,8 +136,17 @@ def test_any_bytes(tmp_path_factory, content):
 
 
 LITERALS = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(string.printable) | st.binary(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner) | st.tuples(inner, inner),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(string.printable)
+    | st.binary(),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(st.text() | st.integers(), inner)
+        | st.tuples(inner, inner)
+    ),
     max_leaves=20,
 )
 
@@ -152,7 +163,7 @@ KEYS = ("class", "in", "out", "s", "k", "L", "btn")
 @given(st.lists(st.dictionaries(st.sampled_from(KEYS), LITERALS, min_size=5), max_size=5))
 def test_any_blocks(blocks):
     with pytest.raises(InputError):
-        parse_structure(blocks)
+        Structure.from_dicts(blocks)
 
 
 channels = st.integers(1, 65_536)
@@ -163,8 +174,16 @@ stages = st.tuples(channels, st.sampled_from((1, 3, 5, 7)), st.integers(1, 100),
 def test_any_valid_structure_round_trips(stem, stages):
     blocks = [{"class": "ConvKXBNRELU", "in": 3, "out": stem, "s": 2, "k": 3}]
     for out, k, depth, btn in stages:
-        block = {"class": "SuperResK1KXK1", "in": blocks[-1]["out"], "out": out, "s": 2, "k": k, "L": depth, "btn": btn}
+        block = {
+            "class": "SuperResK1KXK1",
+            "in": blocks[-1]["out"],
+            "out": out,
+            "s": 2,
+            "k": k,
+            "L": depth,
+            "btn": btn,
+        }
         blocks.append(block)
-    structure = parse_structure(blocks)
+    structure = Structure.from_dicts(blocks)
     text = format_structures([structure])
-    assert parse_structure(ast.literal_eval(text)["best_structures"][0]) == structure
+    assert Structure.from_dicts(ast.literal_eval(text)["best_structures"][0]) == structure

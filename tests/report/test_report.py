@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from lightnas.network.published import PUBLISHED
-from lightnas.network.structure import format_structures, parse_structure
+from lightnas.network.structure import Structure, format_structures
 
 from ..conftest import TINY, published, refused, run
 
@@ -26,13 +26,34 @@ def folder(tmp_path, monkeypatch):
 
 
 def searched(capsys, name="run", *options):
-    run(capsys, "search", "--space", "tiny.yaml", "--budget-flops", "3M", *SIZE, *EVALUATIONS, "--output", name, *options)
+    run(
+        capsys,
+        "search",
+        "--space",
+        "tiny.yaml",
+        "--budget-flops",
+        "3M",
+        *SIZE,
+        *EVALUATIONS,
+        "--output",
+        name,
+        *options,
+    )
     return Path(name)
 
 
 def front(capsys, name="front"):
-    (Path("other.txt")).write_text(format_structures([parse_structure(published("s"))]))
-    row = ("--budget-flops", "2M:6M:3", *SIZE, *EVALUATIONS, "--workers", "1", "--compare", "other.txt")
+    (Path("other.txt")).write_text(format_structures([Structure.from_dicts(published("s"))]))
+    row = (
+        "--budget-flops",
+        "2M:6M:3",
+        *SIZE,
+        *EVALUATIONS,
+        "--workers",
+        "1",
+        "--compare",
+        "other.txt",
+    )
     run(capsys, "pareto", "--space", "tiny.yaml", *row, "--output", name)
     return Path(name)
 
@@ -42,9 +63,22 @@ def training(name="det", finished=True):
     path = Path(name)
     path.mkdir()
     (path / "config.py").write_text("model = dict()\n")
-    (path / "structure.txt").write_text(format_structures([parse_structure(published("s"))]))
-    losses = [{"mode": "train", "epoch": e, "iter": i, "loss": 2.0 / (e + i / 100)} for e in (1, 2) for i in (50, 100)]
-    vals = [{"mode": "val", "epoch": e, "bbox_mAP": 0.2 * e, "bbox_mAP_50": 0.3 * e, "bbox_mAP_75": 0.1 * e} for e in (1, 2)]
+    (path / "structure.txt").write_text(format_structures([Structure.from_dicts(published("s"))]))
+    losses = [
+        {"mode": "train", "epoch": e, "iter": i, "loss": 2.0 / (e + i / 100)}
+        for e in (1, 2)
+        for i in (50, 100)
+    ]
+    vals = [
+        {
+            "mode": "val",
+            "epoch": e,
+            "bbox_mAP": 0.2 * e,
+            "bbox_mAP_50": 0.3 * e,
+            "bbox_mAP_75": 0.1 * e,
+        }
+        for e in (1, 2)
+    ]
     lines = [json.dumps(row) for row in [{"seed": 0}, *losses[:2], vals[0], *losses[2:], vals[1]]]
     (path / "20260101_000000.log.json").write_text("\n".join(lines) + '\n{"mode": "tra')
     (path / "detections.jpg").write_bytes(b"\xff\xd8 not looked into \xff\xd9")
@@ -64,7 +98,10 @@ def check_alone(page):
     """Nothing is fetched: no address but those of namespaces, no file beside it."""
     assert len(page.encode()) < 1_000_000
     assert not re.findall(r"""(?:src|href)\s*=\s*["'](?!#|data:)""", page)
-    assert set(re.findall(r"https?://[^\"'\s<)]*", page)) <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert set(re.findall(r"https?://[^\"'\s<)]*", page)) <= {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
     assert "default-src 'none'" in page and "@import" not in page and "url(" not in page
     ids = re.findall(r'\bid="([^"]*)"', page)
     assert len(ids) == len(set(ids))
@@ -81,7 +118,7 @@ def test_a_search_ends_with_a_report(capsys, folder):
     for network in PUBLISHED:
         assert network.name in text
     copied = html.unescape(re.search(r'<pre id="s0-0"[^>]*>(.*?)</pre>', page, re.DOTALL)[1])
-    assert copied == format_structures([parse_structure(result["structure"])])
+    assert copied == format_structures([Structure.from_dicts(result["structure"])])
     tips = [html.unescape(tip) for tip in re.findall(r'data-tip="([^"]*)"', page)]
     convolutions = [tip for tip in tips if " channels" in tip]
     assert len(convolutions) == result["layers"] and convolutions[0].startswith("C1: 3x3, 3 to ")
@@ -111,7 +148,17 @@ def test_a_front_ends_with_a_report(capsys, folder):
 def test_published_networks_are_drawn_where_they_compare(capsys, folder):
     """Their FLOPs hold at 800 x 1280, their scores for the default weights."""
     path = folder / "drawn"
-    run(capsys, "pareto", "--budget-flops", "8G:16G:2", *EVALUATIONS, "--workers", "1", "--output", path)
+    run(
+        capsys,
+        "pareto",
+        "--budget-flops",
+        "8G:16G:2",
+        *EVALUATIONS,
+        "--workers",
+        "1",
+        "--output",
+        path,
+    )
     assert "MAE-DET-M: score 2114.783" in html.unescape((path / "report.html").read_text())
     assert "MAE-DET-M: score" not in (front(capsys) / "report.html").read_text()
 
@@ -134,10 +181,17 @@ def test_a_training_that_goes_on(capsys, folder):
 
 def test_several_on_one_page(capsys, folder):
     first, second = searched(capsys), front(capsys)
-    assert run(capsys, "report", first, second, training(), "--output", "all.html").strip() == "all.html"
+    assert (
+        run(capsys, "report", first, second, training(), "--output", "all.html").strip()
+        == "all.html"
+    )
     page = Path("all.html").read_text()
     check_alone(page)
-    assert re.findall(r'<a href="#(s\d)">([^<]*)', page) == [("s0", "run"), ("s1", "front"), ("s2", "det")]
+    assert re.findall(r'<a href="#(s\d)">([^<]*)', page) == [
+        ("s0", "run"),
+        ("s1", "front"),
+        ("s2", "det"),
+    ]
     run(capsys, "report", second, first)
     assert 'aria-labelledby="s1-title"' in (second / "report.html").read_text()
 
@@ -178,7 +232,9 @@ def test_overwrite_replaces_the_report(capsys, folder):
 
 # --- in a browser -----------------------------------------------------------------------------------------------------
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
 
@@ -207,7 +263,10 @@ def opened(browser):
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on(
-            "request", lambda request: said.append(request.url) if not request.url.startswith(("file:", "data:")) else None
+            "request",
+            lambda request: (
+                said.append(request.url) if not request.url.startswith(("file:", "data:")) else None
+            ),
         )
         page.goto(Path(path).resolve().as_uri())
         return page
@@ -256,7 +315,9 @@ def test_a_button_copies_without_the_clipboard_of_the_page(capsys, folder, opene
     """Where the browser does not trust the page: the old way."""
     path = searched(capsys)
     page = opened(path / "report.html")
-    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }")
+    page.evaluate(
+        "() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }"
+    )
     page.get_by_role("button", name="Copy structure txt").click()
     page.wait_for_function("document.getElementById('tip').textContent.startsWith('Copied')")
     assert copied_by(page) == run(capsys, "export-structure", path)

@@ -6,7 +6,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from lightnas.network.structure import structure_dicts
 from lightnas.search import proof as proof_module
 from lightnas.search.bound import Relaxation, join_options
 from lightnas.search.engine import Limits, Search, search
@@ -83,13 +82,16 @@ def test_theta_is_the_exact_maximum_of_the_relaxed_problem(listed, mix):
     for multipliers in np.random.default_rng(1).exponential(50, size=(10, len(mix))):
         best = relaxation.maximise(chain, multipliers)
         assert best.theta == pytest.approx((scores + slack @ multipliers).max(), rel=1e-12)
-        structure = structure_dicts(relaxation.space.structures(best.genome[None])[0])
+        structure = relaxation.space.structures(best.genome[None])[0].to_dicts()
         assert oracle.score(structure) == pytest.approx(best.score, rel=1e-12)
 
 
 def full_chain(relaxation):
     blocks = range(len(relaxation.space.blocks))
-    return [join_options([o for p in relaxation.all_pairs(i) for o in relaxation.options(i, p)]) for i in blocks]
+    return [
+        join_options([o for p in relaxation.all_pairs(i) for o in relaxation.options(i, p)])
+        for i in blocks
+    ]
 
 
 @pytest.mark.parametrize("mix", MIXES)
@@ -116,7 +118,9 @@ def test_two_blocks_in_a_stage_and_any_alpha():
     document = copy.deepcopy(TINY)
     document["blocks"][4]["L"] = [1, 1]
     document["blocks"][2]["L"] = [1, 1]
-    document["blocks"].insert(3, {S: BLOCK, "s": 1, "k": [3], "growth": [1, 1], "btn": [0.5, 1], "L": [1, 1]})
+    document["blocks"].insert(
+        3, {S: BLOCK, "s": 1, "k": [3], "growth": [1, 1], "btn": [0.5, 1], "L": [1, 1]}
+    )
     alpha = (0.0, 1.0, 2.0, 1.0, 3.0)
     fitting = [s for s in oracle.all_structures(document) if oracle.costs(s, *SIZE)[0] <= 3e6]
     best = max(oracle.score(s, alpha) for s in fitting)
@@ -149,7 +153,12 @@ def test_relaxation_of_the_published_budgets(size):
 
 def test_infeasible_budgets_name_what_can_be_met():
     space = parse_space(TINY, "tiny")
-    least = [min(column) for column in zip(*(oracle.costs(s, *SIZE) for s in oracle.all_structures(TINY)), strict=True)]
+    least = [
+        min(column)
+        for column in zip(
+            *(oracle.costs(s, *SIZE) for s in oracle.all_structures(TINY)), strict=True
+        )
+    ]
     Problem(space, Budget(*map(float, least)), SIZE)
     for i, name in enumerate(("flops", "params", "layers")):
         with pytest.raises(ValueError, match=f"budget {name}") as caught:

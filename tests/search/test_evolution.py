@@ -39,7 +39,9 @@ def test_every_gene_of_every_block_mutates():
 
 
 def test_steps_go_from_coarse_to_fine():
-    evolution = Evolution(np.array([0]), np.array([10_000]), np.random.default_rng(0), Settings(anneal=16))
+    evolution = Evolution(
+        np.array([0]), np.array([10_000]), np.random.default_rng(0), Settings(anneal=16)
+    )
     evolution.tell(np.array([[5000]]), np.zeros(1), np.ones(1, bool))
     largest = []
     for _ in range(25):
@@ -84,7 +86,9 @@ def test_it_climbs():
     evolution.tell(np.zeros((1, 12), int), np.array([-float(goal.sum())]), np.ones(1, bool))
     for _ in range(150):
         genomes = evolution.ask(256)
-        evolution.tell(genomes, -np.abs(genomes - goal).sum(axis=1).astype(float), np.ones(256, bool))
+        evolution.tell(
+            genomes, -np.abs(genomes - goal).sum(axis=1).astype(float), np.ones(256, bool)
+        )
     assert (evolution.genomes[0] == goal).all()
 
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from lightnas.errors import InputError
-from lightnas.network.structure import format_structures, parse_structure, read_structures
+from lightnas.network.structure import Structure, format_structures, read_structures
 from lightnas.search import fronts as pareto
 from lightnas.search.engine import search
 from lightnas.search.fronts import front, settled
@@ -56,7 +56,9 @@ def test_the_executor_changes_nothing(pool):
         assert timeless(front(problem(flops=1e9), "flops", VALUES, executor=executor)) == ALONE
 
 
-ALONE = timeless(front(Problem(parse_space(TINY, "tiny"), Budget(flops=1e9), SIZE), "flops", VALUES))
+ALONE = timeless(
+    front(Problem(parse_space(TINY, "tiny"), Budget(flops=1e9), SIZE), "flops", VALUES)
+)
 
 
 def test_known_points_are_not_searched_again(monkeypatch):
@@ -67,14 +69,37 @@ def test_known_points_are_not_searched_again(monkeypatch):
     monkeypatch.setattr(pareto, "solve", lambda *task: calls.append(task) or solve(*task))
     again = front(problem(flops=1e9), "flops", VALUES, done=done)
     assert timeless(again) == timeless(whole) and len(calls) == 1
-    assert calls[0][3] == [parse_structure(whole[2]["structure"])]  # started from its left neighbour
+    assert calls[0][3] == [
+        Structure.from_dicts(whole[2]["structure"])
+    ]  # started from its left neighbour
 
 
 def test_neighbours_know_of_each_other():
     points = [
-        {"score": 5.0, "upper_bound": 9.0, "flops": 1, "params": 1, "layers": 1, "structure": ["a"]},
-        {"score": 4.0, "upper_bound": 8.0, "flops": 2, "params": 2, "layers": 2, "structure": ["b"]},
-        {"score": 7.0, "upper_bound": 7.0, "flops": 3, "params": 3, "layers": 3, "structure": ["c"]},
+        {
+            "score": 5.0,
+            "upper_bound": 9.0,
+            "flops": 1,
+            "params": 1,
+            "layers": 1,
+            "structure": ["a"],
+        },
+        {
+            "score": 4.0,
+            "upper_bound": 8.0,
+            "flops": 2,
+            "params": 2,
+            "layers": 2,
+            "structure": ["b"],
+        },
+        {
+            "score": 7.0,
+            "upper_bound": 7.0,
+            "flops": 3,
+            "params": 3,
+            "layers": 3,
+            "structure": ["c"],
+        },
     ]
     found = settled(points)
     assert [point["score"] for point in found] == [5, 5, 7]
@@ -84,7 +109,9 @@ def test_neighbours_know_of_each_other():
     assert points[1]["score"] == 4.0  # what came in is as it was
 
 
-@pytest.mark.parametrize(("axis", "values"), [("speed", [1.0]), ("flops", [2.0, 1.0]), ("flops", [1e7, 1e7])])
+@pytest.mark.parametrize(
+    ("axis", "values"), [("speed", [1.0]), ("flops", [2.0, 1.0]), ("flops", [1e7, 1e7])]
+)
 def test_bad_axis(axis, values):
     with pytest.raises(InputError, match="axis"):
         front(problem(flops=1e9), axis, values)
@@ -93,7 +120,10 @@ def test_bad_axis(axis, values):
 def test_ranges():
     assert parse_range("10G:160G:16", "x") == [10e9 * i for i in range(1, 17)]
     assert parse_range("83.6G", "x") == [83.6e9]
-    assert parse_range("resnet50:resnet101:2", "x", partial(parse_count, named=NAMED_FLOPS)) == [83.6e9, 159.5e9]
+    assert parse_range("resnet50:resnet101:2", "x", partial(parse_count, named=NAMED_FLOPS)) == [
+        83.6e9,
+        159.5e9,
+    ]
     assert parse_range("10ms:0.02s:2", "x", parse_seconds) == [0.01, 0.02]
     for text in ("1:2", "1:2:1", "2:1:3", "1:1:3", "1:2:x", "1:2:9999", "a:2:3", "1:2:3:4"):
         with pytest.raises(InputError, match="expected"):
@@ -102,7 +132,17 @@ def test_ranges():
 
 # --- the command ----------------------------------------------------------------------------------------------------
 
-QUICK = ["pareto", "--budget-flops", "2M:9M:3", "--space", "tiny.yaml", "--input-size", "64x64", "--workers", "1"]
+QUICK = [
+    "pareto",
+    "--budget-flops",
+    "2M:9M:3",
+    "--space",
+    "tiny.yaml",
+    "--input-size",
+    "64x64",
+    "--workers",
+    "1",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -113,22 +153,40 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_a_front_directory(capsys, folder):
-    (folder / "theirs.txt").write_text(format_structures([parse_structure(published("s"))]))
+    (folder / "theirs.txt").write_text(format_structures([Structure.from_dicts(published("s"))]))
     content = json.loads(run(capsys, *QUICK, "--output", "f", "--compare", "theirs.txt", "--json"))
     assert [point["budget"] for point in content["points"]] == [2e6, 5.5e6, 9e6]
-    assert {"score", "upper_bound", "gap", "evaluations", "structure", "seed"} <= content["points"][0].keys()
+    assert {"score", "upper_bound", "gap", "evaluations", "structure", "seed"} <= content["points"][
+        0
+    ].keys()
     assert content["compare"][0]["name"] == "theirs" and content["compare"][0]["layers"] == 79
     assert {path.name for path in (folder / "f").iterdir()} == {
         "config.yaml", "front.json", "front.csv", "report.html", "structure.txt", "structures", "search.log",
     }  # fmt: skip
     structures = read_structures(folder / "f/structure.txt")
     for i, (structure, point) in enumerate(zip(structures, content["points"], strict=True)):
-        assert structure == parse_structure(point["structure"]) == read_structures(folder / f"f/structures/{i:02d}.txt")[0]
+        assert (
+            structure
+            == Structure.from_dicts(point["structure"])
+            == read_structures(folder / f"f/structures/{i:02d}.txt")[0]
+        )
     rows = list(csv.DictReader((folder / "f/front.csv").read_text().splitlines()))
     assert [float(row["score"]) for row in rows] == [point["score"] for point in content["points"]]
     assert "proven optimal" in run(capsys, *QUICK, "--output", "f", "--resume")
     # Its config gives the front again.
-    again = json.loads(run(capsys, "pareto", "--config", "f/config.yaml", "--output", "g", "--workers", "1", "--json"))
+    again = json.loads(
+        run(
+            capsys,
+            "pareto",
+            "--config",
+            "f/config.yaml",
+            "--output",
+            "g",
+            "--workers",
+            "1",
+            "--json",
+        )
+    )
     assert timeless(again["points"]) == timeless(content["points"])
 
 
@@ -144,7 +202,9 @@ def test_resume(capsys, folder, monkeypatch):
     monkeypatch.setattr(pareto, "solve", stop_at_the_third)
     assert "interrupted" in refused(capsys, *QUICK, "--output", "f", status=130)
     assert (folder / "f/points.json").exists() and not (folder / "f/front.json").exists()
-    content = json.loads(run(capsys, "pareto", "--output", "f", "--resume", "--workers", "1", "--json"))
+    content = json.loads(
+        run(capsys, "pareto", "--output", "f", "--resume", "--workers", "1", "--json")
+    )
     assert len(calls) == 4 and len(content["points"]) == 3
     whole = json.loads(run(capsys, *QUICK, "--output", "g", "--json"))
     assert timeless(content["points"]) == timeless(whole["points"])
@@ -172,10 +232,15 @@ def test_existing_directory(capsys, folder):
     run(capsys, *QUICK, "--output", "f")
     before = (folder / "f/front.json").read_bytes()
     assert "not empty" in refused(capsys, *QUICK, "--output", "f")
-    assert "seed is 0 there and 1 here" in refused(capsys, *QUICK, "--seed", 1, "--output", "f", "--resume")
+    assert "seed is 0 there and 1 here" in refused(
+        capsys, *QUICK, "--seed", 1, "--output", "f", "--resume"
+    )
     other = [*QUICK[:2], "2M:9M:4", *QUICK[3:]]
     assert "values" in refused(capsys, *other, "--output", "f", "--resume")
-    assert "unknown key" in refused(capsys, "search", "--config", "f/config.yaml", "--output", "s").lower()
+    assert (
+        "unknown key"
+        in refused(capsys, "search", "--config", "f/config.yaml", "--output", "s").lower()
+    )
     assert (folder / "f/front.json").read_bytes() == before
     run(capsys, *other, "--output", "f", "--overwrite")
     assert len(read_structures(folder / "f/structure.txt")) == 4
@@ -183,6 +248,10 @@ def test_existing_directory(capsys, folder):
 
 def test_published_budgets():
     """Two points of the real space, proven."""
-    points = front(Problem(load_space("k1kxk1"), Budget(flops=1e12, params=25.6e6, layers=91)), "flops", [60e9, 83.6e9])
+    points = front(
+        Problem(load_space("k1kxk1"), Budget(flops=1e12, params=25.6e6, layers=91)),
+        "flops",
+        [60e9, 83.6e9],
+    )
     assert points[1]["score"] == pytest.approx(2111.149, abs=5e-4)
     assert all(point["gap"] <= 5e-4 for point in points)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lightnas.errors import InputError
-from lightnas.network.structure import parse_structure
+from lightnas.network.structure import Structure
 from lightnas.runs.search_run import _pack, _unpack
 from lightnas.search.engine import Limits, Search, search
 from lightnas.search.problem import Budget, Problem
@@ -21,7 +21,17 @@ EDGE = {"flops": 0.5e9, "layers": 40, "input_size": (192, 192)}
 
 
 def same(a, b):
-    timeless = ("score", "flops", "params", "layers", "upper_bound", "gap", "evaluations", "structure", "top")
+    timeless = (
+        "score",
+        "flops",
+        "params",
+        "layers",
+        "upper_bound",
+        "gap",
+        "evaluations",
+        "structure",
+        "top",
+    )
     assert all(getattr(a, name) == getattr(b, name) for name in timeless)
     assert a.genomes.tobytes() == b.genomes.tobytes()
     assert all((x == y).all() for x, y in zip(a.evaluation, b.evaluation, strict=True))
@@ -33,10 +43,12 @@ def test_result_is_what_the_plain_loop_says():
     assert (result.flops, result.params, result.layers) == (flops, params, layers)
     assert flops <= 0.5e9 and layers <= 40
     assert result.score == pytest.approx(oracle.score(result.structure), rel=1e-12)
-    assert parse_structure(result.structure) == result.top[0]
+    assert Structure.from_dicts(result.structure) == result.top[0]
     assert result.gap == 1 - result.score / result.upper_bound
     assert len(result.top) == 3
-    assert len(result.history) and [row[2] for row in result.history] == sorted(row[2] for row in result.history)
+    assert len(result.history) and [row[2] for row in result.history] == sorted(
+        row[2] for row in result.history
+    )
 
 
 def test_same_seed_same_result_for_any_executor():
@@ -50,7 +62,9 @@ def test_same_seed_same_result_for_any_executor():
 def test_a_dask_cluster_is_an_executor():
     distributed = pytest.importorskip("distributed")
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as cluster,
         distributed.Client(cluster) as client,
     ):
         limits = Limits(evaluations=4000)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightnas.errors import InputError
-from lightnas.network.structure import parse_structure, structure_dicts
+from lightnas.network.structure import Structure
 from lightnas.search.space_file import load_space, parse_space
 
 from .. import oracle
@@ -36,7 +36,7 @@ def test_random_and_repaired_genomes_are_inside():
     wild = rng.integers(-50, 400, size=(500, len(space.genes)))
     for genomes in (space.random(rng, 500), space.repair(wild)):
         for structure in space.structures(genomes):
-            within(space, structure_dicts(structure))
+            within(space, structure.to_dicts())
         assert (space.repair(genomes) == genomes).all()
         assert (space.encode(space.structures(genomes)) == genomes).all()
 
@@ -54,8 +54,8 @@ def test_every_structure_is_a_genome_and_back():
     """And there are no other genomes: any row of integers is repaired to one of them."""
     space = parse_space(TINY, "tiny")
     every = list(oracle.all_structures(TINY))
-    genomes = space.encode([parse_structure(s) for s in every])
-    assert [structure_dicts(s) for s in space.structures(genomes)] == every
+    genomes = space.encode([Structure.from_dicts(s) for s in every])
+    assert [s.to_dicts() for s in space.structures(genomes)] == every
     rows = {row.tobytes() for row in genomes}
     assert len(rows) == len(every)
     wild = np.random.default_rng(0).integers(-2, 8, size=(5000, genomes.shape[1]))
@@ -82,8 +82,17 @@ def test_a_space_travels_without_its_tables():
 
 def test_layer_budget_sets_depth():
     space = load_space("k1kxk1")
-    depths = {layers: [b.depth[1] for b in space.under_layers(layers).blocks[1:]] for layers in (None, 79, 91, 109, 5)}
-    assert depths == {None: [3, 10, 10, 10], 79: [3, 8, 8, 8], 91: [3, 10, 10, 10], 109: [3, 12, 12, 12], 5: [3, 1, 1, 1]}
+    depths = {
+        layers: [b.depth[1] for b in space.under_layers(layers).blocks[1:]]
+        for layers in (None, 79, 91, 109, 5)
+    }
+    assert depths == {
+        None: [3, 10, 10, 10],
+        79: [3, 8, 8, 8],
+        91: [3, 10, 10, 10],
+        109: [3, 12, 12, 12],
+        5: [3, 1, 1, 1],
+    }
 
 
 def test_ratios_that_are_no_exact_floats():
@@ -99,7 +108,7 @@ def test_growth_with_holes():
     document["blocks"][1]["growth"] = [1.5, 1.6]
     space = parse_space(document, "holes")
     for structure in space.structures(space.random(np.random.default_rng(0), 200)):
-        stem, block = structure_dicts(structure)[:2]
+        stem, block = structure.to_dicts()[:2]
         assert 1.5 * stem["out"] <= block["out"] <= 1.6 * stem["out"]
 
 
@@ -135,7 +144,10 @@ def put(path, value):
         (put(["max_channels"], 4), "max_channels is 4"),
         (put(["name"], ...), "no key 'name'"),
         (put(["stepp"], 8), "unknown key 'stepp', did you mean 'step'"),
-        (put(["blocks", 1, "growht"], [1, 2]), "unknown key 'blocks[1].growht', did you mean 'growth'"),
+        (
+            put(["blocks", 1, "growht"], [1, 2]),
+            "unknown key 'blocks[1].growht', did you mean 'growth'",
+        ),
         (put(["blocks", 1, "btn"], ...), "needs 'btn'"),
         (put(["blocks", 0, "btn"], [0.1, 1]), "has no 'btn'"),
         (put(["blocks", 0, "layers_per_L"], 9), "has no 'L'"),
@@ -165,7 +177,16 @@ def test_bad_space_files(tmp_path, document, said):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "a: [1", "a: !!python/object/apply:os.getcwd []", "[" * 50_000, "a: 2026-99-99", "\x00", "&a [*a, *a]", "? {a: b}"],
+    [
+        "",
+        "a: [1",
+        "a: !!python/object/apply:os.getcwd []",
+        "[" * 50_000,
+        "a: 2026-99-99",
+        "\x00",
+        "&a [*a, *a]",
+        "? {a: b}",
+    ],
 )
 def test_broken_yaml(tmp_path, text):
     path = tmp_path / "mine.yaml"

@@ -20,7 +20,11 @@ model = dict(
         feat_channels=width,
         stacked_convs=4,
         anchor_generator=dict(
-            type="AnchorGenerator", ratios=[1.0], octave_base_scale=8, scales_per_octave=1, strides=[8, 16, 32, 64, 128]
+            type="AnchorGenerator",
+            ratios=[1.0],
+            octave_base_scale=8,
+            scales_per_octave=1,
+            strides=[8, 16, 32, 64, 128],
         ),
         loss_cls=dict(type="QualityFocalLoss", use_sigmoid=True, beta=2.0, loss_weight=1.0),
         loss_dfl=dict(type="DistributionFocalLoss", loss_weight=0.25),
@@ -30,8 +34,16 @@ model = dict(
         reg_channels=64,
         add_mean=True,
     ),
-    train_cfg=dict(assigner=dict(type="ATSSAssigner", topk=9), allowed_border=-1, pos_weight=-1, debug=False),
-    test_cfg=dict(nms_pre=1000, min_bbox_size=0, score_thr=0.05, nms=dict(type="nms", iou_threshold=0.6), max_per_img=100),
+    train_cfg=dict(
+        assigner=dict(type="ATSSAssigner", topk=9), allowed_border=-1, pos_weight=-1, debug=False
+    ),
+    test_cfg=dict(
+        nms_pre=1000,
+        min_bbox_size=0,
+        score_thr=0.05,
+        nms=dict(type="nms", iou_threshold=0.6),
+        max_per_img=100,
+    ),
 )
 
 # Multi-scale training: the short side is drawn from 480 to 960, the long side at most 1333; tested at 800.
@@ -39,7 +51,12 @@ img_norm_cfg = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375],
 train_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(type="LoadAnnotations", with_bbox=True),
-    dict(type="Resize", img_scale=[(1333, 480), (1333, 960)], multiscale_mode="range", keep_ratio=True),
+    dict(
+        type="Resize",
+        img_scale=[(1333, 480), (1333, 960)],
+        multiscale_mode="range",
+        keep_ratio=True,
+    ),
     dict(type="RandomFlip", flip_ratio=0.5),
     dict(type="Normalize", **img_norm_cfg),
     dict(type="Pad", size_divisor=32),
@@ -91,12 +108,21 @@ evaluation = dict(interval=1, metric="bbox", save_best="bbox_mAP")
 optimizer = dict(type="SGD", lr=0.02, momentum=0.9, weight_decay=1e-4)
 auto_scale_lr = dict(enable=True, base_batch_size=16)
 optimizer_config = dict(grad_clip=None)
-lr_config = dict(policy="step", warmup="linear", warmup_iters=1, warmup_by_epoch=True, warmup_ratio=0.1, step=[65, 71])
+lr_config = dict(
+    policy="step",
+    warmup="linear",
+    warmup_iters=1,
+    warmup_by_epoch=True,
+    warmup_ratio=0.1,
+    step=[65, 71],
+)
 runner = dict(type="WholeEpochRunner", max_epochs=73)
 sync_bn = True
 
 checkpoint_config = dict(interval=1, max_keep_ckpts=1)
-log_config = dict(interval=50, hooks=[dict(type="TextLoggerHook"), dict(type="TensorboardLoggerHook")])
+log_config = dict(
+    interval=50, hooks=[dict(type="TextLoggerHook"), dict(type="TensorboardLoggerHook")]
+)
 custom_hooks = [
     dict(type="ReseedEpochs"),
     dict(type="NumClassCheckHook"),

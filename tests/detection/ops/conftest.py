@@ -4,7 +4,14 @@ import pytest
 
 from ..conftest import collect_ignore_glob  # noqa: F401 (pytest reads it: without mmcv nothing here can run)
 
-WRAPPERS = ("nms", "roi_align", "focal_loss", "deform_conv", "modulated_deform_conv", "multi_scale_deform_attn")
+WRAPPERS = (
+    "nms",
+    "roi_align",
+    "focal_loss",
+    "deform_conv",
+    "modulated_deform_conv",
+    "multi_scale_deform_attn",
+)
 
 
 @pytest.fixture
@@ -14,6 +21,8 @@ def plain(monkeypatch):
 
     from lightnas.detection.ops import StandIn
 
-    for name in WRAPPERS:  # mmcv.ops.nms is the function; the module of that name is in sys.modules only
+    for (
+        name
+    ) in WRAPPERS:  # mmcv.ops.nms is the function; the module of that name is in sys.modules only
         monkeypatch.setattr(sys.modules[f"mmcv.ops.{name}"], "ext_module", StandIn())
     return mmcv.ops

@@ -11,7 +11,9 @@ F = np.float32
 def iou(a, b, offset):
     """In float32 all the way; nan where it is no number."""
     with np.errstate(all="ignore"):
-        area_a, area_b = ((box[2] - box[0] + F(offset)) * (box[3] - box[1] + F(offset)) for box in (a, b))
+        area_a, area_b = (
+            (box[2] - box[0] + F(offset)) * (box[3] - box[1] + F(offset)) for box in (a, b)
+        )
         width = max(F(0), min(a[2], b[2]) - max(a[0], b[0]) + F(offset))
         height = max(F(0), min(a[3], b[3]) - max(a[1], b[1]) + F(offset))
         return width * height / (area_a + area_b - width * height)
@@ -52,7 +54,9 @@ def softnms(boxes, scores, threshold, sigma, min_score, method, offset):
             if method == 2:
                 factor = F(math.exp(-overlap * overlap / F(sigma)))
             else:
-                factor = (F(1) - overlap if method == 1 else F(0)) if overlap >= F(threshold) else F(1)
+                factor = (
+                    (F(1) - overlap if method == 1 else F(0)) if overlap >= F(threshold) else F(1)
+                )
             left[k] = (i, score * factor)
             if left[k][1] < F(min_score):
                 left[k] = left[-1]
@@ -65,7 +69,9 @@ def softnms(boxes, scores, threshold, sigma, min_score, method, offset):
 def bilinear(image, y, x):
     """Of an image (h, w), zeros outside."""
     total = 0.0
-    for row, column in product((math.floor(y), math.floor(y) + 1), (math.floor(x), math.floor(x) + 1)):
+    for row, column in product(
+        (math.floor(y), math.floor(y) + 1), (math.floor(x), math.floor(x) + 1)
+    ):
         if 0 <= row < image.shape[0] and 0 <= column < image.shape[1]:
             total += image[row, column] * (1 - abs(y - row)) * (1 - abs(x - column))
     return total
@@ -141,5 +147,7 @@ def attention(value, shapes, locations, weights):
         first = sum(a * b for a, b in shapes[:level])
         image = value[b, first : first + height * width, h, c].reshape(height, width)
         x, y = locations[b, q, h, level, p]
-        result[b, q, h, c] += weights[b, q, h, level, p] * bilinear(image, y * height - 0.5, x * width - 0.5)
+        result[b, q, h, c] += weights[b, q, h, level, p] * bilinear(
+            image, y * height - 0.5, x * width - 0.5
+        )
     return result.reshape(n, queries, heads * channels)

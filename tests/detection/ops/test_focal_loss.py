@@ -23,7 +23,8 @@ def test_forward_and_gradient(plain, gamma, alpha, weight):
         found = plain.sigmoid_focal_loss(logits, TARGET, gamma, alpha, factors, reduction)
         assert found.item() == pytest.approx(total)
     assert torch.autograd.gradcheck(
-        lambda logits: plain.sigmoid_focal_loss(logits, TARGET, gamma, alpha, factors, "sum"), logits
+        lambda logits: plain.sigmoid_focal_loss(logits, TARGET, gamma, alpha, factors, "sum"),
+        logits,
     )
 
 
@@ -44,4 +45,6 @@ def test_as_mmdet_in_python(plain):
     target = torch.randint(0, 5, (50,))
     one_hot = torch.nn.functional.one_hot(target, 5)[:, :4]
     expected = py_sigmoid_focal_loss(logits, one_hot, reduction="none")
-    torch.testing.assert_close(plain.sigmoid_focal_loss(logits, target, 2.0, 0.25, None, "none"), expected)
+    torch.testing.assert_close(
+        plain.sigmoid_focal_loss(logits, target, 2.0, 0.25, None, "none"), expected
+    )

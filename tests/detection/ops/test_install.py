@@ -64,7 +64,10 @@ def test_mmcv_finds_every_operator_it_asks_for():
     assert hasattr(module, "nms") and hasattr(module, "three_nn_forward")
     assert module.__spec__.loader.create_module(module.__spec__) is module
     assert not hasattr(module, "__path__") and not hasattr(module, "__wrapped__")
-    assert module.get_compiling_cuda_version() == "not available" and "plain torch" in module.get_compiler_version()
+    assert (
+        module.get_compiling_cuda_version() == "not available"
+        and "plain torch" in module.get_compiler_version()
+    )
 
 
 def test_an_operator_that_is_missing_says_so_when_called():
@@ -81,5 +84,7 @@ def test_a_module_that_is_not_ours_is_a_compiled_one(monkeypatch):
 
 def test_asking_imports_neither_mmdet_nor_detection():
     code = "import sys; from lightnas.install.operators import operators; operators(); print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    loaded = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
+    )
     assert not {"mmdet", "lightnas.detection", "mmcv.ops"} & set(loaded.stdout.split())

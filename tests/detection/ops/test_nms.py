@@ -42,7 +42,11 @@ def test_nms(case, threshold, offset, block):
 
 
 @FEW
-@given(boxes_and_scores(st.sampled_from([0, 1, 2, 3, math.nan, math.inf, -math.inf])), THRESHOLDS, st.sampled_from([2, 256]))
+@given(
+    boxes_and_scores(st.sampled_from([0, 1, 2, 3, math.nan, math.inf, -math.inf])),
+    THRESHOLDS,
+    st.sampled_from([2, 256]),
+)
 def test_coordinates_that_are_no_numbers_suppress_nothing(case, threshold, block):
     boxes, scores = case
     scores[0] = math.nan
@@ -85,13 +89,18 @@ def test_nothing_in_nothing_out(plain):
 
 def test_wrappers_of_mmcv(plain):
     """Numpy, a score threshold, the largest number, and classes that do not suppress one another."""
-    boxes = np.array([[0, 0, 4, 4], [0, 0, 4, 4.5], [0, 0, 4, 4.25], [9, 9, 12, 12]], dtype=np.float32)
+    boxes = np.array(
+        [[0, 0, 4, 4], [0, 0, 4, 4.5], [0, 0, 4, 4.25], [9, 9, 12, 12]], dtype=np.float32
+    )
     scores = np.array([0.5, 0.9, 0.01, 0.7], dtype=np.float32)
     dets, kept = plain.nms(boxes, scores, 0.5, score_threshold=0.1, max_num=2)
     assert kept.tolist() == [1, 3] and dets[0].tolist() == pytest.approx([0, 0, 4, 4.5, 0.9])
     classes = torch.tensor([0, 1, 1, 0])
     kept = plain.batched_nms(
-        torch.from_numpy(boxes), torch.from_numpy(scores), classes, {"type": "nms", "iou_threshold": 0.5}
+        torch.from_numpy(boxes),
+        torch.from_numpy(scores),
+        classes,
+        {"type": "nms", "iou_threshold": 0.5},
     )[1]
     assert kept.tolist() == [1, 3, 0]
 
@@ -105,7 +114,9 @@ def test_softnms(case, threshold, offset, method, sigma, min_score):
     boxes, scores = case
     dets = torch.full((len(boxes), 5), -1.0)
     kept = nms.softnms(boxes, scores, dets, threshold, sigma, min_score, method, offset)
-    expected, expected_scores = oracle.softnms(boxes.numpy(), scores.numpy(), threshold, sigma, min_score, method, offset)
+    expected, expected_scores = oracle.softnms(
+        boxes.numpy(), scores.numpy(), threshold, sigma, min_score, method, offset
+    )
     assert kept.tolist() == expected
     np.testing.assert_allclose(dets[: len(kept), 4], expected_scores, rtol=1e-6)
     assert torch.equal(dets[: len(kept), :4], boxes[kept])

@@ -28,7 +28,9 @@ def test_forward(plain, sampling_ratio, aligned):
     found = plain.roi_align(maps, ROIS, (3, 2), 0.5, sampling_ratio, "avg", aligned)
     expected = oracle.roi_align(maps.numpy(), ROIS.tolist(), (3, 2), 0.5, sampling_ratio, aligned)
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
-    single = plain.roi_align(maps.float(), ROIS.float(), (3, 2), 0.5, sampling_ratio, "avg", aligned)
+    single = plain.roi_align(
+        maps.float(), ROIS.float(), (3, 2), 0.5, sampling_ratio, "avg", aligned
+    )
     np.testing.assert_allclose(single, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -45,7 +47,9 @@ def test_gradients_add_up():
     grad = torch.ones(1, 1, 4, 4)
     empty = grad.new_zeros(0)
     rois = torch.tensor([[0.0, 0, 0, 4, 4]] * 2)
-    roi_align.roi_align_backward(torch.ones(2, 1, 1, 1), rois, empty, empty, grad, 1, 1, 1.0, 0, 1, True)
+    roi_align.roi_align_backward(
+        torch.ones(2, 1, 1, 1), rois, empty, empty, grad, 1, 1, 1.0, 0, 1, True
+    )
     torch.testing.assert_close(grad, torch.full((1, 1, 4, 4), 1 + 2 / 16))
 
 
@@ -61,7 +65,9 @@ def test_half_precision(plain):
     maps = torch.randn(2, 2, 6, 8)
     pooled = plain.roi_align(maps.half(), ROIS.half(), (2, 2), 0.5)
     assert pooled.dtype == torch.float16
-    torch.testing.assert_close(pooled.float(), plain.roi_align(maps, ROIS.float(), (2, 2), 0.5), rtol=0.02, atol=0.02)
+    torch.testing.assert_close(
+        pooled.float(), plain.roi_align(maps, ROIS.float(), (2, 2), 0.5), rtol=0.02, atol=0.02
+    )
 
 
 def test_mixed_precision_does_not_reach_into_it(plain):
@@ -73,7 +79,9 @@ def test_mixed_precision_does_not_reach_into_it(plain):
     assert torch.equal(found, expected)
 
 
-@pytest.mark.parametrize("corners", [[5, 5, 4, 6], [5, 5, 6, 4], [0, 0, float("nan"), 5], [0, 0, float("inf"), 5]])
+@pytest.mark.parametrize(
+    "corners", [[5, 5, 4, 6], [5, 5, 6, 4], [0, 0, float("nan"), 5], [0, 0, float("inf"), 5]]
+)
 def test_regions_that_are_none(plain, corners):
     with pytest.raises(RuntimeError, match="negative size"):
         plain.roi_align(torch.zeros(1, 1, 8, 8), torch.tensor([[0.0, *corners]]), (2, 2))

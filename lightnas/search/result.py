@@ -1,0 +1,173 @@
+"""What a search found: figures, structure and bound, as attributes, as a JSON document and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..arrays import Genomes
+from ..errors import require
+from ..network.cost import Cost
+from ..network.structure import Structure
+from ..resources import RESOURCES
+from ..units import whole
+from .problem import Evaluation
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+F = TypeVar("F", bound="Found")
+
+
+@dataclass(frozen=True, repr=False)
+class Found:
+    """The best structure of one search.
+
+    Attributes:
+        score: of the structure.
+        cost: its FLOPs in multiply-accumulates at the input size of the problem, params, layers, and, where
+            there was a latency table, seconds. ``flops``, ``params``, ``layers`` and ``latency`` are short for it.
+        upper_bound: no structure of the space within the budgets scores more.
+        gap: 1 - score / upper_bound; 0 where ``proven_optimal``.
+        evaluations_per_second: evaluations over the seconds spent proposing and scoring.
+    """
+
+    score: float
+    cost: Cost
+    upper_bound: float
+    gap: float
+    proven_optimal: bool
+    evaluations: int
+    evaluations_per_second: float
+    seconds: float
+    seed: int
+    structure: Structure
+
+    @property
+    def flops(self) -> float:
+        """Multiply-accumulates."""
+        return float(self.cost.flops)
+
+    @property
+    def params(self) -> float:
+        """Weights, and two a BN channel."""
+        return float(self.cost.params)
+
+    @property
+    def layers(self) -> float:
+        """Convolutions on the main path."""
+        return float(self.cost.layers)
+
+    @property
+    def latency(self) -> float | None:
+        """Seconds by the latency table; None without one."""
+        return None if self.cost.latency is None else float(self.cost.latency)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What result.json and ``search --json`` hold: plain numbers, FLOPs in multiply-accumulates, seconds."""
+        figures = {name: float(value) for name, value in self.cost.known().items()}
+        return {
+            "score": self.score,
+            **{
+                name: value if name == "latency" else whole(value)
+                for name, value in figures.items()
+            },
+            "upper_bound": self.upper_bound,
+            "gap": self.gap,
+            "proven_optimal": self.proven_optimal,
+            "evaluations": self.evaluations,
+            "evaluations_per_second": self.evaluations_per_second,
+            "seconds": self.seconds,
+            "seed": self.seed,
+            "structure": self.structure.to_dicts(),
+        }
+
+    @classmethod
+    def from_document(cls: type[F], document: dict[str, Any], **more: Any) -> F:
+        """What ``document`` was made from; ``more`` are the fields that a subclass adds.
+
+        Raises:
+            InputError: its structure is none.
+            KeyError: a key is missing.
+        """
+        names = (
+            "score",
+            "upper_bound",
+            "gap",
+            "proven_optimal",
+            "evaluations",
+            "evaluations_per_second",
+            "seconds",
+            "seed",
+        )
+        cost = Cost(**{name: float(document[name]) for name in RESOURCES if name in document})
+        structure = Structure.from_dicts(document["structure"])
+        return cls(
+            cost=cost, structure=structure, **{name: document[name] for name in names}, **more
+        )
+
+    def figures(self) -> dict[str, str]:
+        """Score, cost and gap as people read them, by what they are called."""
+        costs = {
+            RESOURCES[name].label: RESOURCES[name].format(value, 4)
+            for name, value in self.cost.known().items()
+        }
+        gap = "proven optimal" if self.proven_optimal else f"{100 * self.gap:.4f} %"
+        return {"score": f"{self.score:.3f}"} | costs | {"gap": gap}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name} {text}' for name, text in self.figures().items())})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the figures, and a row a block."""
+        return html_table([self.figures()]) + html_table(self.structure.to_dicts())
+
+
+@dataclass(frozen=True, repr=False)
+class SearchResult(Found):
+    """What a search found, and its final population.
+
+    Attributes:
+        top: structures of the final population, best first; ``structure`` is the first of them.
+        genomes, evaluation: the same population as arrays, (N, D) and N each.
+        history: (evaluations, seconds, best score) after each step.
+    """
+
+    top: list[Structure]
+    genomes: Genomes
+    evaluation: Evaluation
+    history: list[tuple[int, float, float]]
+
+    def to_frame(self) -> DataFrame:
+        """The final population as a pandas frame, a row a structure, best first: score and costs.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        return frame({"score": self.evaluation.score} | self.evaluation.cost.known())
+
+
+def frame(columns: Any) -> DataFrame:
+    """A pandas frame of columns or of rows.
+
+    Raises:
+        InputError: pandas is not installed.
+    """
+    require("to_frame", "pandas", "pandas")
+    import pandas
+
+    return pandas.DataFrame(columns)
+
+
+def html_table(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows as an HTML table, a column a key."""
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    head = "".join(f"<th>{escape(str(key))}</th>" for key in keys)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{escape(str(row.get(key, str())))}</td>' for key in keys)}</tr>"
+        for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
