@@ -130,9 +130,8 @@ def _pip(arguments: Sequence[str]) -> None:
             "--disable-pip-version-check",
             *arguments,
         ]
-        done = subprocess.run(
-            command, env=_environment(Path(folder)), stdout=sys.stderr, check=False
-        )  # noqa: S603
+        environment = _environment(Path(folder))
+        done = subprocess.run(command, env=environment, stdout=sys.stderr, check=False)  # noqa: S603
     if done.returncode:
         raise WorkError(
             f"pip failed (exit status {done.returncode}, see above); "

@@ -222,8 +222,7 @@ def _history(result: SearchResult) -> str:
 def _population(result: SearchResult, search: Search) -> bytes:
     genes = np.array([f"{i}.{key}" for i, key in search.space.genes])
     buffer = io.BytesIO()
-    columns = {"score": result.evaluation.score} | result.evaluation.cost.known()
-    np.savez(buffer, genomes=result.genomes, genes=genes, **columns)  # type: ignore[arg-type]
+    np.savez(buffer, genomes=result.genomes, genes=genes, **result.evaluation.columns())  # type: ignore[arg-type]
     return buffer.getvalue()
 
 

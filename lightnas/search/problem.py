@@ -31,6 +31,10 @@ class Evaluation(NamedTuple):
     score: Floats
     cost: Cost
 
+    def columns(self) -> dict[str, Floats]:
+        """Score and the figures there are, by name, each of shape (N,)."""
+        return {"score": self.score} | self.cost.known()  # type: ignore[return-value]
+
 
 class Budget:
     """Upper limits by resource. FLOPs in multiply-accumulates at the problem's input size, latency in seconds.
@@ -147,11 +151,9 @@ def evaluate_blocks(
 
 def joined(parts: Sequence[Evaluation]) -> Evaluation:
     """The evaluations of a population's pieces as one."""
-    costs = [part.cost.known() for part in parts]
-    return Evaluation(
-        np.concatenate([part.score for part in parts]),
-        Cost(**{name: np.concatenate([figures[name] for figures in costs]) for name in costs[0]}),
-    )
+    pieces = [part.columns() for part in parts]
+    whole = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+    return Evaluation(whole.pop("score"), Cost(**whole))
 
 
 def chunks(genomes: Genomes) -> Iterator[Genomes]:

@@ -147,7 +147,7 @@ class SearchResult(Found):
         Raises:
             InputError: pandas is not installed.
         """
-        return frame({"score": self.evaluation.score} | self.evaluation.cost.known())
+        return frame(self.evaluation.columns())
 
 
 def frame(columns: Any) -> DataFrame:

@@ -232,7 +232,13 @@ STOPPED = (Path(__file__).parents[1] / "stopped.py").read_text()
 
 def stopped(number, moment, *arguments, **kwargs):
     """A command that gets a signal before or after it has replaced a file for the nth time: see stopped.py."""
-    return python(number if number == "worker" else int(number), *moment, *arguments, start=("-c", STOPPED), **kwargs)
+    return python(
+        number if number == "worker" else int(number),
+        *moment,
+        *arguments,
+        start=("-c", STOPPED),
+        **kwargs,
+    )
 
 
 @pytest.fixture(scope="module")

@@ -106,7 +106,7 @@ def test_sum_of_the_table(space, table, every):
     assert [table.chain(Structure.from_dicts(s)) for s in some] == pytest.approx(seconds, rel=1e-12)
     problem = Problem(space, Budget(latency=1.0), SIZE, table=table)
     found = problem.evaluate(space.encode([Structure.from_dicts(s) for s in some]))
-    assert found.latency == pytest.approx(np.array(seconds), rel=1e-12)
+    assert found.cost.latency == pytest.approx(np.array(seconds), rel=1e-12)
 
 
 @pytest.mark.parametrize("quantile", [0.02, 0.1, 0.4])

@@ -82,7 +82,7 @@ def test_search_finds_and_proves_the_optimum(listed, mix):
     result = search(
         parse_space(document, "tiny"), **mix, input_size=SIZE, limits=Limits(evaluations=5_000)
     )
-    assert result.proven_optimal and result.structure in every
+    assert result.proven_optimal and result.structure.to_dicts() in every
     assert result.score == pytest.approx(scores[fits].max(), rel=1e-12)
 
 
@@ -161,11 +161,9 @@ def test_measured_entropy(kind):
 def test_spaces_that_come_along(name):
     result = search(load_space(name), flops=20e9, params=10e6)
     assert result.proven_optimal
-    assert [block["s"] for block in result.structure] == [1, 2, 2, 2, 1, 2] and result.structure[0][
-        "in"
-    ] == 12
-    assert oracle.costs(result.structure)[:2] == (result.flops, result.params)
-    assert oracle.score(result.structure) == pytest.approx(result.score, rel=1e-12)
+    assert result.structure.strides == [1, 2, 2, 2, 1, 2] and result.structure[0].c_in == 12
+    assert oracle.costs(result.structure.to_dicts())[:2] == (result.flops, result.params)
+    assert oracle.score(result.structure.to_dicts()) == pytest.approx(result.score, rel=1e-12)
 
 
 # --- docs/blocks.md -------------------------------------------------------------------------------------------------
@@ -190,7 +188,7 @@ def test_the_page_adds_a_block(added):
     assert result.proven_optimal
     flops = params = 0
     height, width = 400, 640
-    stem, *stages = result.structure
+    stem, *stages = result.structure.to_dicts()
     for c_in, out, k, h, w in [(3, stem["out"], 3, height, width)]:
         flops, params = (c_in * k * k + 2) * out * h * w, (c_in * k * k + 2) * out
     for block in stages:

@@ -55,7 +55,7 @@ def test_search_finds_and_proves_the_optimum(listed, mix):
     assert result.proven_optimal
     assert result.gap == 0
     assert result.score == pytest.approx(best, rel=1e-12)
-    assert result.structure in listed[0]
+    assert result.structure.to_dicts() in listed[0]
 
 
 @pytest.mark.parametrize("mix", MIXES)
@@ -159,8 +159,9 @@ def test_infeasible_budgets_name_what_can_be_met():
             *(oracle.costs(s, *SIZE) for s in oracle.all_structures(TINY)), strict=True
         )
     ]
-    Problem(space, Budget(*map(float, least)), SIZE)
-    for i, name in enumerate(("flops", "params", "layers")):
+    names = ("flops", "params", "layers")
+    Problem(space, Budget(**dict(zip(names, map(float, least), strict=True))), SIZE)
+    for i, name in enumerate(names):
         with pytest.raises(ValueError, match=f"budget {name}") as caught:
             Problem(space, Budget(**{name: least[i] - 1}), SIZE)
         assert str(least[2]) in str(caught.value)

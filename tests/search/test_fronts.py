@@ -9,10 +9,11 @@ from itertools import pairwise
 import pytest
 
 from lightnas.errors import InputError
+from lightnas.network.cost import Cost
 from lightnas.network.structure import Structure, format_structures, read_structures
 from lightnas.search import fronts as pareto
 from lightnas.search.engine import search
-from lightnas.search.fronts import front, settled
+from lightnas.search.fronts import Point, front, settled
 from lightnas.search.problem import Budget, Problem
 from lightnas.search.space_file import load_space, parse_space
 from lightnas.units import NAMED_FLOPS, parse_count, parse_range, parse_seconds
@@ -32,81 +33,84 @@ def timeless(points):
     return [{key: value for key, value in point.items() if key not in TIMES} for point in points]
 
 
+def points_of(*arguments, **options):
+    return front(*arguments, **options).points
+
+
+def documents(points):
+    return timeless(point.document for point in points)
+
+
 def test_each_point_is_as_good_as_its_own_search():
-    points = front(problem(flops=1e9, layers=16), "flops", VALUES)
+    points = points_of(problem(flops=1e9, layers=16), "flops", VALUES)
     for value, point in zip(VALUES, points, strict=True):
         alone = search(parse_space(TINY, "tiny"), flops=value, layers=16, input_size=SIZE)
-        assert alone.proven_optimal and point["proven_optimal"]
-        assert point["score"] == alone.score and point["budget"] == value
-        assert point["flops"] <= value and point["layers"] <= 16
-        assert point["score"] <= point["upper_bound"] * (1 + 1e-11)
+        assert alone.proven_optimal and point.proven_optimal
+        assert point.score == alone.score and point.budget == value
+        assert point.flops <= value and point.layers <= 16
+        assert point.score <= point.upper_bound * (1 + 1e-11)
 
 
 @pytest.mark.parametrize("axis", ["flops", "params", "layers"])
 def test_axes(axis):
     values = {"flops": VALUES, "params": [4e3, 6e3, 1.2e4], "layers": [13, 16, 22]}[axis]
-    points = front(problem(flops=1e9), axis, values)
-    assert all(point[axis] <= value for point, value in zip(points, values, strict=True))
-    assert all(left["score"] <= right["score"] for left, right in pairwise(points))
+    points = points_of(problem(flops=1e9), axis, values)
+    assert all(
+        point.cost.known()[axis] <= value for point, value in zip(points, values, strict=True)
+    )
+    assert all(left.score <= right.score for left, right in pairwise(points))
 
 
 @pytest.mark.parametrize("pool", [lambda: ThreadPoolExecutor(3), lambda: ProcessPoolExecutor(2)])
 def test_the_executor_changes_nothing(pool):
     with pool() as executor:
-        assert timeless(front(problem(flops=1e9), "flops", VALUES, executor=executor)) == ALONE
+        assert documents(points_of(problem(flops=1e9), "flops", VALUES, executor=executor)) == ALONE
 
 
-ALONE = timeless(
-    front(Problem(parse_space(TINY, "tiny"), Budget(flops=1e9), SIZE), "flops", VALUES)
+ALONE = documents(
+    points_of(Problem(parse_space(TINY, "tiny"), Budget(flops=1e9), SIZE), "flops", VALUES)
 )
 
 
 def test_known_points_are_not_searched_again(monkeypatch):
-    whole = front(problem(flops=1e9), "flops", VALUES)
+    whole = points_of(problem(flops=1e9), "flops", VALUES)
     done = {i: whole[i] for i in (0, 1, 2, 4)}
     calls = []
     solve = pareto.solve
     monkeypatch.setattr(pareto, "solve", lambda *task: calls.append(task) or solve(*task))
-    again = front(problem(flops=1e9), "flops", VALUES, done=done)
-    assert timeless(again) == timeless(whole) and len(calls) == 1
-    assert calls[0][3] == [
-        Structure.from_dicts(whole[2]["structure"])
-    ]  # started from its left neighbour
+    again = points_of(problem(flops=1e9), "flops", VALUES, done=done)
+    assert documents(again) == documents(whole) and len(calls) == 1
+    assert calls[0][3] == [whole[2].structure]  # started from its left neighbour
 
 
 def test_neighbours_know_of_each_other():
+    structures = [Structure.from_dicts(published(size)) for size in "sml"]
+    figures = [(5.0, 9.0), (4.0, 8.0), (7.0, 7.0)]
     points = [
-        {
-            "score": 5.0,
-            "upper_bound": 9.0,
-            "flops": 1,
-            "params": 1,
-            "layers": 1,
-            "structure": ["a"],
-        },
-        {
-            "score": 4.0,
-            "upper_bound": 8.0,
-            "flops": 2,
-            "params": 2,
-            "layers": 2,
-            "structure": ["b"],
-        },
-        {
-            "score": 7.0,
-            "upper_bound": 7.0,
-            "flops": 3,
-            "params": 3,
-            "layers": 3,
-            "structure": ["c"],
-        },
+        Point(
+            score, Cost(n, n, n), bound, 0.5, False, 1, 1.0, 1.0, 0, structures[n], budget=1.0 + n
+        )
+        for n, (score, bound) in enumerate(figures)
     ]
     found = settled(points)
-    assert [point["score"] for point in found] == [5, 5, 7]
-    assert [point["structure"] for point in found] == [["a"], ["a"], ["c"]]
-    assert [point["upper_bound"] for point in found] == [7, 7, 7]
-    assert [point["gap"] for point in found] == pytest.approx([1 - 5 / 7, 1 - 5 / 7, 0])
-    assert points[1]["score"] == 4.0  # what came in is as it was
+    assert [point.score for point in found] == [5, 5, 7]
+    assert [point.structure for point in found] == [structures[0], structures[0], structures[2]]
+    assert [point.cost.flops for point in found] == [0, 0, 2]
+    assert [point.budget for point in found] == [1, 2, 3]
+    assert [point.upper_bound for point in found] == [7, 7, 7]
+    assert [point.gap for point in found] == pytest.approx([1 - 5 / 7, 1 - 5 / 7, 0])
+    assert points[1].score == 4.0  # what came in is as it was
+
+
+def test_a_point_comes_back_from_its_document():
+    point = points_of(problem(flops=1e9), "flops", VALUES[:1])[0]
+    assert Point.of(json.loads(json.dumps(point.document))) == point
+
+
+def test_what_a_notebook_shows():
+    found = front(problem(flops=1e9), "flops", VALUES[:2])
+    assert repr(found).startswith("Front(2 points over flops, score ")
+    assert found._repr_html_().count("<tr>") == 3 and "proven optimal" in repr(found.points[0])
 
 
 @pytest.mark.parametrize(
@@ -248,10 +252,10 @@ def test_existing_directory(capsys, folder):
 
 def test_published_budgets():
     """Two points of the real space, proven."""
-    points = front(
+    points = points_of(
         Problem(load_space("k1kxk1"), Budget(flops=1e12, params=25.6e6, layers=91)),
         "flops",
         [60e9, 83.6e9],
     )
-    assert points[1]["score"] == pytest.approx(2111.149, abs=5e-4)
-    assert all(point["gap"] <= 5e-4 for point in points)
+    assert points[1].score == pytest.approx(2111.149, abs=5e-4)
+    assert all(point.gap <= 5e-4 for point in points)
