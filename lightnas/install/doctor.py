@@ -43,6 +43,7 @@ class Need:
 
     @property
     def fits(self) -> SpecifierSet:
+        """The versions that work."""
         return MMCV_FITS if self.name == "mmcv" else requirements()[self.names[0]]
 
     @property

@@ -37,7 +37,7 @@ DIVE_EVERY = 4
 
 
 class Choices(NamedTuple):
-    """n ways to fill one block, sorted by in: its genes, what it adds to the score, shares of the budgets (n, R)."""
+    """n ways to fill one block, sorted by in: its genes and what it adds to the score, (n,); use, (n, R), in shares."""
 
     c_in: Genomes
     c_out: Genomes
@@ -48,13 +48,14 @@ class Choices(NamedTuple):
     use: Floats
 
     def where(self, keep: Flags | Genomes) -> Choices:
+        """The choices that a mask of shape (n,) or an index array selects."""
         columns: list[Any] = [column[keep] for column in self]
         return Choices(*columns)
 
 
 @dataclass(order=True)
 class Node:
-    """A box of genomes, ``low`` to ``high`` included. Sorted by falling bound, then by age."""
+    """A box of genomes, ``low`` to ``high`` included, each (D,); multipliers (R,). Sorted by falling bound, then by age."""
 
     minus_bound: float
     serial: int
@@ -67,7 +68,7 @@ class Proof:
     """The state of one proof.
 
     Attributes:
-        score, genome: the best structure known.
+        score, genome: the best structure known; the genome has shape (D,).
         upper_bound: no structure within the budgets scores more.
         work: choices and labels handled so far.
     """
@@ -234,7 +235,7 @@ class Proof:
         return np.array([genes[gene] for gene in self.space.genes], np.int64)
 
     def offer(self, genome: Genomes) -> bool:
-        """Make a genome the best known if, evaluated exactly, it is within the budgets and scores more."""
+        """Make a genome, shape (D,), the best known if, evaluated exactly, it is within the budgets and scores more."""
         evaluation = self.relaxation.problem.evaluate(genome[None])
         if not self.relaxation.problem.feasible(evaluation)[0] or evaluation.score[0] <= self.score:
             return False
@@ -304,6 +305,7 @@ def _survivors(
 ) -> tuple[float, list[Options]]:
     """theta over the whole space, and the options of every block through which the relaxed problem beats the target.
 
+    ``multipliers`` have shape (R,).
     Two passes, so that the options of the whole space are never in memory at once.
     """
     space = relaxation.space
