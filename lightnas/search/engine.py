@@ -150,14 +150,8 @@ class Search:
             raise InputError(f"seed is {seed}, expected 0 or more")
         if not 1 <= top <= MAX_TOP:
             raise InputError(f"top is {top}, expected 1 to {MAX_TOP}")
-        self.problem, self.seed, self.limits, self.top, self.executor = (
-            problem,
-            seed,
-            limits,
-            top,
-            executor,
-        )
-        self.known = tuple(known)
+        self.problem, self.seed, self.limits = problem, seed, limits
+        self.top, self.executor, self.known = top, executor, tuple(known)
         self.space = problem.searched
         self.evolution = Evolution(*self.space.bounds, np.random.default_rng(seed))
         self.relaxation = Relaxation(problem)
@@ -294,11 +288,12 @@ class Search:
         assert self.phase == "done"
         genomes = self.evolution.genomes
         evaluation = self.problem.evaluate(genomes)
+        figures = {name: float(value[0]) for name, value in evaluation.cost.known().items()}  # type: ignore[index]
         upper_bound = self.proof.upper_bound
         top = self.space.structures(genomes[: self.top])
         return SearchResult(
             score=float(evaluation.score[0]),
-            cost=Cost(**{name: float(value[0]) for name, value in evaluation.cost.known().items()}),  # type: ignore[index]
+            cost=Cost(**figures),
             upper_bound=upper_bound,
             gap=1 - self.best_score / upper_bound,
             proven_optimal=self.proof.complete,

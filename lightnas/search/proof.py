@@ -113,9 +113,8 @@ class Proof:
         if bound <= self._target():
             return
         chain, through = self._prune(chain, multipliers)
-        if not all(map(len, chain)) or self._list(
-            chain, through, multipliers, node.serial % DIVE_EVERY == 0
-        ):
+        dive = node.serial % DIVE_EVERY == 0
+        if not all(map(len, chain)) or self._list(chain, through, multipliers, dive):
             return
         self._split(node, chain, bound, multipliers)
 
@@ -135,9 +134,8 @@ class Proof:
         values = [self.relaxation.best_btn(options, multipliers)[0] for options in chain]
         through = [value + multipliers.sum() for value in self.relaxation.through(chain, values)]
         keep = [value > self._target() for value in through]
-        return [o.where(k) for o, k in zip(chain, keep, strict=True)], [
-            v[k] for v, k in zip(through, keep, strict=True)
-        ]
+        chain = [options.where(kept) for options, kept in zip(chain, keep, strict=True)]
+        return chain, [value[kept] for value, kept in zip(through, keep, strict=True)]
 
     # --- listing ------------------------------------------------------------------------------------------------
 
@@ -193,11 +191,9 @@ class Proof:
             if not len(parent):
                 return whole
             trail.append((parent, choice))
-            at, score, use = (
-                block.c_out[choice],
-                score[parent] + block.score[choice],
-                use[parent] + block.use[choice],
-            )
+            at = block.c_out[choice]
+            score = score[parent] + block.score[choice]
+            use = use[parent] + block.use[choice]
         self._offer_best(choices, trail, score)
         return whole
 
@@ -287,11 +283,8 @@ class Proof:
         proof = cls(
             relaxation, state["genome"], float(state["root_score"]), state["root_multipliers"]
         )
-        proof.score, proof.work, proof.serial = (
-            float(state["score"]),
-            int(state["work"]),
-            int(state["serial"]),
-        )
+        proof.score = float(state["score"])
+        proof.work, proof.serial = int(state["work"]), int(state["serial"])
         columns = state["nodes"]
         proof.nodes = [
             Node(float(minus_bound), int(serial), *rest)
@@ -310,14 +303,13 @@ def _survivors(
     """
     space = relaxation.space
     pairs = [list(relaxation.all_pairs(i)) for i in range(len(space.blocks))]
-    values = []  # values[i][piece]: (choices of k and L, pairs)
-    for i, pieces in enumerate(pairs):
-        values.append(
-            [
-                np.stack([relaxation.best_btn(o, multipliers)[0] for o in relaxation.options(i, p)])
-                for p in pieces
-            ]
-        )
+
+    def value(i: int, piece: Pairs) -> Floats:
+        """Of every option of block i over the pairs; (choices of k and L, pairs)."""
+        of_each = relaxation.options(i, piece)
+        return np.stack([relaxation.best_btn(options, multipliers)[0] for options in of_each])
+
+    values = [[value(i, piece) for piece in pieces] for i, pieces in enumerate(pairs)]
     best = [np.concatenate([piece.max(axis=0) for piece in of_block]) for of_block in values]
     joined = [
         Pairs(*(np.concatenate(column) for column in zip(*pieces, strict=True))) for pieces in pairs
@@ -325,14 +317,14 @@ def _survivors(
     rest = relaxation.backward(joined, best)
     theta = float(rest[0][0] + multipliers.sum())
     # Through a pair with another k or L than its best: as much below the best through the pair as its own value is.
-    through = [value + multipliers.sum() for value in relaxation.through(joined, best)]
+    through = [way + multipliers.sum() for way in relaxation.through(joined, best)]
     chain = []
     for i, pieces in enumerate(pairs):
         kept, start = [], 0
-        for (c_in, c_out), value in zip(pieces, values[i], strict=True):
+        for (c_in, c_out), of_piece in zip(pieces, values[i], strict=True):
             at = slice(start, start + len(c_in))
             start = at.stop
-            hopeful = through[i][at] - best[i][at] + value > target
+            hopeful = through[i][at] - best[i][at] + of_piece > target
             some = hopeful.any(axis=0)
             if some.any():
                 options = relaxation.options(i, Pairs(c_in[some], c_out[some]))

@@ -163,22 +163,17 @@ class Space:
 
     def every_kernel(self) -> list[tuple[Block, ...]]:
         """Chains of tiny blocks that between them have every kernel: what the space asks of a latency table."""
-        most = max(len(block.kernels) for block in self.blocks)
-        return [
-            tuple(
-                Block(
-                    block.kind,
-                    1,
-                    1 + (i == 0),
-                    block.kernels[min(n, len(block.kernels) - 1)],
-                    block.stride,
-                    2,
-                    1,
+        chains = []
+        for n in range(max(len(block.kernels) for block in self.blocks)):
+            # Where a block has fewer kernels than another, its last one stands in.
+            kernels = [block.kernels[: n + 1][-1] for block in self.blocks]
+            chains.append(
+                tuple(
+                    Block(block.kind, 1, 1 + (i == 0), k, block.stride, depth=2, btn=1)
+                    for i, (block, k) in enumerate(zip(self.blocks, kernels, strict=True))
                 )
-                for i, block in enumerate(self.blocks)
             )
-            for n in range(most)
-        ]
+        return chains
 
     # --- populations --------------------------------------------------------------------------------------------
 
