@@ -14,7 +14,7 @@ from ..resources import RESOURCES
 from .options import budget_options
 
 if TYPE_CHECKING:
-    from ..runs.front_run import FrontConfig, FrontDir
+    from ..runs.front_run import FrontConfig, FrontRun
     from ..search import Point
 
 
@@ -79,20 +79,18 @@ def pareto(
     as_json: bool, workers: int | None, **options: Any,
 ) -> None:  # fmt: skip
     """The best backbone under each of a row of budgets, every point with its bound."""
-    from ..runs.front_run import FrontDir
+    from ..runs.front_run import FrontRun
     from .tables import print_front
 
     if resume and overwrite:
         raise InputError("--resume and --overwrite are both given, expected one of them")
     asked = _config(axis, config, output if resume else None, options)
     others = _compared(compare, asked)
-    run = FrontDir.begin(output, asked, resume=resume, overwrite=overwrite)
-    try:
-        content: dict[str, Any] = run.finished or _run(
+    with FrontRun(output) as run:
+        run.begin(asked, resume=resume, overwrite=overwrite)
+        content: dict[str, Any] = run.result or _run(
             asked, run, workers or os.cpu_count() or 1, others
         )
-    finally:
-        run.close()
     if others:  # of a finished front: shown, not written
         content = content | {"compare": others}
     if as_json:
@@ -150,7 +148,7 @@ def _compared(paths: tuple[Path, ...], asked: FrontConfig) -> list[dict[str, Any
 
 
 def _run(
-    asked: FrontConfig, run: FrontDir, n_workers: int, others: list[dict[str, Any]]
+    asked: FrontConfig, run: FrontRun, n_workers: int, others: list[dict[str, Any]]
 ) -> dict[str, Any]:
     from ..report.page import write_report
     from ..search import front

@@ -28,7 +28,7 @@ from .report import report
 
 if TYPE_CHECKING:
     from ..runs.config import SearchConfig
-    from ..runs.search_run import RunDir
+    from ..runs.search_run import SearchRun
 
 INTERRUPTED, TERMINATED = 130, 143
 # Seconds of a search that a stop may cost.
@@ -123,19 +123,18 @@ def search(
     workers: int, output: Path | None, resume: bool, overwrite: bool, as_json: bool, **options: Any
 ) -> None:
     """Search for the backbone of the largest score within the budgets."""
-    from ..runs import search_run as run_dir
+    from ..runs.output_dir import fresh_path
+    from ..runs.search_run import SearchRun
 
     if resume and overwrite:
         raise InputError("--resume and --overwrite are both given, expected one of them")
     config = _search_config(options, output if resume else None)
     if output is None:
         output = Path("outputs") / _run_name(options)
-        output = output if resume or overwrite else run_dir.fresh_path(output)
-    run = run_dir.RunDir.begin(output, config, resume=resume, overwrite=overwrite)
-    try:
-        content: dict[str, Any] = run.finished or _run_search(config, run, workers)
-    finally:
-        run.close()
+        output = output if resume or overwrite else fresh_path(output)
+    with SearchRun(output) as run:
+        run.begin(config, resume=resume, overwrite=overwrite)
+        content: dict[str, Any] = run.result or _run_search(config, run, workers)
     if as_json:
         click.echo(json.dumps(content | {"output": str(output)}))
     else:
@@ -187,7 +186,7 @@ def _run_name(options: dict[str, Any]) -> str:
     return "-".join(words).replace("flops-resnet", "resnet").replace("/", "_")
 
 
-def _run_search(config: SearchConfig, run: RunDir, n_workers: int) -> dict[str, Any]:
+def _run_search(config: SearchConfig, run: SearchRun, n_workers: int) -> dict[str, Any]:
     import time
 
     from ..report.page import write_report
@@ -214,10 +213,11 @@ def _run_search(config: SearchConfig, run: RunDir, n_workers: int) -> dict[str, 
             if time.monotonic() - saved > SAVE_EVERY:
                 run.save(search)
                 saved = time.monotonic()
-    content = run.finish(search.result(), search)
+    result = search.result()
+    run.finish_search(result, search.space.genes)
     write_report([run.path])
-    run.log(f"finished: score {content['score']!r}, upper bound {content['upper_bound']!r}")
-    return content
+    run.log(f"finished: score {result.score!r}, upper bound {result.upper_bound!r}")
+    return result.document
 
 
 @cli.command()

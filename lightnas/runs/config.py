@@ -190,13 +190,3 @@ class _Dumper(yaml.SafeDumper):
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
-
-
-def differences(old: Any, new: Any, key: str = "") -> list[str]:
-    """`seed is 0 there and 1 here` for everything in which two documents differ."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = [*old, *(k for k in new if k not in old)]
-        return [
-            d for k in keys for d in differences(old.get(k), new.get(k), f"{key}.{k}".lstrip("."))
-        ]
-    return [] if old == new else [f"{key} is {shown(old)} there and {shown(new)} here"]

@@ -15,21 +15,21 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shutil
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..files import write_whole
 from ..network.structure import Structure, format_structures
 from ..resources import RESOURCES
 from ..search import Point
 from ..units import whole
 from ..yaml_file import read_yaml
-from .config import SearchConfig, differences, load_config
-from .search_run import CONFIG, REPORT, STRUCTURE, Configured, RunDir
+from .config import SearchConfig, format_config, load_config
+from .output_dir import REPORT, STRUCTURE, OutputDir, differences, versions
+from .search_run import CONFIG, LOG
 
 FRONT, TABLE, POINTS, FOLDER = "front.json", "front.csv", "points.json", "structures"
 COLUMNS = ("budget", "score", "upper_bound", "gap", *RESOURCES)
@@ -88,25 +88,27 @@ def load_front(
     )
 
 
-class FrontDir(RunDir):
+class FrontRun(OutputDir):
     """One front's directory, held by one process at a time."""
 
-    ours = (REPORT, FRONT, POINTS, TABLE, STRUCTURE, CONFIG)
-    result_name = FRONT
-    command = "pareto"
+    home = "directory of a front"
+    config_name, result_name, log_name = CONFIG, FRONT, LOG
+    ours = re.compile(
+        "|".join(map(re.escape, (CONFIG, FRONT, TABLE, POINTS, FOLDER, STRUCTURE, REPORT)))
+    )
 
-    def _check_same(self, config: Configured) -> None:
-        if not (self.path / CONFIG).is_file():
-            raise InputError(
-                f"--resume: {self.path} holds no {CONFIG}, expected the directory of a front"
-            )
-        self._refuse(
-            differences(load_front(self.path / CONFIG, {}, None, ()).document, config.document)
-        )
+    def begin(self, config: FrontConfig, *, resume: bool = False, overwrite: bool = False) -> None:
+        """Hold the directory for a front, new or continued.
 
-    def _replace_with(self, config: Configured) -> None:
-        super()._replace_with(config)
-        shutil.rmtree(self.path / FOLDER, ignore_errors=True)
+        Raises:
+            InputError: as for ``hold``; or it holds a front of another config (with resume).
+        """
+        self.hold(resume=resume, overwrite=overwrite)
+        if self.continues:
+            there = load_front(self.path / CONFIG, {}, None, ())
+            self.refuse(differences(there.document, config.document))
+        else:
+            self.replace_with(format_config(config.document, versions(), "pareto"))
 
     @property
     def points(self) -> dict[int, Point]:
@@ -116,12 +118,10 @@ class FrontDir(RunDir):
             InputError: the file is damaged.
         """
         path = self.path / POINTS
+        if not path.is_file():
+            return {}
         try:
-            return (
-                {int(i): Point.of(point) for i, point in json.loads(path.read_text()).items()}
-                if path.is_file()
-                else {}
-            )
+            return {int(i): Point.of(point) for i, point in json.loads(path.read_text()).items()}
         except (ValueError, AttributeError, KeyError, TypeError) as error:
             raise InputError(
                 f"{path}: is damaged ({error}), expected points; --overwrite starts anew"
@@ -129,22 +129,17 @@ class FrontDir(RunDir):
 
     def save_points(self, points: dict[int, Point]) -> None:
         """Write the points found so far."""
-        write_whole(
-            self.path / POINTS,
-            json.dumps({i: point.document for i, point in points.items()}).encode(),
-        )
+        self.write(POINTS, json.dumps({i: point.document for i, point in points.items()}))
 
     def finish_front(self, content: dict[str, Any]) -> None:
-        """Write everything; front.json comes last, so it stands for a finished run."""
+        """Write everything; front.json comes last."""
         structures = [Structure.from_dicts(point["structure"]) for point in content["points"]]
         (self.path / FOLDER).mkdir(exist_ok=True)
         for i, structure in enumerate(structures):
-            write_whole(
-                self.path / FOLDER / f"{i:02d}.txt", format_structures([structure]).encode()
-            )
-        write_whole(self.path / STRUCTURE, format_structures(structures).encode())
-        write_whole(self.path / TABLE, _table(content["points"]).encode())
-        write_whole(self.path / FRONT, (json.dumps(content, indent=1) + "\n").encode())
+            self.write(f"{FOLDER}/{i:02d}.txt", format_structures([structure]))
+        self.write(STRUCTURE, format_structures(structures))
+        self.write(TABLE, _table(content["points"]))
+        self.finish(content)
         (self.path / POINTS).unlink(missing_ok=True)
 
 
