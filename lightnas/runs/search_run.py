@@ -18,20 +18,28 @@ import csv
 import io
 import json
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
 from ..errors import InputError, shown
-from ..network.structure import format_structures
-from ..search import Search, SearchResult
+from ..network.cost import Cost
+from ..network.structure import format_structures, read_structures
+from ..search import Progress, Search, SearchResult
+from ..search.problem import Evaluation
+from ..search.workers import workers as workers_of
 from .config import SearchConfig, format_config, load_config
 from .output_dir import REPORT, STRUCTURE, OutputDir, differences, versions
 
 CONFIG, RESULT, HISTORY, POPULATION, LOG, CHECKPOINT = (
     "config.yaml", "result.json", "history.csv", "population.npz", "search.log", "checkpoint.npz",
 )  # fmt: skip
+# Seconds of a search that a stop may cost.
+SAVE_EVERY = 0.5
 
 
 class SearchRun(OutputDir):
@@ -80,13 +88,122 @@ class SearchRun(OutputDir):
         search.restore(state)
         return True
 
-    def finish_search(self, result: SearchResult, genes: Sequence[tuple[int, str]]) -> None:
-        """Write all results; result.json comes last. ``genes`` names the columns of the population."""
+    def finish_search(self, result: SearchResult) -> None:
+        """Write all results; result.json comes last, so it stands for a finished run."""
         self.write(STRUCTURE, format_structures(result.top))
         self.write(HISTORY, _history(result))
-        self.write(POPULATION, _population(result, genes))
+        self.write(POPULATION, _population(result))
         self.finish(result.document)
         (self.path / CHECKPOINT).unlink(missing_ok=True)
+
+    def found(self) -> SearchResult:
+        """The result of a finished run, with its final population and history.
+
+        Raises:
+            InputError: the run is not finished, or a file of it is missing or damaged.
+        """
+        document = self.result
+        if document is None:
+            raise InputError(f"{self.path} holds no finished search, expected its {RESULT}")
+        try:
+            with np.load(self.path / POPULATION, allow_pickle=False) as arrays:
+                columns = dict(arrays)
+            genomes, genes = columns.pop("genomes"), columns.pop("genes")
+            return SearchResult.from_document(
+                document,
+                top=read_structures(self.path / STRUCTURE),
+                genomes=genomes,
+                genes=tuple(_gene(name) for name in genes.tolist()),
+                evaluation=Evaluation(columns.pop("score"), Cost(**columns)),
+                history=_read_history(self.path / HISTORY),
+            )
+        except InputError:
+            raise
+        except (OSError, KeyError, ValueError, TypeError, BadZipFile) as error:
+            raise InputError(
+                f"{self.path}: its results are damaged ({shown(str(error))}), expected those of a finished search; "
+                "--overwrite starts anew"
+            ) from error
+
+
+def search(
+    config: SearchConfig,
+    path: str | Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    workers: int = 1,
+    on_progress: Callable[[Progress], None] | None = None,
+    write_report: Callable[[Sequence[Path]], object] | None = None,
+) -> SearchResult:
+    """Search in a run directory, so that whatever stops the search costs half a second of it.
+
+    Args:
+        config: from ``load_config``.
+        path: of the run directory.
+        resume: continue what is there; a finished run is not searched again.
+        overwrite: replace what is there.
+        workers: processes that score.
+        on_progress: called after every step.
+        write_report: makes the page of the directory, as ``lightnas.report.write_report`` does.
+
+    Raises:
+        InputError: the directory is not empty (without resume or overwrite), in use, of another config, or damaged.
+        WorkError: a worker process died.
+        OSError: the disk is full; the run can be resumed.
+    """
+    with SearchRun(Path(path)) as run:
+        run.begin(config, resume=resume, overwrite=overwrite)
+        if run.result is None:
+            return _search(run, config, workers, on_progress, write_report)
+        if write_report and not (run.path / REPORT).is_file():
+            write_report([run.path])
+        return run.found()
+
+
+def _search(
+    run: SearchRun,
+    config: SearchConfig,
+    n_workers: int,
+    on_progress: Callable[[Progress], None] | None,
+    write_report: Callable[[Sequence[Path]], object] | None,
+) -> SearchResult:
+    with workers_of(n_workers) as executor:
+        steps = Search(config.problem, config.seed, config.limits, config.top, executor)
+        start = f"started: budgets {config.problem.limits}, seed {config.seed}"
+        run.log("resumed" if run.load(steps) else start)
+        saved, phase = time.monotonic(), ""
+        for progress in steps.steps():
+            if on_progress:
+                on_progress(progress)
+            if progress.phase != phase:
+                phase, bound = progress.phase, progress.upper_bound
+                done = f"{progress.evaluations} evaluations, best {progress.score!r}, bound {bound}"
+                run.log(f"{phase}: {done}")
+            if time.monotonic() - saved > SAVE_EVERY:
+                run.save(steps)
+                saved = time.monotonic()
+        result = steps.result()
+    run.finish_search(result)
+    if write_report:
+        write_report([run.path])
+    run.log(f"finished: score {result.score!r}, upper bound {result.upper_bound!r}")
+    return result
+
+
+def save(result: SearchResult, path: str | Path, *, overwrite: bool = False) -> None:
+    """Write the result of a search from Python as a run directory, which ``load_run`` reads back.
+
+    It has no config.yaml, since a result does not know its problem; ``search`` writes a whole run.
+
+    Raises:
+        InputError: the directory is not empty (without overwrite), or cannot be written.
+    """
+    with SearchRun(Path(path)) as run:
+        run.hold(resume=False, overwrite=overwrite)
+        run.clear()
+        run.log(f"saved: score {result.score!r}, upper bound {result.upper_bound!r}")
+        run.finish_search(result)
 
 
 def _history(result: SearchResult) -> str:
@@ -97,11 +214,21 @@ def _history(result: SearchResult) -> str:
     return text.getvalue()
 
 
-def _population(result: SearchResult, genes: Sequence[tuple[int, str]]) -> bytes:
-    names = np.array([f"{i}.{key}" for i, key in genes])
+def _read_history(path: Path) -> list[tuple[int, float, float]]:
+    rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))[1:]
+    return [(int(n), float(seconds), float(score)) for n, seconds, score in rows]
+
+
+def _population(result: SearchResult) -> bytes:
+    genes = np.array([f"{i}.{key}" for i, key in result.genes])
     buffer = io.BytesIO()
-    np.savez(buffer, genomes=result.genomes, genes=names, **result.evaluation.columns())  # type: ignore[arg-type]
+    np.savez(buffer, genomes=result.genomes, genes=genes, **result.evaluation.columns())  # type: ignore[arg-type]
     return buffer.getvalue()
+
+
+def _gene(name: str) -> tuple[int, str]:
+    block, _, key = name.partition(".")
+    return int(block), key
 
 
 def _pack(state: dict[str, Any]) -> bytes:
