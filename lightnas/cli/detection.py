@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError, require
-from .options import PAIR, PATH, SIZE, STRUCTURES, Named, begin_options, json_option
+from .options import PAIR, PATH, SIZE, begin_options, json_option
 
 if TYPE_CHECKING:
     from lightnas.detection.settings import TrainOptions
@@ -79,7 +79,7 @@ overwrite_directory = click.option(
 
 
 @click.command("train-det", cls=KeyValues)
-@click.argument("structure", required=False, type=STRUCTURES, metavar="STRUCTURE")
+@click.argument("structure", required=False)
 @data_options
 @click.option(
     "--config", metavar="FILE", type=PATH, help="An mmdet config instead of the published recipe."
@@ -153,7 +153,7 @@ overwrite_directory = click.option(
 )
 @json_option
 @cfg_options
-def train_det(structure: Named | None, gpus: int | None, as_json: bool, **given: Any) -> None:
+def train_det(structure: str | None, gpus: int | None, as_json: bool, **given: Any) -> None:
     """Train a GFLV2 detector on the backbone of a structure txt, a run directory or a preset."""
     quiet_threads()
     from ..install.doctor import preflight
@@ -176,7 +176,7 @@ def train_det(structure: Named | None, gpus: int | None, as_json: bool, **given:
 
 
 def _request(
-    structure: Named | None, **given: Any
+    structure: str | None, **given: Any
 ) -> tuple[TrainOptions | None, dict[str, CocoSplit], Start]:
     """What the options ask for; no options (None) where a run goes on as it was."""
     from lightnas.detection.settings import TrainOptions
@@ -185,7 +185,7 @@ def _request(
     from ..data.coco import SPLITS, find_split
     from ..runs import name_of, structure_path
 
-    name = name_of(structure.name if structure else given["config"] or "train")
+    name = name_of(structure or given["config"] or "train")
     work_dir = given["work_dir"] or Path("outputs") / f"{name}-det"
     how = (
         "resume",
@@ -237,7 +237,7 @@ def _request(
             "no --data, expected a folder in COCO format, e.g. --data digits after lightnas demo-data digits"
         )
     options = TrainOptions(
-        structure=structure_path(structure.name) if structure else None,
+        structure=structure_path(structure) if structure else None,
         **{name: given[name] for name in names},
     )
     return options, splits, start

@@ -116,7 +116,7 @@ def _run_name(given: dict[str, Any]) -> str:
 
 
 @click.command()
-@click.argument("structure", type=STRUCTURES, metavar="STRUCTURE")
+@click.argument("structure", type=STRUCTURES)
 @click.option(
     "--input-size",
     metavar="HxW",
@@ -164,7 +164,7 @@ def score(
 
 
 @click.command("export-structure")
-@click.argument("structure", type=STRUCTURES, metavar="STRUCTURE")
+@click.argument("structure", type=STRUCTURES)
 @click.option(
     "--rank",
     metavar="N",
