@@ -103,7 +103,7 @@ def search(
         executor: scores populations; any ``concurrent.futures.Executor``. None: this process.
         input_size: height and width of the picture, in pixels.
         alpha: weights of the entropies of C1 ... C5 in the score.
-        table: what ``lightnas profile`` measured (``latency.table.load_table``).
+        table: what ``lightnas profile`` measured (``latency.load_table``).
         limits: when to stop without a proof.
         top: how many structures to keep in ``result.top``.
         budgets: ``flops=``, ``params=``, ``layers=``, ``latency=`` (seconds, by the table), at least one.
