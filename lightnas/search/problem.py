@@ -18,7 +18,6 @@ from ..network.blocks import Block
 from ..network.cost import INPUT_SIZE, Cost, Latencies, cost
 from ..network.entropy import ALPHA, entropies, score
 from ..resources import RESOURCES
-from ..units import format_size
 from .space import Space
 
 # Arrays of this many structures stay in the cache; larger ones are slower a structure.
@@ -73,7 +72,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Problem:
-    """Checked once: the smallest structure of the space meets the budgets.
+    """Checked once: some structure of the space meets the budgets.
 
     ``space`` is the user's; ``searched`` is what the layer budget leaves of it. ``table`` gives the latencies; without one
     they are not known and cannot be limited.
@@ -93,19 +92,20 @@ class Problem:
             raise InputError(
                 "a latency budget without a latency table, expected --latency-table of `lightnas profile`"
             )
-        smallest = self.evaluate(self.searched.smallest[None]).cost.known()
-        least = {name: float(np.asarray(value)[0]) for name, value in smallest.items()}
-        for name, limit in self.limits.items():
-            if least[name] > limit:
-                shown = RESOURCES[name].format
-                figures = ", ".join(
-                    f"{RESOURCES[r].format(value, digits=15)} {RESOURCES[r].label}"
-                    for r, value in least.items()
-                )
-                raise InputError(
-                    f"budget {name} is {shown(limit)}, expected at least {shown(least[name], digits=15)}: the "
-                    f"smallest structure of space {self.space.name} at {format_size(self.input_size)} has {figures}"
-                )
+        self.start  # noqa: B018 (refuses budgets that nothing meets)
+
+    @cached_property
+    def start(self) -> Genomes:
+        """A genome (D,) within every budget.
+
+        Raises:
+            InputError: there is none.
+        """
+        from .feasible import (
+            find_start,
+        )  # it stands on the bound and the proof, and those on problems
+
+        return find_start(self)
 
     @cached_property
     def searched(self) -> Space:

@@ -121,6 +121,9 @@ class Proof:
     def _target(self) -> float:
         return self.score * (1 + TOLERANCE)
 
+    def _rounding(self, multipliers: Floats) -> float:
+        return self.relaxation.rounding(self.score, multipliers)
+
     def _columns(self, genome: Genomes) -> dict[tuple[int, str], int]:
         return dict(zip(self.space.genes, map(int, genome), strict=True))
 
@@ -133,7 +136,8 @@ class Proof:
         """
         values = [self.relaxation.best_btn(options, multipliers)[0] for options in chain]
         through = [value + multipliers.sum() for value in self.relaxation.through(chain, values)]
-        keep = [value > self._target() for value in through]
+        least = self._target() - self._rounding(multipliers)
+        keep = [value > least for value in through]
         return [o.where(k) for o, k in zip(chain, keep, strict=True)], [
             v[k] for v, k in zip(through, keep, strict=True)
         ]
@@ -159,7 +163,7 @@ class Proof:
         choices = [_spell_out(options, self.space.step) for options in chain]
         self.work += sum(len(block.c_in) for block in choices)
         values = [block.score - block.use @ multipliers for block in choices]
-        need = self._target() - multipliers.sum()
+        need = self._target() - self._rounding(multipliers) - multipliers.sum()
         through = self.relaxation.through(choices, values)
         choices = [block.where(value > need) for block, value in zip(choices, through, strict=True)]
         if not all(len(block.c_in) for block in choices):
@@ -173,7 +177,7 @@ class Proof:
         """
         values = [block.score - block.use @ multipliers for block in choices]
         rests, least = self.relaxation.backward(choices, values), self._least_use(choices)
-        need = self._target() - multipliers.sum()
+        need = self._target() - self._rounding(multipliers) - multipliers.sum()
         at, score, use = np.zeros(1, np.int64), np.zeros(1), np.zeros((1, len(multipliers)))
         trail: list[tuple[Genomes, Genomes]] = []
         whole = True
@@ -322,6 +326,7 @@ def _survivors(
     ]
     rest = relaxation.backward(joined, best)
     theta = float(rest[0][0] + multipliers.sum())
+    rounding = relaxation.rounding(theta, multipliers)
     # Through a pair with another k or L than its best: as much below the best through the pair as its own value is.
     through = [value + multipliers.sum() for value in relaxation.through(joined, best)]
     chain = []
@@ -330,7 +335,7 @@ def _survivors(
         for (c_in, c_out), value in zip(pieces, values[i], strict=True):
             at = slice(start, start + len(c_in))
             start = at.stop
-            hopeful = through[i][at] - best[i][at] + value > target
+            hopeful = through[i][at] - best[i][at] + value > target - rounding
             some = hopeful.any(axis=0)
             if some.any():
                 options = relaxation.options(i, Pairs(c_in[some], c_out[some]))
@@ -342,7 +347,7 @@ def _survivors(
                 for o in relaxation.options(i, Pairs(c_in[:1], c_out[:1]))
             ]
         chain.append(join_options(kept))
-    return theta, chain
+    return theta + rounding, chain
 
 
 def _inside(

@@ -203,7 +203,7 @@ class Space:
 
     @cached_property
     def smallest(self) -> Genomes:
-        """The genome of shape (D,) that is smallest in every gene, so in FLOPs, params and layers too.
+        """The genome of shape (D,) that is smallest in every gene; so mostly in cost too, see ``feasible``.
 
         There is one: where two structures obey growth and btn bounds, their gene-by-gene minimum does too.
         """
