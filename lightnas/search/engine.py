@@ -233,7 +233,7 @@ class Search:
         spent = (
             self.proof.work >= self.limits.proof_work or self.evaluations >= self.limits.evaluations
         )
-        return self.proof.complete or spent or self._out_of_time()
+        return self.proof.complete or self.proof.too_large or spent or self._out_of_time()
 
     def _evaluations_left(self) -> int:
         """Evaluations that evolution may still use."""

@@ -151,7 +151,7 @@ def _by_proof(relaxation: Relaxation, met: list[Best]) -> Genomes:
     """Branch and bound for any structure within the budgets: all are worth 0, and what is known less."""
     multipliers, _ = _highest_point(met)
     proof = Proof(relaxation, met[0].genome, -SLACK, multipliers)
-    while not proof.complete and proof.score < 0 and proof.work < WORK:
+    while not (proof.complete or proof.too_large) and proof.score < 0 and proof.work < WORK:
         proof.step()
     if proof.score >= 0:
         return proof.genome
