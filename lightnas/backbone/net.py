@@ -192,5 +192,5 @@ class CnnNet(nn.Module):
 
 
 def _block_module(block: Block[int], with_cp: bool) -> nn.Module:
-    (first, _), *inner = layers(block)
-    return LayerChain(block, with_cp) if first.residual or inner else ConvBN(first.main[0])
+    (first, _), *others = layers(block)
+    return LayerChain(block, with_cp) if first.residual or others else ConvBN(first.main[0])

@@ -74,10 +74,10 @@ class Use(NamedTuple):
 
 def block_uses(block: Block, size: tuple[int, int]) -> Iterator[Use]:
     """Every operation of a block on an input of ``size`` (height, width)."""
-    (first, _), *inner = layers(block)
+    (first, _), *others = layers(block)
     yield from _layer_uses(first, size)
     size = downsample(size, block.stride)
-    for layer, times in inner:
+    for layer, times in others:
         for use in _layer_uses(layer, size):
             yield use._replace(times=use.times * times)
 

@@ -7,7 +7,7 @@ A structure is a list of blocks from the stem to the last stage, each a dict:
     out     output channels
     s       stride, 1 or 2
     k       kernel, odd
-    L       depth: number of layers (bottlenecks), the first one included
+    L       depth: number of layers, the first one included
     btn     bottleneck channels
 
 A txt holds the Python literal ``{'space_arch': 'CnnNet', 'best_structures': [structure, ...]}``, best first:

@@ -47,23 +47,3 @@ def test_a_coarse_clock_gives_no_time_of_0(measure, monkeypatch):
 
     on_a_clock(measure, monkeypatch, lambda: 0.01 * (runs // 1000))
     assert measure.Machine().median_seconds(run, [()]) == pytest.approx(1e-5)
-
-
-def test_fused_network_is_the_same_function(quick):
-    torch = pytest.importorskip("torch")
-    from lightnas.backbone.net import CnnNet
-
-    from ..backbone.test_backbone import SMALL
-
-    torch.manual_seed(0)
-    net = CnnNet(SMALL)
-    with torch.no_grad():
-        net(torch.randn(4, 3, 64, 64))  # statistics other than 0 and 1
-    net.eval()
-    picture = torch.randn(1, 3, 64, 64)
-    with torch.no_grad():
-        before = net(picture)
-        after = net.fuse()(picture)
-    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in net.modules())
-    for a, b in zip(before, after, strict=True):
-        assert torch.allclose(a, b, rtol=1e-4, atol=1e-4 * float(a.abs().max()))
