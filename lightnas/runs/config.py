@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from ..errors import InputError, nearest, shown
 from ..files import data_folder
-from ..latency.table import LatencyTable, load_table
+from ..latency.table import LatencyTable
+from ..latency.table_file import load_table
 from ..network.cost import INPUT_SIZE
 from ..network.entropy import ALPHA
 from ..network.score import check_alpha
@@ -190,13 +191,3 @@ class _Dumper(yaml.SafeDumper):
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
-
-
-def differences(old: Any, new: Any, key: str = "") -> list[str]:
-    """`seed is 0 there and 1 here` for everything in which two documents differ."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = [*old, *(k for k in new if k not in old)]
-        return [
-            d for k in keys for d in differences(old.get(k), new.get(k), f"{key}.{k}".lstrip("."))
-        ]
-    return [] if old == new else [f"{key} is {shown(old)} there and {shown(new)} here"]

@@ -21,14 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, differences
 from ..files import write_whole
 from ..network.structure import Structure, format_structures
 from ..resources import RESOURCES
 from ..search import Point
 from ..units import whole
 from ..yaml_file import read_yaml
-from .config import SearchConfig, differences, load_config
+from .config import SearchConfig, load_config
 from .search_run import CONFIG, REPORT, STRUCTURE, Configured, RunDir
 
 FRONT, TABLE, POINTS, FOLDER = "front.json", "front.csv", "points.json", "structures"

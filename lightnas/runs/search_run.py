@@ -28,11 +28,11 @@ import scipy
 
 import lightnas
 
-from ..errors import InputError, shown
+from ..errors import InputError, differences, shown
 from ..files import NO_SPACE, write_whole
 from ..network.structure import format_structures
 from ..search import Search, SearchResult
-from .config import differences, format_config, load_config
+from .config import format_config, load_config
 
 CONFIG, RESULT, STRUCTURE, HISTORY, POPULATION, LOG, CHECKPOINT = (
     "config.yaml", "result.json", "structure.txt", "history.csv", "population.npz", "search.log", "checkpoint.npz",

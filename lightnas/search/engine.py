@@ -96,7 +96,7 @@ def search(
 
     Args:
         space: a Space, or the name or path of a space file.
-        table: what ``lightnas profile`` measured (``latency.table.load_table``).
+        table: what ``lightnas profile`` measured (``latency.load_table``).
         seed: of the one random generator; the same seed gives the same result, whatever the executor.
         executor: scores populations; any ``concurrent.futures.Executor``. None: this process.
         top: how many structures to keep in ``result.top``.
