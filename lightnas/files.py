@@ -93,6 +93,7 @@ def data_file(folder: str, name: str) -> Path:
 
 
 def data_folder(folder: str) -> Path:
+    """``search_spaces`` or ``configs``, found as ``data_file`` finds it."""
     package = Path(__file__).resolve().parent
     inside = package / folder
     return inside if inside.is_dir() else package.parent / folder

@@ -25,6 +25,7 @@ class Resource:
         format: the number as people read it, with so many digits.
         unit, scale: of a chart's axis, which shows the number over ``scale``.
         metavar: of the option.
+        counted: a structure's figure is a whole number.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Resource:
     unit: str
     scale: float
     metavar: str = "N"
+    counted: bool = True
 
 
 RESOURCES = {
@@ -81,6 +83,7 @@ RESOURCES = {
             unit="ms",
             scale=1e-3,
             metavar="TIME",
+            counted=False,
         ),
     )
 }

@@ -16,6 +16,12 @@ NAMED_FLOPS = {"resnet50": 83.6e9, "resnet101": 159.5e9}
 MIN_SIDE, MAX_SIDE = 32, 65_536
 
 
+def _word(text: object) -> str:
+    """What a string or a number says, without the blanks around it; of anything else nothing."""
+    is_text = isinstance(text, str | int | float) and not isinstance(text, bool)
+    return str(text).strip() if is_text else ""
+
+
 def parse_count(text: object, what: str, named: dict[str, float] | None = None) -> float:
     """A positive finite number such as ``83.6G``, ``8.36e10`` or a key of ``named``.
 
@@ -30,25 +36,16 @@ def parse_count(text: object, what: str, named: dict[str, float] | None = None) 
     expected = "expected a positive number such as 83.6G or 8.36e10" + "".join(
         f", or {name}" for name in named
     )
-    word = (
-        str(text).strip()
-        if isinstance(text, str | int | float) and not isinstance(text, bool)
-        else ""
-    )
+    word = _word(text)
     if word.lower() in named:
         return named[word.lower()]
     match = re.fullmatch(
         r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z]?)", word
     )
     if not match or match[2].upper() not in EXPONENTS:
-        if (
-            re.fullmatch(r"[A-Za-z][\w-]*", word)
-            and named
-            and word.lower() not in ("nan", "inf", "infinity")
-        ):
-            raise InputError(
-                f"{what} is {shown(text)}, {nearest(word.lower(), named)} (or a number such as 83.6G)"
-            )
+        is_name = re.fullmatch(r"(?!nan$|inf$|infinity$)[a-z][\w-]*", word.lower())
+        if is_name and named:
+            expected = f"{nearest(word.lower(), named)} (or a number such as 83.6G)"
         raise InputError(f"{what} is {shown(text)}, {expected}")
     # Decimal arithmetic: 83.6 * 1e9 in binary is not the integer that was meant.
     mantissa, _, exponent = match[1].lower().partition("e")
@@ -64,17 +61,13 @@ def parse_seconds(text: object, what: str) -> float:
     Raises:
         InputError: another form, or not a positive finite number.
     """
-    word = (
-        str(text).strip()
-        if isinstance(text, str | int | float) and not isinstance(text, bool)
-        else ""
-    )
+    word = _word(text)
     match = re.fullmatch(r"([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]{1,3})?)\s*(s|ms|us|µs)", word)
     if match:
         mantissa, _, exponent = match[1].lower().partition("e")
         value = float(f"{mantissa}e{int(exponent or 0) - {'s': 0, 'ms': 3}.get(match[2], 6)}")
     else:
-        value = float(text) if isinstance(text, float | int) and not isinstance(text, bool) else 0.0
+        value = float(text) if word and isinstance(text, float | int) else 0.0
     if not (value > 0 and math.isfinite(value)):
         raise InputError(
             f"{what} is {shown(text)}, expected a time with its unit such as 30ms or 0.03s"

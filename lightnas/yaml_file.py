@@ -84,10 +84,7 @@ def read_yaml(path: str | Path) -> Any:
         raise InputError(
             f"{path}: not valid YAML{at} ({problem}), expected keys and values"
         ) from error
-    except (
-        RecursionError,
-        ValueError,
-    ) as error:  # deep nesting; a date or a number that does not exist
+    except (RecursionError, ValueError) as error:  # deep nesting; a date that does not exist
         raise InputError(
             f"{path}: not valid YAML ({shown(str(error))}), expected keys and values"
         ) from error
@@ -97,7 +94,11 @@ def read_yaml(path: str | Path) -> Any:
 
 
 def check(model: type[Model], document: Any, where: str) -> Model:
-    """The document as ``model``; the first mistake becomes an InputError that names key, value and expectation."""
+    """A YAML document as ``model``; ``where`` opens the error message.
+
+    Raises:
+        InputError: the first mistake: its key, the value and what was expected.
+    """
     if not isinstance(document, dict):
         raise InputError(f"{where}: holds {shown(document)}, expected keys and values")
     try:

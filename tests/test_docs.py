@@ -15,6 +15,7 @@ from lightnas.network.structure import read_structures
 from lightnas.search.space_file import load_space
 
 from .latency.tables import made_up
+from .test_imports import MAY_IMPORT, TOP
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -27,6 +28,23 @@ def test_links_lead_somewhere(page):
     path = ROOT / page
     for target in re.findall(r"(?:\]\(|src=\")([^)#\"]+)", path.read_text()):
         assert target.startswith("https://") or (path.parent / target).exists(), target
+
+
+def test_the_picture_of_the_house_is_true():
+    """Every room stands in it, above all that it may import, and the table beside it is that of the import test."""
+    text = (ROOT / "docs/architecture.md").read_text()
+    rows = re.findall(r"^\| \[(\w+)\]\(\S+\) \| (.*)\|$", text, re.MULTILINE)
+    assert {room: {*cell.replace(",", " ").split()} for room, cell in rows} == MAY_IMPORT
+    picture = text[text.index("┌") : text.index("┘")].splitlines()
+    floor = {
+        room: i
+        for i, line in enumerate(reversed(picture))
+        for room in re.findall(r"│ (\w+) {2,}", line)
+        if room in MAY_IMPORT
+    }
+    assert floor.keys() == MAY_IMPORT.keys()
+    assert all(floor[below] < floor[room] for room, may in MAY_IMPORT.items() for below in may)
+    assert set(picture[-2].strip(" │").split()) == {name for name in TOP if name[0] != "_"}
 
 
 @pytest.mark.parametrize("size", "sml")

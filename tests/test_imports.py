@@ -1,6 +1,8 @@
 """Heavy packages stay out of the search, and rooms import in one direction only."""
 
 import ast
+import importlib
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -128,3 +130,32 @@ def test_the_old_name_of_the_detection_stage_is_refused():
         [sys.executable, "-c", code], cwd=HOUSE.parent, capture_output=True, text=True, check=False
     )
     assert "import that" in found.stderr and "lightnas.detection" in found.stderr
+
+
+# --- the front door -------------------------------------------------------------------------------------------------
+
+
+def test_the_package_itself_loads_nothing_heavy():
+    assert not {"numpy", "torch", "pydantic", "click", "lightnas.search"} & loaded_by(
+        "import lightnas; dir(lightnas); lightnas.__version__"
+    )
+    names = "Structure, read_structures, format_structures"
+    assert "torch" not in loaded_by(f"from lightnas import {names}, Search, load_space")
+
+
+def test_every_name_of_the_front_door_is_there():
+    for name in lightnas.__all__:
+        assert getattr(lightnas, name) is not None and name in dir(lightnas)
+    assert not {*lightnas.__all__} & {*MAY_IMPORT, *TOP}  # `lightnas.search` stays the room
+    assert lightnas.Structure is importlib.import_module("lightnas.network.structure").Structure
+    with pytest.raises(AttributeError, match="no attribute 'Structur'"):
+        lightnas.Structur  # noqa: B018
+    assert inspect.ismodule(importlib.import_module("lightnas.search"))
+    assert inspect.ismodule(lightnas.search)
+
+
+def test_type_checkers_see_the_same_names():
+    tree = ast.parse((HOUSE / "__init__.py").read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    seen = {(alias.asname, node.module) for node in block.body for alias in node.names}
+    assert seen == set(lightnas._ROOM_OF.items())

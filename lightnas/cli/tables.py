@@ -27,6 +27,9 @@ from ..search.engine import Progress as SearchProgress
 from ..search.problem import Problem
 from ..units import format_count, format_seconds, format_size
 
+# Labels of the figures that every structure has, by name.
+COUNTED = {name: resource.label for name, resource in RESOURCES.items() if resource.counted}
+
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[SearchProgress], None]]:
@@ -122,13 +125,11 @@ def print_front(content: dict[str, Any], output: Path) -> None:
         "score",
         "upper bound",
         "gap",
-        "FLOPs",
-        "params",
-        "layers",
+        *COUNTED.values(),
     )
     for point in content["points"]:
         gap = "proven optimal" if point["gap"] == 0 else f"{100 * point['gap']:.4f} %"
-        counts = [format_count(point[name], 4) for name in ("flops", "params", "layers")]
+        counts = [format_count(point[name], 4) for name in COUNTED]
         table.add_row(
             RESOURCES[axis].format(point["budget"]),
             f"{point['score']:.3f}",
@@ -137,7 +138,7 @@ def print_front(content: dict[str, Any], output: Path) -> None:
             *counts,
         )
     for other in content["compare"]:
-        counts = [format_count(other[name], 4) for name in ("flops", "params", "layers")]
+        counts = [format_count(other[name], 4) for name in COUNTED]
         table.add_row(other["name"], f"{other['score']:.3f}", "", "", *counts)
     console = _console()
     console.print(table)
@@ -186,13 +187,11 @@ def print_scores(rows: list[dict[str, Any]], source: Path, input_size: str, alph
         f"{source} at {input_size}, alpha {alpha}",
         "#",
         "score",
-        "FLOPs",
-        "params",
-        "layers",
+        *COUNTED.values(),
         *stages,
     )
     for i, row in enumerate(rows):
-        counts = [format_count(row[name]) for name in ("flops", "params", "layers")]
+        counts = [format_count(row[name]) for name in COUNTED]
         table.add_row(
             str(i), f"{row['score']:.9f}", *counts, *(f"{h:.3f}" for h in row["entropies"])
         )
@@ -201,10 +200,9 @@ def print_scores(rows: list[dict[str, Any]], source: Path, input_size: str, alph
                 [values["score"], *values["entropies"]] for values in (row, row["measured"])
             )
             off = [f"{100 * (m / c - 1):+.2f} %" for m, c in zip(measured, closed, strict=True)]
-            table.add_row(
-                "measured", f"{measured[0]:.9f}", "", "", "", *(f"{h:.3f}" for h in measured[1:])
-            )
-            table.add_row("off by", off[0], "", "", "", *off[1:])
+            blank, of_stages = [""] * len(COUNTED), [f"{h:.3f}" for h in measured[1:]]
+            table.add_row("measured", f"{measured[0]:.9f}", *blank, *of_stages)
+            table.add_row("off by", off[0], *blank, *off[1:])
     _console().print(table)
 
 

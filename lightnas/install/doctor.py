@@ -1,4 +1,7 @@
-"""The preflight of the detection stage: which versions are installed, what does not fit, and the command that mends it."""
+"""The preflight of the detection stage: which versions are installed, what does not fit, and the command that mends it.
+
+The versions that fit are those of setup.cfg, read from the installed package's metadata, or from the file in a checkout.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -43,14 +46,13 @@ class Need:
 
     @property
     def fits(self) -> SpecifierSet:
+        """The versions that work."""
         return MMCV_FITS if self.name == "mmcv" else requirements()[self.names[0]]
 
     @property
     def expected(self) -> str:
-        """The versions that work, in words: ``from 2.1, below 3``."""
-        words = {">=": "from ", "<": "below ", "==": ""}
-        parts = sorted(self.fits, key=lambda part: list(words).index(part.operator))
-        return ", ".join(words[part.operator] + part.version for part in parts) or "any"
+        """The versions that work, in words."""
+        return in_words(self.fits)
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,13 @@ def preflight() -> None:
             )
 
 
+def in_words(versions: SpecifierSet) -> str:
+    """``from 2.1, below 3`` for ``>=2.1,<3``; ``any`` where there is no bound."""
+    words = {">=": "from ", "<": "below ", "==": ""}
+    parts = sorted(versions, key=lambda part: list(words).index(part.operator))
+    return ", ".join(words[part.operator] + part.version for part in parts) or "any"
+
+
 @cache
 def requirements() -> dict[str, SpecifierSet]:
     """The versions that setup.cfg asks for, by the name of the distribution, without extras and with ``det``."""
@@ -120,21 +129,33 @@ def requirements() -> dict[str, SpecifierSet]:
 def _requirement_lines() -> Iterable[str]:
     try:
         return requires("lightnas") or []
-    except PackageNotFoundError:  # run from a checkout, not installed
-        config = configparser.ConfigParser()
-        config.read(Path(__file__).resolve().parents[2] / "setup.cfg")
+    except PackageNotFoundError:
+        config = _setup_cfg()
         lines = config["options"]["install_requires"] + config["options.extras_require"]["det"]
         return [line for line in lines.splitlines() if line and not line.startswith("#")]
 
 
+@cache
+def pythons() -> SpecifierSet:
+    """The versions of Python that setup.cfg asks for."""
+    try:
+        return SpecifierSet(metadata("lightnas")["Requires-Python"])
+    except PackageNotFoundError:
+        return SpecifierSet(_setup_cfg()["options"]["python_requires"])
+
+
+def _setup_cfg() -> configparser.ConfigParser:
+    """setup.cfg of the checkout that lightnas is run from without being installed."""
+    config = configparser.ConfigParser()
+    config.read(Path(__file__).resolve().parents[2] / "setup.cfg")
+    return config
+
+
 def _python() -> Finding:
     found = ".".join(map(str, sys.version_info[:3]))
-    return Finding(
-        "python",
-        found,
-        "from 3.10",
-        "" if sys.version_info >= (3, 10) else "install Python 3.10 or later",
-    )
+    expected = in_words(pythons())
+    mend = "" if pythons().contains(found) else f"install Python, {expected}"
+    return Finding("python", found, expected, mend)
 
 
 def _package(need: Need) -> Finding:

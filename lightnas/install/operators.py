@@ -1,6 +1,6 @@
-"""Which operators the detection stage runs on: mmcv's compiled ones, or those of ``detection.ops`` in plain torch.
+"""Which operators the detection stage runs on: mmcv's compiled ones, or those of ``lightnas.detection.ops`` in plain torch.
 
-Asked by ``lightnas doctor``, which must answer without mmdet too; so this imports mmcv at most, and never ``detection``.
+Asked by ``lightnas doctor``, which must answer without mmdet too; so this imports mmcv at most, never the detection stage.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ BUILD = "pip install --no-build-isolation mmcv-full==1.7.2"
 
 @dataclass(frozen=True)
 class Operators:
-    """``kind``: what runs, or will run once ``detection`` is imported.
+    """``kind``: what runs, or will run once ``lightnas.detection`` is imported.
 
     ``failure``: the first line of why a compiled extension that is installed does not load; else empty.
     """
@@ -45,18 +45,13 @@ def load() -> tuple[ModuleType | None, str]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # mmcv announces its version 2 at every import
             return importlib.import_module(NAME), ""
-    except (
-        ModuleNotFoundError
-    ):  # without operators; or no mmcv at all, which its own import will say better
-        return None, ""
-    except (
-        ImportError,
-        OSError,
-        RuntimeError,
-    ) as error:  # built for another torch: an undefined symbol, a missing library
+    except ModuleNotFoundError:
+        return None, ""  # no operators; or no mmcv at all, which its own import will say better
+    except (ImportError, OSError, RuntimeError) as error:
+        # Built for another torch: an undefined symbol, a missing library.
         return None, (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def is_stand_in(module: ModuleType) -> bool:
-    """Whether this is the module of ``detection.ops``, known by an attribute that no compiled extension has."""
+    """Whether this is the module of ``lightnas.detection.ops``, known by an attribute that no compiled extension has."""
     return getattr(module, "_stand_in", False) is True

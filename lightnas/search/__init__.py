@@ -7,13 +7,15 @@ result = search("k1kxk1", flops=83.6e9, params=25.6e6, layers=91)
 
 from .engine import Limits, Progress, Search, search
 from .fronts import Front, Point, front
-from .problem import Budget, Problem
-from .result import SearchResult
+from .problem import Budget, Evaluation, Problem
+from .result import Found, SearchResult
 from .space import Space
 from .space_file import load_space
 
 __all__ = [
     "Budget",
+    "Evaluation",
+    "Found",
     "Front",
     "Limits",
     "Point",

@@ -89,17 +89,21 @@ def merge_options(first: Options, second: Options, better: Flags) -> Options:
 
 
 class Linked(Protocol):
-    """Ways through one block: in and out of each, in steps, shape (n,); sorted by in."""
+    """n ways through one block, sorted by in."""
 
     @property
-    def c_in(self) -> Genomes: ...
+    def c_in(self) -> Genomes:
+        """Channels that go in, in steps; (n,)."""
+        ...
 
     @property
-    def c_out(self) -> Genomes: ...
+    def c_out(self) -> Genomes:
+        """Channels that come out, in steps; (n,)."""
+        ...
 
 
 class Pairs(NamedTuple):
-    """In and out of n pairs, in steps, sorted by in."""
+    """In and out of n pairs, in steps, each of shape (n,); sorted by in."""
 
     c_in: Genomes
     c_out: Genomes
@@ -115,7 +119,13 @@ class Best(NamedTuple):
 
 
 class Relaxation:
-    """The relaxed problem; multipliers are scaled by the budgets, so ``use`` and limits are shares of a budget."""
+    """The relaxed problem of R budgets. ``use`` is counted in shares of a budget, and multipliers go with that.
+
+    Attributes:
+        limited: the resources that have a budget.
+        limits: their budgets, shape (R,); that of layers is lowered to what depths can add up to.
+        grid: channel counts in steps run from 0 to grid - 1.
+    """
 
     def __init__(self, problem: Problem, alpha: tuple[float, ...] | None = None) -> None:
         """``alpha`` replaces the problem's weights of the stages: with zeros only costs are left."""
@@ -247,7 +257,15 @@ class Relaxation:
     # --- the relaxed problem at given multipliers --------------------------------------------------------------------
 
     def best_btn(self, options: Options, multipliers: Floats) -> tuple[Floats, Genomes]:
-        """Largest reward - multipliers * use of every option over its btn, and that btn in steps; each of shape (n,)."""
+        """Largest reward - multipliers * use of every option over its btn, and that btn in steps.
+
+        Args:
+            options: n of them.
+            multipliers: shape (R,).
+
+        Returns:
+            Each of shape (n,).
+        """
         q0, q1, q2 = np.tensordot(options.use, multipliers, axes=([1], [0]))
         n, step = options.log_btn, float(self.space.step)
         base = options.reward - q0
@@ -268,14 +286,29 @@ class Relaxation:
         return value, best
 
     def backward(self, chain: Sequence[Linked], values: Sequence[Floats]) -> list[Floats]:
-        """For every block, the best sum of values from it to the end, by its in, (grid,); then zeros for the end."""
+        """For every block, the best sum of values from it to the end, by its in; then zeros for the end.
+
+        Args:
+            chain: for every block, n ways through it (another n for each block).
+            values: for every block, what each way is worth, shape (n,).
+
+        Returns:
+            One array of shape (grid,) more than there are blocks.
+        """
         result = [np.zeros(self.grid)]
         for ways, value in zip(reversed(chain), reversed(values), strict=True):
             result.append(best_by(ways.c_in, value + result[-1][ways.c_out], self.grid))
         return result[::-1]
 
     def through(self, chain: Sequence[Linked], values: Sequence[Floats]) -> list[Floats]:
-        """For every way through every block, the best sum of values along a chain that takes it; each of shape (n,)."""
+        """For every way through every block, the best sum of values along a chain that takes it.
+
+        Args:
+            chain, values: as for ``backward``.
+
+        Returns:
+            For every block an array of shape (n,).
+        """
         before, rest = np.zeros(self.grid), self.backward(chain, values)
         result = []
         for ways, value, after in zip(chain, values, rest[1:], strict=True):
@@ -286,7 +319,7 @@ class Relaxation:
         return result
 
     def maximise(self, chain: list[Options], multipliers: Floats) -> Best:
-        """theta at the multipliers, over the options of the chain, and a structure that reaches it."""
+        """theta at the multipliers, shape (R,), over the options of the chain, and a structure that reaches it."""
         solved = [self.best_btn(options, multipliers) for options in chain]
         rest = self.backward(chain, [value for value, _ in solved])
         theta = float(rest[0][0] + multipliers.sum())
@@ -354,13 +387,18 @@ class Relaxation:
 
 
 def nonzero(pairs: Flags) -> Pairs:
-    """Rows and columns of the True entries of a matrix, row by row."""
+    """Rows and columns of the n True entries of a matrix, row by row; each of shape (n,)."""
     rows, columns = np.nonzero(pairs)
     return Pairs(rows.astype(np.int64), columns.astype(np.int64))
 
 
 def best_by(group: Genomes, values: Floats, size: int) -> Floats:
-    """Largest value of every group; ``group`` is sorted, groups that are absent get -inf; shape (size,)."""
+    """Largest value of every group, shape (size,); groups that are absent get -inf.
+
+    Args:
+        group: of every value, sorted; (n,), from 0 to size - 1.
+        values: (n,).
+    """
     result = np.full(size, -np.inf)
     if len(group):
         starts = np.flatnonzero(np.diff(group, prepend=-1))

@@ -53,6 +53,9 @@ class Limits:
     """When a search stops: evaluations and operations of the proof at most; seconds only where asked for.
 
     ``time_limit`` makes the result depend on the machine; without it the same seed gives the same result.
+
+    Raises:
+        InputError: a limit is not positive (``proof_work`` may be 0).
     """
 
     evaluations: int = 100_000
@@ -96,14 +99,17 @@ def search(
 
     Args:
         space: a Space, or the name or path of a space file.
-        table: what ``lightnas profile`` measured (``latency.load_table``).
         seed: of the one random generator; the same seed gives the same result, whatever the executor.
         executor: scores populations; any ``concurrent.futures.Executor``. None: this process.
+        input_size: height and width of the picture, in pixels.
+        alpha: weights of the entropies of C1 ... C5 in the score.
+        table: what ``lightnas profile`` measured (``latency.load_table``).
+        limits: when to stop without a proof.
         top: how many structures to keep in ``result.top``.
         budgets: ``flops=``, ``params=``, ``layers=``, ``latency=`` (seconds, by the table), at least one.
 
     Raises:
-        InputError: a budget is missing, not positive, or below what any structure uses.
+        InputError: a budget is missing, unknown, not positive, or below what any structure uses.
     """
     chosen = load_space(space) if isinstance(space, str) else space
     problem = Problem(chosen, Budget(**budgets), input_size, alpha, table)
@@ -116,7 +122,19 @@ def search(
 class Search:
     """One search, step by step. ``state`` and ``restore`` carry it over to another process.
 
-    ``known`` structures of the space, found under other budgets, say, join the random ones that evolution starts from.
+    Args:
+        problem: what is solved.
+        seed, limits, top, executor: as for ``search``.
+        known: structures of the space, found under other budgets, say, that join the random ones evolution starts from.
+
+    Attributes:
+        phase: ``start``, ``evolve``, ``prove`` or ``done``.
+        evaluations: structures scored so far.
+        seconds: spent so far, in earlier processes too; ``evolution_seconds``: of these before the proof.
+        history: (evaluations, seconds, best score) after each step.
+
+    Raises:
+        InputError: a seed below 0, or a top that the population does not hold.
     """
 
     def __init__(
@@ -132,14 +150,8 @@ class Search:
             raise InputError(f"seed is {seed}, expected 0 or more")
         if not 1 <= top <= MAX_TOP:
             raise InputError(f"top is {top}, expected 1 to {MAX_TOP}")
-        self.problem, self.seed, self.limits, self.top, self.executor = (
-            problem,
-            seed,
-            limits,
-            top,
-            executor,
-        )
-        self.known = tuple(known)
+        self.problem, self.seed, self.limits = problem, seed, limits
+        self.top, self.executor, self.known = top, executor, tuple(known)
         self.space = problem.searched
         self.evolution = Evolution(*self.space.bounds, np.random.default_rng(seed))
         self.relaxation = Relaxation(problem)
@@ -276,11 +288,12 @@ class Search:
         assert self.phase == "done"
         genomes = self.evolution.genomes
         evaluation = self.problem.evaluate(genomes)
+        figures = {name: float(value[0]) for name, value in evaluation.cost.known().items()}  # type: ignore[index]
         upper_bound = self.proof.upper_bound
         top = self.space.structures(genomes[: self.top])
         return SearchResult(
             score=float(evaluation.score[0]),
-            cost=Cost(**{name: float(value[0]) for name, value in evaluation.cost.known().items()}),  # type: ignore[index]
+            cost=Cost(**figures),
             upper_bound=upper_bound,
             gap=1 - self.best_score / upper_bound,
             proven_optimal=self.proof.complete,

@@ -120,9 +120,8 @@ class Evolution:
         free: Flags = np.greater(self.high, self.low)
         rate = min(1.0, self.settings.mutated_genes / max(1, free.sum()))
         chosen = (self.rng.random((n, d)) < rate) & free
-        steps = np.floor(self._largest_steps() ** self.rng.random((n, d))).astype(
-            np.int64
-        )  # log-uniform
+        log_uniform = self._largest_steps() ** self.rng.random((n, d))
+        steps = np.floor(log_uniform).astype(np.int64)
         signs = self.rng.choice((-1, 1), size=(n, d))
         return np.clip(genomes + np.where(chosen, signs * steps, 0), self.low, self.high)
 

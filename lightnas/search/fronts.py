@@ -15,10 +15,9 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
+from ..errors import InputError, nearest, shown
 from ..network.structure import Structure
 from ..resources import RESOURCES
-from ..units import format_count
 from .engine import Limits, Search
 from .problem import Problem
 from .result import Found, frame, html_table
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Point(Found):
-    """What was found under one budget of the row: ``budget``, in the unit of the front's axis."""
+    """What was found under one budget of the row: ``budget``, in the unit that results have for the front's axis."""
 
     budget: float
 
@@ -43,32 +42,36 @@ class Point(Found):
         """What ``document`` was made from; errors as for ``Found.from_document``."""
         return cls.from_document(document, budget=document["budget"])
 
-    def figures(self) -> dict[str, str]:
-        """The budget, then score, cost and gap, as people read them."""
-        return {"budget": format_count(self.budget)} | super().figures()
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Front:
-    """The best structures under each of a row of budgets on one axis, smallest budget first."""
+    """The best structures under each of a row of budgets on one axis, smallest budget first.
+
+    ``axis`` is a key of ``resources.RESOURCES``.
+    """
 
     axis: str
     points: tuple[Point, ...]
 
+    def figures(self) -> list[dict[str, str]]:
+        """A row a point, as people read it: its budget, in the unit of the axis, then score, cost and gap."""
+        resource = RESOURCES[self.axis]
+        return [
+            {f"{resource.label} budget": resource.format(point.budget, 4)} | point.figures()
+            for point in self.points
+        ]
+
     def __repr__(self) -> str:
-        scores = (
-            f", score {self.points[0].score:.1f} to {self.points[-1].score:.1f}"
-            if self.points
-            else ""
-        )
-        return f"Front({len(self.points)} points over {self.axis}{scores})"
+        ends = [f"{point.score:.1f}" for point in self.points[:1] + self.points[-1:]]
+        scores = f", score {' to '.join(ends)}" if ends else ""
+        return f"Front({len(self.points)} points over {RESOURCES[self.axis].label}{scores})"
 
     def _repr_html_(self) -> str:
         """What a notebook shows: a row a point."""
-        return html_table([point.figures() for point in self.points])
+        return html_table(self.figures())
 
     def to_frame(self) -> DataFrame:
-        """A pandas frame, a row a point.
+        """A pandas frame, a row a point, smallest budget first: what ``Point.document`` holds but the structure.
 
         Raises:
             InputError: pandas is not installed.
@@ -101,13 +104,13 @@ def front(
         report: called with index and point when one is finished.
 
     Returns:
-        a point for each value. None scores less than one before it, and none has a larger bound than one after it.
+        A point for each value. None scores less than one before it, and none has a larger bound than one after it.
 
     Raises:
         InputError: no such axis, values that do not rise, or a budget below what any structure uses.
     """
     if axis not in RESOURCES:
-        raise InputError(f"axis is {axis!r}, expected one of {', '.join(RESOURCES)}")
+        raise InputError(f"axis is {shown(axis)}, {nearest(axis, RESOURCES)}")
     if list(values) != sorted(set(values)):
         raise InputError(
             f"budgets of the {axis} axis do not rise, expected each to be larger than the one before"
@@ -120,9 +123,8 @@ def front(
         wave = [i for i in range(first, len(values), 2) if i not in points]
         known = [_structures(points, i - 1) for i in wave]
         jobs = [(problems[i], seed, limits, known[j]) for j, i in enumerate(wave)]
-        finished = (
-            (executor.map if executor else map)(solve, *zip(*jobs, strict=True)) if jobs else ()
-        )
+        of_each = executor.map if executor else map
+        finished = of_each(solve, *zip(*jobs, strict=True)) if jobs else ()
         for i, found in zip(wave, finished, strict=True):
             points[i] = Point(**vars(found), budget=values[i])
             if report:
@@ -144,7 +146,10 @@ def _structures(points: dict[int, Point], i: int) -> list[Structure]:
 
 
 def settled(points: Sequence[Point]) -> list[Point]:
-    """What neighbours know of each other: a structure fits every larger budget, a bound holds for every smaller one."""
+    """The points, with what neighbours know of each other.
+
+    A structure fits every larger budget, and a bound holds for every smaller one.
+    """
     scores, bounds = [point.score for point in points], [point.upper_bound for point in points]
     best = [max(range(i + 1), key=lambda j: (scores[j], j)) for i in range(len(points))]
     least = [min(bounds[i:]) for i in range(len(points))]

@@ -1,6 +1,6 @@
 """What a search solves: a space, budgets, an input size and the weights of the score.
 
-maximise score(structure) over the space, with flops, params and layers within their budgets
+maximise score(structure) over the space, every budgeted resource within its budget
 """
 
 from __future__ import annotations
@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 
 from ..arrays import Flags, Floats, Genomes
-from ..errors import InputError, nearest
+from ..errors import InputError, nearest, shown
 from ..network.blocks import Block
 from ..network.cost import INPUT_SIZE, Cost, Latencies, cost
 from ..network.entropy import ALPHA, entropies, score
@@ -49,15 +50,15 @@ class Budget:
         for name, limit in limits.items():
             if name not in RESOURCES:
                 raise InputError(f"no budget '{name}', {nearest(name, RESOURCES)}")
-            if limit is not None and not 0 < limit < float("inf"):
-                raise InputError(f"budget {name} is {limit}, expected a positive number")
+            if limit is not None and not (isinstance(limit, Real) and 0 < limit < float("inf")):
+                raise InputError(f"budget {name} is {shown(limit)}, expected a positive number")
         given = {name: limits.get(name) for name in RESOURCES}
         self.limits = {name: float(limit) for name, limit in given.items() if limit is not None}
         if not self.limits:
             raise InputError(f"no budget: expected at least one of {', '.join(RESOURCES)}")
 
     def replace(self, **limits: float | None) -> Budget:
-        """This budget with other limits for some resources."""
+        """This budget with other limits for some resources, or with None for those named; errors as for Budget."""
         return Budget(**(self.limits | limits))
 
     def __eq__(self, other: object) -> bool:
@@ -72,10 +73,18 @@ class Budget:
 
 @dataclass(frozen=True)
 class Problem:
-    """Checked once: some structure of the space meets the budgets.
+    """A search problem, checked once: some structure of the space meets the budgets.
 
-    ``space`` is the user's; ``searched`` is what the layer budget leaves of it. ``table`` gives the latencies; without one
-    they are not known and cannot be limited.
+    Attributes:
+        space: the user's; ``searched`` is what the layer budget leaves of it.
+        budget: the limits.
+        input_size: height and width of the picture, in pixels.
+        alpha: weights of the entropies of C1 ... C5 in the score.
+        table: gives the latencies; without one they are not known and cannot be limited.
+
+    Raises:
+        InputError: no structure is within the budgets, there is a latency budget without a table, or
+            the table does not know the space's blocks or the input size.
     """
 
     space: Space
@@ -101,9 +110,8 @@ class Problem:
         Raises:
             InputError: there is none.
         """
-        from .feasible import (
-            find_start,
-        )  # it stands on the bound and the proof, and those on problems
+        # Here, since it stands on the bound and the proof, and those on problems.
+        from .feasible import find_start
 
         return find_start(self)
 
@@ -118,7 +126,7 @@ class Problem:
         return self.budget.limits
 
     def evaluate(self, genomes: Genomes) -> Evaluation:
-        """Score, FLOPs, params and layers of a population of shape (N, D), CHUNK structures at a time."""
+        """Score and cost, each figure of shape (N,), of a population of shape (N, D), CHUNK structures at a time."""
         return joined([self._evaluate_chunk(chunk) for chunk in chunks(genomes)])
 
     def _evaluate_chunk(self, genomes: Genomes) -> Evaluation:
@@ -157,6 +165,6 @@ def joined(parts: Sequence[Evaluation]) -> Evaluation:
 
 
 def chunks(genomes: Genomes) -> Iterator[Genomes]:
-    """The population in pieces of at most CHUNK rows, at least one."""
+    """The population, shape (N, D), in pieces of at most CHUNK rows; one piece at least, empty where N is 0."""
     for start in range(0, max(1, len(genomes)), CHUNK):
         yield genomes[start : start + CHUNK]

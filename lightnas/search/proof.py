@@ -38,7 +38,7 @@ DIVE_EVERY = 4
 
 
 class Choices(NamedTuple):
-    """n ways to fill one block, sorted by in: its genes, what it adds to the score, shares of the budgets (n, R)."""
+    """n ways to fill one block, sorted by in: its genes and what it adds to the score, (n,); use, (n, R), in shares."""
 
     c_in: Genomes
     c_out: Genomes
@@ -49,13 +49,14 @@ class Choices(NamedTuple):
     use: Floats
 
     def where(self, keep: Flags | Genomes) -> Choices:
+        """The choices that a mask of shape (n,) or an index array selects."""
         columns: list[Any] = [column[keep] for column in self]
         return Choices(*columns)
 
 
 @dataclass(order=True)
 class Node:
-    """A box of genomes, ``low`` to ``high`` included. Sorted by falling bound, then by age."""
+    """A box of genomes, ``low`` to ``high`` included, each (D,); multipliers (R,). Sorted by falling bound, then by age."""
 
     minus_bound: float
     serial: int
@@ -68,7 +69,7 @@ class Proof:
     """The state of one proof.
 
     Attributes:
-        score, genome: the best structure known.
+        score, genome: the best structure known; the genome has shape (D,).
         upper_bound: no structure within the budgets scores more.
         work: choices and labels handled so far.
         too_large: the space does not fit in memory; the bound is its root's, and there are no steps to take.
@@ -116,9 +117,8 @@ class Proof:
         if bound <= self._target():
             return
         chain, through = self._prune(chain, multipliers)
-        if not all(map(len, chain)) or self._list(
-            chain, through, multipliers, node.serial % DIVE_EVERY == 0
-        ):
+        dive = node.serial % DIVE_EVERY == 0
+        if not all(map(len, chain)) or self._list(chain, through, multipliers, dive):
             return
         self._split(node, chain, bound, multipliers)
 
@@ -142,9 +142,8 @@ class Proof:
         through = [value + multipliers.sum() for value in self.relaxation.through(chain, values)]
         least = self._target() - self._rounding(multipliers)
         keep = [value > least for value in through]
-        return [o.where(k) for o, k in zip(chain, keep, strict=True)], [
-            v[k] for v, k in zip(through, keep, strict=True)
-        ]
+        chain = [options.where(kept) for options, kept in zip(chain, keep, strict=True)]
+        return chain, [value[kept] for value, kept in zip(through, keep, strict=True)]
 
     # --- listing ------------------------------------------------------------------------------------------------
 
@@ -200,11 +199,9 @@ class Proof:
             if not len(parent):
                 return whole
             trail.append((parent, choice))
-            at, score, use = (
-                block.c_out[choice],
-                score[parent] + block.score[choice],
-                use[parent] + block.use[choice],
-            )
+            at = block.c_out[choice]
+            score = score[parent] + block.score[choice]
+            use = use[parent] + block.use[choice]
         self._offer_best(choices, trail, score)
         return whole
 
@@ -242,7 +239,7 @@ class Proof:
         return np.array([genes[gene] for gene in self.space.genes], np.int64)
 
     def offer(self, genome: Genomes) -> bool:
-        """Make a genome the best known if, evaluated exactly, it is within the budgets and scores more."""
+        """Make a genome, shape (D,), the best known if, evaluated exactly, it is within the budgets and scores more."""
         evaluation = self.relaxation.problem.evaluate(genome[None])
         if not self.relaxation.problem.feasible(evaluation)[0] or evaluation.score[0] <= self.score:
             return False
@@ -294,11 +291,8 @@ class Proof:
         proof = cls(
             relaxation, state["genome"], float(state["root_score"]), state["root_multipliers"]
         )
-        proof.score, proof.work, proof.serial = (
-            float(state["score"]),
-            int(state["work"]),
-            int(state["serial"]),
-        )
+        proof.score = float(state["score"])
+        proof.work, proof.serial = int(state["work"]), int(state["serial"])
         columns = state["nodes"]
         proof.nodes = [
             Node(float(minus_bound), int(serial), *rest)

@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Found")
 
+# Fields that a document holds as they are, in its order, after the score and the costs.
+PLAIN = (
+    "upper_bound",
+    "gap",
+    "proven_optimal",
+    "evaluations",
+    "evaluations_per_second",
+    "seconds",
+    "seed",
+)
+
 
 @dataclass(frozen=True, repr=False)
 class Found:
@@ -30,8 +41,13 @@ class Found:
         cost: its FLOPs in multiply-accumulates at the input size of the problem, params, layers, and, where
             there was a latency table, seconds. ``flops``, ``params``, ``layers`` and ``latency`` are short for it.
         upper_bound: no structure of the space within the budgets scores more.
-        gap: 1 - score / upper_bound; 0 where ``proven_optimal``.
+        gap: 1 - score / upper_bound.
+        proven_optimal: nothing in the space scores more, but for rounding.
+        evaluations: structures that were scored.
         evaluations_per_second: evaluations over the seconds spent proposing and scoring.
+        seconds: of the whole search, the proof included.
+        seed: of the search.
+        structure: the best one.
     """
 
     score: float
@@ -68,22 +84,13 @@ class Found:
     @property
     def document(self) -> dict[str, Any]:
         """What result.json and ``search --json`` hold: plain numbers, FLOPs in multiply-accumulates, seconds."""
-        figures = {name: float(value) for name, value in self.cost.known().items()}
-        return {
-            "score": self.score,
-            **{
-                name: value if name == "latency" else whole(value)
-                for name, value in figures.items()
-            },
-            "upper_bound": self.upper_bound,
-            "gap": self.gap,
-            "proven_optimal": self.proven_optimal,
-            "evaluations": self.evaluations,
-            "evaluations_per_second": self.evaluations_per_second,
-            "seconds": self.seconds,
-            "seed": self.seed,
-            "structure": self.structure.to_dicts(),
+        costs = {
+            name: whole(float(value)) if RESOURCES[name].counted else float(value)
+            for name, value in self.cost.known().items()
         }
+        plain = {name: getattr(self, name) for name in PLAIN}
+        structure = {"structure": self.structure.to_dicts()}
+        return {"score": self.score} | costs | plain | structure
 
     @classmethod
     def from_document(cls: type[F], document: dict[str, Any], **more: Any) -> F:
@@ -93,20 +100,12 @@ class Found:
             InputError: its structure is none.
             KeyError: a key is missing.
         """
-        names = (
-            "score",
-            "upper_bound",
-            "gap",
-            "proven_optimal",
-            "evaluations",
-            "evaluations_per_second",
-            "seconds",
-            "seed",
-        )
-        cost = Cost(**{name: float(document[name]) for name in RESOURCES if name in document})
-        structure = Structure.from_dicts(document["structure"])
         return cls(
-            cost=cost, structure=structure, **{name: document[name] for name in names}, **more
+            score=document["score"],
+            cost=Cost(**{name: float(document[name]) for name in RESOURCES if name in document}),
+            structure=Structure.from_dicts(document["structure"]),
+            **{name: document[name] for name in PLAIN},
+            **more,
         )
 
     def figures(self) -> dict[str, str]:
@@ -115,11 +114,12 @@ class Found:
             RESOURCES[name].label: RESOURCES[name].format(value, 4)
             for name, value in self.cost.known().items()
         }
-        gap = "proven optimal" if self.proven_optimal else f"{100 * self.gap:.4f} %"
+        gap = "0 (proven optimal)" if self.proven_optimal else f"{100 * self.gap:.4f} %"
         return {"score": f"{self.score:.3f}"} | costs | {"gap": gap}
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name} {text}' for name, text in self.figures().items())})"
+        figures = ", ".join(f"{name} {text}" for name, text in self.figures().items())
+        return f"{type(self).__name__}({figures})"
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the figures, and a row a block."""

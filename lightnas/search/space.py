@@ -54,7 +54,11 @@ class BlockSpace:
 
 @dataclass(frozen=True)
 class Space:
-    """Blocks from the stem to the last stage; channels are multiples of ``step`` up to ``max_channels``."""
+    """Blocks from the stem to the last stage; channels are multiples of ``step`` up to ``max_channels``.
+
+    Raises:
+        InputError: the bounds of a block leave it no channels beside those of its neighbours.
+    """
 
     name: str
     c_in: int
@@ -158,23 +162,18 @@ class Space:
         return [_nearest_set(pairs) for pairs in self.pairs]
 
     def every_kernel(self) -> list[tuple[Block, ...]]:
-        """Chains of tiny blocks that between them have every kernel: what the space asks of a machine, but for channels."""
-        most = max(len(block.kernels) for block in self.blocks)
-        return [
-            tuple(
-                Block(
-                    block.kind,
-                    1,
-                    1 + (i == 0),
-                    block.kernels[min(n, len(block.kernels) - 1)],
-                    block.stride,
-                    2,
-                    1,
+        """Chains of tiny blocks that between them have every kernel: what the space asks of a latency table."""
+        chains = []
+        for n in range(max(len(block.kernels) for block in self.blocks)):
+            # Where a block has fewer kernels than another, its last one stands in.
+            kernels = [block.kernels[: n + 1][-1] for block in self.blocks]
+            chains.append(
+                tuple(
+                    Block(block.kind, 1, 1 + (i == 0), k, block.stride, depth=2, btn=1)
+                    for i, (block, k) in enumerate(zip(self.blocks, kernels, strict=True))
                 )
-                for i, block in enumerate(self.blocks)
             )
-            for n in range(most)
-        ]
+        return chains
 
     # --- populations --------------------------------------------------------------------------------------------
 
@@ -217,7 +216,7 @@ class Space:
         return np.array([columns[gene] for gene in self.genes])
 
     def decode(self, genomes: Genomes) -> tuple[Block, ...]:
-        """The population as one chain of blocks whose sizes are arrays of shape (N,)."""
+        """The population, shape (N, D), as one chain of blocks whose sizes are arrays of shape (N,)."""
         columns = dict(zip(self.genes, genomes.T.astype(float), strict=True))
         c_in: Size = self.c_in
         blocks = []
@@ -239,7 +238,7 @@ class Space:
         return tuple(blocks)
 
     def structures(self, genomes: Genomes) -> list[Structure]:
-        """The population one structure at a time, with integer sizes."""
+        """The population, shape (N, D), as N structures with integer sizes."""
         columns = self.decode(genomes)
         return [Structure(tuple(_row(block, n) for block in columns)) for n in range(len(genomes))]
 

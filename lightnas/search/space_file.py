@@ -60,6 +60,9 @@ def read_space_document(name: str, what: str = "space") -> tuple[Any, str]:
     """The YAML document of a space, by name (``k1kxk1``) or by path, and what to call it in messages.
 
     ``what`` opens the message for a space that there is not.
+
+    Raises:
+        InputError: no such space, or no YAML.
     """
     if name in space_names():
         path = data_folder("search_spaces") / f"{name}.yaml"
@@ -103,7 +106,7 @@ def parse_space(document: Any, where: str, max_channels: int | None = None) -> S
 
 
 def load_space(name: str, max_channels: int | None = None) -> Space:
-    """A space by name or path; see ``parse_space``."""
+    """A space by name (``k1kxk1``) or by path; ``max_channels`` and errors as for ``parse_space``."""
     return parse_space(*read_space_document(name), max_channels=max_channels)
 
 

@@ -109,16 +109,22 @@ def test_floors_are_those_of_setup_cfg():
         need.names[0] in doctor.requirements() for need in doctor.NEEDS if need.name != "mmcv"
     )
     assert str(doctor.requirements()["torch"]) == ">=2.1"
+    assert {"packaging", "filelock", "numpy"} <= doctor.requirements().keys()
+    assert doctor.examine()[0].expected == doctor.in_words(doctor.pythons()) == "from 3.10"
 
 
 def test_requirements_without_an_installation(monkeypatch):
-    installed = dict(doctor.requirements())
-    doctor.requirements.cache_clear()
-    monkeypatch.setattr(
-        doctor, "requires", lambda name: (_ for _ in ()).throw(PackageNotFoundError(name))
-    )
-    assert doctor.requirements() == installed
-    doctor.requirements.cache_clear()
+    def missing(name):
+        raise PackageNotFoundError(name)
+
+    read = (doctor.requirements, doctor.pythons)
+    installed = [function() for function in read]
+    for name in ("requires", "metadata"):
+        monkeypatch.setattr(doctor, name, missing)
+    for function, expected in zip(read, installed, strict=True):
+        function.cache_clear()
+        assert function() == expected
+        function.cache_clear()
 
 
 @pytest.mark.parametrize(

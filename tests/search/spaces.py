@@ -12,7 +12,7 @@ from lightnas.search.problem import evaluate_blocks
 from lightnas.search.space_file import parse_space
 
 from ..conftest import BLOCK, STEM, S
-from ..latency.test_latency import made_up
+from ..latency.tables import made_up
 
 SIZE = (64, 64)
 KINDS = (BLOCK, "SuperResK1KX", "SuperResKXKX")

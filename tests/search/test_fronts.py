@@ -2,9 +2,12 @@
 
 import csv
 import json
+import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,7 +16,7 @@ from lightnas.network.cost import Cost
 from lightnas.network.structure import Structure, format_structures, read_structures
 from lightnas.search import fronts as pareto
 from lightnas.search.engine import search
-from lightnas.search.fronts import Point, front, settled
+from lightnas.search.fronts import Front, Point, front, settled
 from lightnas.search.problem import Budget, Problem
 from lightnas.search.space_file import load_space, parse_space
 from lightnas.units import NAMED_FLOPS, parse_count, parse_range, parse_seconds
@@ -109,8 +112,37 @@ def test_a_point_comes_back_from_its_document():
 
 def test_what_a_notebook_shows():
     found = front(problem(flops=1e9), "flops", VALUES[:2])
-    assert repr(found).startswith("Front(2 points over flops, score ")
+    assert repr(found).startswith("Front(2 points over FLOPs, score ")
     assert found._repr_html_().count("<tr>") == 3 and "proven optimal" in repr(found.points[0])
+    assert "<td>2M</td>" in found._repr_html_() and "FLOPs budget" in found._repr_html_()
+    assert repr(Front("flops", ())) == "Front(0 points over FLOPs)"
+
+
+def test_a_latency_budget_is_shown_in_seconds():
+    of = points_of(problem(flops=1e9), "flops", VALUES[:1])[0]
+    point = replace(of, cost=of.cost._replace(latency=0.0298), budget=0.03)
+    row = Front("latency", (point,)).figures()[0]
+    assert row["latency budget"] == "30 ms" and row["latency"] == "29.8 ms"
+    assert list(row) == ["latency budget", *point.figures()]
+
+
+def test_as_a_frame(monkeypatch):
+    """What pandas is given; it need not be installed for the rest."""
+    monkeypatch.setattr("lightnas.errors.find_spec", lambda name: None)
+    found = front(problem(flops=1e9), "flops", VALUES[:2])
+    with pytest.raises(InputError, match="pandas is not installed") as error:
+        found.to_frame()
+    assert "pip install 'lightnas[pandas]'" in str(error.value)
+    monkeypatch.setattr("lightnas.errors.find_spec", lambda name: name)
+    monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(DataFrame=lambda rows: rows))
+    rows = found.to_frame()
+    assert [row["budget"] for row in rows] == VALUES[:2]
+    assert all(row.keys() == found.points[0].document.keys() - {"structure"} for row in rows)
+
+
+def test_as_a_frame_of_pandas():
+    pytest.importorskip("pandas")
+    assert len(front(problem(flops=1e9), "flops", VALUES[:2]).to_frame()) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """The search as Python users meet it: the same result from the same seed, whoever scores and however often it stops."""
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -152,6 +154,47 @@ def test_unusual_budgets_are_solved(budget, seed):
     assert result.proven_optimal
     assert result.flops <= budget.get("flops", np.inf)
     assert result.params <= budget.get("params", np.inf)
+
+
+def test_budgets_have_names():
+    with pytest.raises(TypeError, match="positional argument"):
+        search("k1kxk1", 83.6e9)
+    for wrong, said in (
+        ({"flop": 1e9}, "no budget 'flop', did you mean 'flops'?"),
+        ({"flops": "83.6G"}, "budget flops is '83.6G', expected a positive number"),
+    ):
+        with pytest.raises(InputError) as caught:
+            search("k1kxk1", **wrong)
+        assert str(caught.value) == said
+
+
+def test_budgets_compare_and_change():
+    budget = Budget(layers=91, flops=np.float32(2e9))
+    assert budget == Budget(flops=2e9, layers=91, params=None) and hash(budget) == hash(
+        Budget(flops=2e9, layers=91)
+    )
+    assert repr(budget) == "Budget(flops=2000000000.0, layers=91.0)"
+    assert budget.replace(layers=None, params=1e6).limits == {"flops": 2e9, "params": 1e6}
+
+
+def test_what_a_notebook_shows(monkeypatch):
+    result = search("k1kxk1", **EDGE, limits=SMALL, top=2)
+    shown = repr(result)
+    assert shown.startswith(f"SearchResult(score {result.score:.3f}, FLOPs ")
+    assert shown.endswith("gap 0 (proven optimal))") and len(shown) < 120
+    html = result._repr_html_()
+    assert html.count("<table>") == 2 and html.count("<tr>") == 3 + len(result.structure)
+    monkeypatch.setattr("lightnas.errors.find_spec", lambda name: name)
+    monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(DataFrame=dict))
+    frame = result.to_frame()
+    assert list(frame) == ["score", "flops", "params", "layers"]
+    assert all(len(column) == len(result.genomes) for column in frame.values())
+
+
+def test_a_result_as_a_frame_of_pandas():
+    pytest.importorskip("pandas")
+    result = search("k1kxk1", **EDGE, limits=SMALL)
+    assert result.to_frame()["score"][0] == result.score
 
 
 def test_scores_are_never_taken_from_a_failure():
