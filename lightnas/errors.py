@@ -53,13 +53,3 @@ def nearest(word: object, valid: Iterable[str]) -> str:
     valid = sorted(valid)
     close = difflib.get_close_matches(str(word)[:60], valid, n=1)
     return f"did you mean '{close[0]}'?" if close else f"expected one of {', '.join(valid)}"
-
-
-def differences(old: object, new: object, key: str = "") -> list[str]:
-    """`seed is 0 there and 1 here` for everything in which two documents differ."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = [*old, *(k for k in new if k not in old)]
-        return [
-            d for k in keys for d in differences(old.get(k), new.get(k), f"{key}.{k}".lstrip("."))
-        ]
-    return [] if old == new else [f"{key} is {shown(old)} there and {shown(new)} here"]

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import InputError, WorkError, differences
+from ..documents import differences
+from ..errors import InputError, WorkError
 from ..files import write_output
 from ..network.cost import INPUT_SIZE
 from ..network.structure import Structure

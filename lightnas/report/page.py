@@ -30,12 +30,14 @@ from ..network.structure import Structure, format_structures, read_structures
 from ..resources import RESOURCES
 from ..runs.config import load_config
 from ..runs.front_run import FRONT, load_front
-from ..runs.search_run import CONFIG, HISTORY, REPORT, RESULT, STRUCTURE
+from ..runs.output_dir import REPORT, STRUCTURE
+from ..runs.search_run import CONFIG, HISTORY, RESULT
+from ..runs.training_run import CONFIG as TRAINING_CONFIG
+from ..runs.training_run import PICTURE
 from ..units import format_count, format_size
 from . import charts
 from .charts import Chart, Curve, Point
 
-TRAINING_CONFIG, PICTURE = "config.py", "detections.jpg"
 MAX_BYTES = 2**25
 # The page stays below 1 MB: pictures of all its sections together may take so many bytes (base64 makes them a third larger).
 PICTURE_BYTES = 600_000

@@ -306,6 +306,7 @@ class Search:
             genomes=genomes,
             evaluation=evaluation,
             history=self.history,
+            genes=self.space.genes,
         )
 
     def state(self) -> dict[str, Any]:
