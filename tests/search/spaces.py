@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 
 from lightnas.errors import InputError
-from lightnas.latency.table import load_table
+from lightnas.latency import load_table
 from lightnas.search.problem import evaluate_blocks
 from lightnas.search.space_file import parse_space
 
