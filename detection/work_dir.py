@@ -35,6 +35,6 @@ class WorkDir(TrainingRun):
         there = read_config(self.path / CONFIG)
         if structure_of(there) != structure_of(cfg):
             raise InputError(
-                f"--resume: {self.path} holds a run of another structure, expected the one in its {STRUCTURE}"
+                f"resume=True: {self.path} holds a run of another structure, expected the one in its {STRUCTURE}"
             )
         self.refuse(differences(plain(there), plain(cfg), MAY_DIFFER))

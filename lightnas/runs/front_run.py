@@ -139,7 +139,7 @@ class FrontRun(OutputDir):
             return {int(i): Point.of(point) for i, point in json.loads(path.read_text()).items()}
         except (ValueError, AttributeError, KeyError, TypeError) as error:
             raise InputError(
-                f"{path}: is damaged ({error}), expected points; --overwrite starts anew"
+                f"{path}: is damaged ({error}), expected points; overwrite=True starts anew"
             ) from error
 
     def save_points(self, points: dict[int, Point]) -> None:
@@ -170,7 +170,7 @@ class FrontRun(OutputDir):
             return Front(content["axis"], tuple(map(Point.of, content["points"])))
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
-                f"{self.path / FRONT}: is damaged ({error}), expected a front; --overwrite starts anew"
+                f"{self.path / FRONT}: is damaged ({error}), expected a front; overwrite=True starts anew"
             ) from error
 
 

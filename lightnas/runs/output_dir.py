@@ -1,7 +1,8 @@
 """What every run has in common: a directory, held by one process at a time, that a stop leaves whole.
 
 A run begins in it (new, resumed or overwritten), writes its files whole or not at all, and is finished once its
-result stands there. ``SearchRun``, ``FrontRun`` and ``TrainingRun`` say which files are theirs.
+result stands there. ``SearchRun``, ``FrontRun`` and ``TrainingRun`` say which files are theirs. Messages name the
+arguments of Python; the command line puts its options in their place.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class OutputDir:
         ours: names of the files that belong to such a run, and may be removed with it.
     """
 
-    option: ClassVar[str] = "--output"
+    option: ClassVar[str] = "output"
     kind: ClassVar[str] = "run"
     home: ClassVar[str] = "directory of a run"
     config_name: ClassVar[str]
@@ -84,11 +85,11 @@ class OutputDir:
         """Refuse to begin in a directory that is not empty unless it was asked for."""
         if not (resume or overwrite):
             raise InputError(
-                f"{self.option} {self.path} is not empty, expected a new directory, --resume or --overwrite"
+                f"{self.option} {self.path} is not empty, expected a new directory, resume=True or overwrite=True"
             )
         if resume and not (self.path / self.config_name).is_file():
             raise InputError(
-                f"--resume: {self.path} holds no {self.config_name}, expected the {self.home}"
+                f"resume=True: {self.path} holds no {self.config_name}, expected the {self.home}"
             )
 
     def _is_leftover(self, entry: Path) -> bool:
@@ -159,7 +160,7 @@ class OutputDir:
             return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
         except ValueError as error:
             raise InputError(
-                f"{path}: is damaged ({error}), expected a result; --overwrite starts anew"
+                f"{path}: is damaged ({error}), expected a result; overwrite=True starts anew"
             ) from error
 
     def log(self, message: str) -> None:
@@ -177,7 +178,7 @@ class OutputDir:
         if found:
             more = f" and {len(found) - 3} more" if len(found) > 3 else ""
             raise InputError(
-                f"--resume: {self.path} holds a run of another config: {'; '.join(found[:3])}{more}"
+                f"resume=True: {self.path} holds a run of another config: {'; '.join(found[:3])}{more}"
             )
 
 
