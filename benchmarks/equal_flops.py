@@ -14,8 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from lightnas.network.cost import cost
-from lightnas.network.structure import Structure, format_structures, read_structures
+from lightnas.network import Structure, format_structures
 from lightnas.units import format_count
 
 SIZE = (192, 192)
@@ -42,7 +41,7 @@ def resnet_style(limit):
         return Structure.from_dicts(blocks)
 
     width = 1
-    while cost(at(width + 1), SIZE)[0] <= limit:
+    while at(width + 1).cost(SIZE).flops <= limit:
         width += 1
     return at(width)
 
@@ -81,8 +80,8 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     arguments, options = parser.parse_known_args()  # what is left are options of train-det
     arguments.output.mkdir(parents=True, exist_ok=True)
-    ours = read_structures(arguments.structure)[0]
-    structures = {"searched": ours, "ResNet-style": resnet_style(cost(ours, SIZE)[0])}
+    ours = Structure.from_file(arguments.structure)
+    structures = {"searched": ours, "ResNet-style": resnet_style(ours.cost(SIZE).flops)}
     rows = {name: [] for name in structures}
     for seed in range(arguments.seeds):
         for name, structure in structures.items():
@@ -95,7 +94,7 @@ def main():
     print("| backbone | FLOPs | params | layers | AP, mean and spread | AP50, mean | minutes |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for name, structure in structures.items():
-        flops, params, layers, _ = cost(structure, SIZE)
+        flops, params, layers, _ = structure.cost(SIZE)
         ap, ap50, minutes = zip(*rows[name], strict=True)
         print(
             f"| {name} | {format_count(float(flops), 3)} | {format_count(float(params), 3)} | {layers} "

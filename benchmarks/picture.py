@@ -48,7 +48,7 @@ def convergence(axes: Axes, seeds: int = 20) -> Structure:
         fontsize=10,
         loc="left",
     )
-    return Structure.from_dicts(results[0].structure)
+    return results[0].structure
 
 
 def stages(axes: Axes, structure: Structure) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lightnas.network.cost import RESOURCES
+from lightnas.resources import RESOURCES
 from lightnas.runs.config import SearchConfig, load_config, preset_names, preset_path
 from lightnas.search.engine import Limits, Search
 from lightnas.search.problem import Budget, Problem, evaluate_blocks
@@ -91,11 +91,8 @@ def random_budgets(count: int) -> None:
     while len(times) < count:
         size = [(800, 1280), (640, 640), (320, 320), (192, 192), (33, 500)][rng.integers(5)]
         uses = evaluate_blocks(space.structures(space.random(rng, 1))[0], size)
-        limits = {
-            n: float(getattr(uses, n)[0] * rng.uniform(1, 1.5))
-            for n in COUNTED
-            if rng.random() < 0.6
-        }
+        used = uses.cost.known()
+        limits = {n: float(used[n][0] * rng.uniform(1, 1.5)) for n in COUNTED if rng.random() < 0.6}
         if not limits:
             continue
         search = Search(Problem(space, Budget(**limits), size), seed=len(times))

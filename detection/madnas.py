@@ -65,9 +65,7 @@ class MadNas(BaseModule):
                 f"structure_txt is {structure_txt!r}, expected the path or the text of a structure txt"
             )
         structure = load_structure(structure_txt)
-        self.body = CnnNet(
-            structure.to_dicts(), tuple(out_indices), frozen_stages, norm_eval, with_cp
-        )
+        self.body = CnnNet(structure, tuple(out_indices), frozen_stages, norm_eval, with_cp)
         self.focus = Focus() if self.body.focus else nn.Identity()
         self.out_channels = self.body.out_channels
         self.strides = self.body.strides

@@ -13,10 +13,10 @@ from typing import Any
 from mmcv import Config, ConfigDict, DictAction
 from mmcv.utils import import_modules_from_strings
 
-from lightnas.backbone.net import CnnNet
 from lightnas.data.coco import SPLITS, CocoSplit
 from lightnas.errors import InputError, nearest, shown
 from lightnas.files import data_file
+from lightnas.network.stages import chosen_stages
 from lightnas.network.structure import Structure
 
 from .madnas import load_structure
@@ -227,10 +227,10 @@ def use_structure(cfg: Config) -> None:
         )
     structure = load_structure(backbone.structure_txt)
     backbone.structure_txt = one_line(structure)
-    net = CnnNet(structure.to_dicts(), tuple(backbone.get("out_indices", (1, 2, 3, 4))))
+    stages = chosen_stages(tuple(backbone.get("out_indices", (1, 2, 3, 4))))
     first = neck[0] if isinstance(neck, list) else neck
     if first is not None and "in_channels" in first:
-        first.in_channels = list(net.out_channels)
+        first.in_channels = [structure.widths[i] for i in stages]
 
 
 def one_line(structure: Structure) -> str:

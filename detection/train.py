@@ -97,7 +97,7 @@ def _prepare(
     resume = start.resume and (start.work_dir / CONFIG).is_file()
     if options is None and not resume:
         raise InputError(
-            f"--resume: {start.work_dir} holds no {CONFIG}, expected the work directory of a training run"
+            f"resume=True: {start.work_dir} holds no {CONFIG}, expected the work directory of a training run"
         )
     cfg = read_config(start.work_dir / CONFIG) if options is None else build_config(options, device)
     splits = _checked(found or data_of(cfg), start.skip_bad_images)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from mmcv import Config
 
+from lightnas.documents import differences
 from lightnas.errors import InputError
 from lightnas.network.structure import format_structures
-from lightnas.runs.output_dir import STRUCTURE, differences
+from lightnas.runs.output_dir import STRUCTURE
 from lightnas.runs.training_run import CONFIG, TrainingRun
 
 from .settings import format_config, plain, read_config, structure_of
@@ -34,6 +35,6 @@ class WorkDir(TrainingRun):
         there = read_config(self.path / CONFIG)
         if structure_of(there) != structure_of(cfg):
             raise InputError(
-                f"--resume: {self.path} holds a run of another structure, expected the one in its {STRUCTURE}"
+                f"resume=True: {self.path} holds a run of another structure, expected the one in its {STRUCTURE}"
             )
         self.refuse(differences(plain(there), plain(cfg), MAY_DIFFER))

@@ -14,7 +14,7 @@ from lightnas.network.entropy import entropies, score
 from lightnas.network.structure import read_structures
 from lightnas.search.space_file import load_space
 
-from .latency.test_latency import made_up
+from .latency.tables import made_up
 from .test_imports import MAY_IMPORT, TOP
 
 ROOT = Path(__file__).resolve().parents[1]

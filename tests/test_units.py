@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightnas.errors import InputError
-from lightnas.units import NAMED_FLOPS, format_count, parse_count, parse_size
+from lightnas.units import (
+    NAMED_FLOPS,
+    format_count,
+    format_seconds,
+    parse_count,
+    parse_seconds,
+    parse_size,
+)
 
 
 @pytest.mark.parametrize(
@@ -80,3 +87,30 @@ def test_bad_sizes(text):
 
 def test_size():
     assert parse_size("800x1280", "x") == (800, 1280)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("30ms", 0.03),
+        ("0.03s", 0.03),
+        ("500us", 5e-4),
+        ("5e-2 s", 0.05),
+        (0.25, 0.25),
+        ("1.5 ms", 1.5e-3),
+    ],
+)
+def test_seconds(text, seconds):
+    assert parse_seconds(text, "x") == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["30", "-3ms", "0ms", "ms", "3 minutes", "nan s", True, None, "1e999s"]
+)
+def test_bad_seconds(text):
+    with pytest.raises(InputError, match="expected a time with its unit"):
+        parse_seconds(text, "--budget-latency")
+
+
+def test_seconds_are_shown_with_their_unit():
+    assert [format_seconds(x) for x in (2.5, 0.02998, 5e-5)] == ["2.5 s", "29.98 ms", "50 us"]

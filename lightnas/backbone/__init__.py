@@ -1,5 +1,5 @@
 """The backbone in torch: the network itself, what it measures, and its ONNX file."""
 
-from .net import CnnNet
+from .net import CnnNet, Focus
 
-__all__ = ["CnnNet"]
+__all__ = ["CnnNet", "Focus"]

@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 
 from ..network.blocks import layers
-from ..network.stages import fed_size, stage_ends
+from ..network.stages import fed_size
 from ..network.structure import Structure
 
 
@@ -27,20 +27,19 @@ def measured_entropies(
     The same seed gives the same numbers on the same machine.
     """
     generator = torch.Generator().manual_seed(seed)
-    strides = [block.stride for block in structure]
-    ends, size = stage_ends(strides), fed_size(input_size, strides)
-    x = torch.randn(1, int(structure[0].c_in), *size, generator=generator)  # type: ignore[arg-type]
+    size = fed_size(input_size, structure.strides)
+    x = torch.randn(1, structure[0].c_in, *size, generator=generator)
     running, result = 0.0, []
     for i, block in enumerate(structure):
         for layer, times in layers(block):
-            for _ in range(int(times)):  # type: ignore[arg-type]
+            for _ in range(times):
                 for conv in layer.main:
-                    c_in, c_out, k = int(conv.c_in), int(conv.c_out), int(conv.k)  # type: ignore[arg-type]
-                    weight = torch.randn(c_out, c_in, k, k, generator=generator)
-                    x = functional.conv2d(x, weight, stride=conv.stride, padding=k // 2)
+                    shape = conv.c_out, conv.c_in, conv.k, conv.k
+                    weight = torch.randn(shape, generator=generator)
+                    x = functional.conv2d(x, weight, stride=conv.stride, padding=conv.k // 2)
                     deviation = x.std()
                     x /= deviation
                     running += float(deviation.log())
-        if i in ends:
+        if i in structure.ends:
             result.append(running + math.log(x.shape[1]))
     return result

@@ -18,18 +18,19 @@ from torch.utils.checkpoint import checkpoint
 
 from ..errors import InputError
 from ..network.blocks import Block, Conv, Layer, layers
-from ..network.stages import FOCUS, STAGES, has_focus, stage_ends
+from ..network.stages import FOCUS, STAGES, chosen_stages, has_focus
 from ..network.structure import Structure
 
 
 class ConvBN(nn.Module):
     """One convolution of the description, its BN, and a ReLU if it has one: (N, c_in, H, W) to (N, c_out, H/s, W/s)."""
 
-    def __init__(self, conv: Conv) -> None:
+    def __init__(self, conv: Conv[int]) -> None:
         super().__init__()
-        c_in, c_out, k = int(conv.c_in), int(conv.c_out), int(conv.k)  # type: ignore[arg-type]
-        self.conv1 = nn.Conv2d(c_in, c_out, k, conv.stride, padding=k // 2, bias=False)
-        self.bn1 = nn.BatchNorm2d(c_out)
+        self.conv1 = nn.Conv2d(
+            conv.c_in, conv.c_out, conv.k, conv.stride, padding=conv.k // 2, bias=False
+        )
+        self.bn1 = nn.BatchNorm2d(conv.c_out)
         self.relu = conv.relu
 
     def forward(self, x: Tensor) -> Tensor:
@@ -47,14 +48,14 @@ class ConvBN(nn.Module):
 class ResidualLayer(nn.Module):
     """One residual layer of the description: main path, shortcut, sum, ReLU."""
 
-    def __init__(self, layer: Layer) -> None:
+    def __init__(self, layer: Layer[int]) -> None:
         super().__init__()
         self.names = [conv.name for conv in layer.main]
         for conv in layer.main:
             self.add_module(conv.name, ConvBN(conv))
         self.pool = layer.pool
-        projected = layer.projection is not None and bool(layer.projected)
-        self.residual_proj = ConvBN(layer.projection) if projected else None  # type: ignore[arg-type]
+        projection = layer.projection if layer.projected else None
+        self.residual_proj = None if projection is None else ConvBN(projection)
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x
@@ -73,9 +74,9 @@ class ResidualLayer(nn.Module):
 class LayerChain(nn.Module):
     """A block of several layers. ``with_cp``: recompute each layer in the backward pass instead of keeping its insides."""
 
-    def __init__(self, block: Block, with_cp: bool) -> None:
+    def __init__(self, block: Block[int], with_cp: bool) -> None:
         super().__init__()
-        chain = [ResidualLayer(layer) for layer, times in layers(block) for _ in range(int(times))]  # type: ignore[arg-type]
+        chain = [ResidualLayer(layer) for layer, times in layers(block) for _ in range(times)]
         self.block_list = nn.ModuleList(chain)
         self.with_cp = with_cp
 
@@ -109,7 +110,7 @@ class CnnNet(nn.Module):
     Behind a Focus stem (``focus`` is true) it takes what ``Focus`` makes of the pictures: (N, 12, H/2, W/2).
 
     Args:
-        structure: a list of block dicts, as a structure txt or ``result.structure`` holds it.
+        structure: a ``Structure`` such as ``result.structure``, or the list of block dicts that a structure txt holds.
         out_indices: stages to return, 0 for C1 up to 4 for C5. Their strides are 2, 4, 8, 16, 32.
         frozen_stages: stages 0 ... frozen_stages do not train, and their BN keeps its statistics (-1: all train).
         norm_eval: BN keeps its statistics everywhere.
@@ -128,31 +129,27 @@ class CnnNet(nn.Module):
 
     def __init__(
         self,
-        structure: Sequence[dict[str, Any]],
+        structure: Structure | Sequence[dict[str, Any]],
         out_indices: Sequence[int] = (1, 2, 3, 4),
         frozen_stages: int = -1,
         norm_eval: bool = False,
         with_cp: bool = False,
     ) -> None:
         super().__init__()
-        blocks = Structure.from_dicts(list(structure))
-        if not out_indices or not set(out_indices) <= set(range(STAGES)):
-            raise InputError(
-                f"out_indices is {tuple(out_indices)}, expected stages from 0 (C1) to {STAGES - 1} (C{STAGES})"
-            )
+        if not isinstance(structure, Structure):
+            structure = Structure.from_dicts(list(structure))
+        self.out_indices = chosen_stages(out_indices)
         if not -1 <= frozen_stages < STAGES:
             raise InputError(
                 f"frozen_stages is {frozen_stages}, expected -1 (none) to {STAGES - 1}"
             )
-        strides = [block.stride for block in blocks]
-        ends = stage_ends(strides)
-        self.focus = has_focus(strides)
-        self.out_indices = tuple(sorted(set(out_indices)))
-        self.out_channels = [int(blocks[ends[i]].c_out) for i in self.out_indices]  # type: ignore[arg-type]
+        ends = structure.ends
+        self.focus = has_focus(structure.strides)
+        self.out_channels = [structure.widths[i] for i in self.out_indices]
         self.strides = [2 ** (i + 1) for i in self.out_indices]
         self.norm_eval = norm_eval
         self.block_list = nn.ModuleList(
-            _block_module(block, with_cp) for block in blocks[: ends[self.out_indices[-1]] + 1]
+            _block_module(block, with_cp) for block in structure[: ends[self.out_indices[-1]] + 1]
         )
         self._ends = {ends[i] for i in self.out_indices}
         self._frozen = ends[frozen_stages] + 1 if frozen_stages >= 0 else 0
@@ -194,6 +191,6 @@ class CnnNet(nn.Module):
                 nn.init.zeros_(getattr(module, module.names[-1]).bn1.weight)
 
 
-def _block_module(block: Block, with_cp: bool) -> nn.Module:
-    (first, _), *inner = layers(block)
-    return LayerChain(block, with_cp) if first.residual or inner else ConvBN(first.main[0])
+def _block_module(block: Block[int], with_cp: bool) -> nn.Module:
+    (first, _), *others = layers(block)
+    return LayerChain(block, with_cp) if first.residual or others else ConvBN(first.main[0])

@@ -31,7 +31,7 @@ def export_backbone(
         as ``export_onnx``.
     """
     torch.manual_seed(seed)
-    net = CnnNet(structure.to_dicts())
+    net = CnnNet(structure)
     return export_onnx(
         nn.Sequential(Focus(), net) if net.focus else net,
         path,

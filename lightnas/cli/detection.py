@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError, require
-from .options import PAIR, PATH, SIZE, begin_options, json_option
+from .options import PAIR, PATH, SIZE, begin_options, json_option, option_names
 
 if TYPE_CHECKING:
     from lightnas.detection.settings import TrainOptions
@@ -168,7 +168,8 @@ def train_det(structure: str | None, gpus: int | None, as_json: bool, **given: A
         if gpus > 1:
             context = click.get_current_context()
             context.exit(start_processes(gpus, context.obj))
-    result = train(*request)
+    with option_names():
+        result = train(*request)
     if result:
         _print_result(result, as_json)
     if launched():
@@ -185,6 +186,7 @@ def _request(
     from ..data.coco import SPLITS, find_split
     from ..runs import name_of, structure_path
 
+    txt = structure_path(structure) if structure else None
     name = name_of(structure or given["config"] or "train")
     work_dir = given["work_dir"] or Path("outputs") / f"{name}-det"
     how = (
@@ -236,10 +238,7 @@ def _request(
         raise InputError(
             "no --data, expected a folder in COCO format, e.g. --data digits after lightnas demo-data digits"
         )
-    options = TrainOptions(
-        structure=structure_path(structure) if structure else None,
-        **{name: given[name] for name in names},
-    )
+    options = TrainOptions(structure=txt, **{name: given[name] for name in names})
     return options, splits, start
 
 

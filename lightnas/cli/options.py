@@ -5,13 +5,15 @@ A value is parsed here, at the edge; its error is one line that names the option
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import click
 
-from ..errors import InputError
+from ..errors import InputError, WorkError
 from ..resources import RESOURCES, Resource
 from ..units import parse_count, parse_pair, parse_range, parse_size
 
@@ -90,6 +92,23 @@ def several(*options: Callable[[Command], Command]) -> Callable[[Command], Comma
         return command
 
     return decorate
+
+
+@contextmanager
+def option_names() -> Iterator[None]:
+    """The library's errors, which name arguments, in the words of the running command's options.
+
+    ``device is tpu, expected ...`` becomes ``--device is tpu, expected ...``, and ``resume=True`` becomes ``--resume``.
+    """
+    parameters = click.get_current_context().command.params
+    options = {p.name: p.opts[0] for p in parameters if isinstance(p, click.Option)}
+    try:
+        yield
+    except (InputError, WorkError) as error:
+        said = re.sub(r"^\w+(?= )", lambda word: options.get(word[0], word[0]), str(error))
+        said = re.sub(r"\b(\w+)=True\b", lambda set_: options.get(set_[1], set_[0]), said)
+        error.args = (said,)
+        raise
 
 
 def budget_options(row: bool = False) -> Callable[[Command], Command]:

@@ -1,4 +1,4 @@
-"""Latency tables: what ``lightnas profile`` measured on one machine, and the seconds of any block by it.
+"""Latency tables: the seconds of any block, and of a whole structure, by what was measured on one machine.
 
 A network is a sum of operations, each at one size of its input (height x width):
 
@@ -7,50 +7,36 @@ A network is a sum of operations, each at one size of its input (height x width)
     add    sum of main path and shortcut in place, and the ReLU after it
     pool   average pool of a shortcut, stride 2
 
-The seconds of an operation are measured over a grid of channels and described by
+The seconds of an operation depend on its channels:
 
     seconds = a + b c_in + c c_out + d c_in c_out        a, b, c, d >= 0
 
-(call, read, write, arithmetic), fitted by non-negative least squares of the relative error. A network takes longer than
-its operations alone: code and data of one displace those of another. So whole networks are measured too, and
+(call, read, write, arithmetic). A network takes longer than its operations alone: code and data of one displace those
+of another. So
 
     seconds of a network = scale * sum over its operations + per_conv * its convolutions       scale, per_conv >= 0
 
-is fitted to them. So the latency of a block is a sum over its layers, and a quadratic in btn with coefficients of at
-least 0, as the bound asks of every cost.
+and ``scale`` and ``per_conv`` go into a, b, c and d at once. So the latency of a block is a sum over its layers, and a
+quadratic in btn with coefficients of at least 0, as the bound asks of every cost.
 
-A table belongs to one device, precision, batch, number of threads and input size. Its file is JSON:
-
-    {"device": "cpu", "name": "...", "precision": "fp32", "batch": 1, "threads": 2, "input_size": "320x320",
-     "complete": true, "scale": 1.03, "per_conv": 1.2e-05, "most_flops": 16e9, "space": {...}, "versions": {...},
-     "ops": [{"kind": "conv", "k": 3, "stride": 2, "size": "160x160", "fit": [a, b, c, d], "off": 0.04,
-              "points": [[c_in, c_out, seconds], ...]}, ...]}
+A table belongs to one device, precision, batch, number of threads and input size. ``table_file`` reads its file, ``fit``
+finds the coefficients, ``measure`` and ``profile`` the seconds. Importing this module loads numpy alone.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
-from scipy.optimize import nnls
 
 from ..arrays import Floats
 from ..errors import InputError
-from ..files import read_text
 from ..network.blocks import Block, Layer, Size, layers
+from ..network.cost import cost
 from ..network.stages import downsample, fed_size
 from ..units import format_size, parse_size
-from ..yaml_file import check
-
-MAX_BYTES = 2**24
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
 
 # (kind, stride, size) to an array (largest k + 1, 4) of a, b, c, d by kernel; NaN where k was not measured.
 Fits = dict[tuple[str, int, tuple[int, int]], Floats]
@@ -88,10 +74,10 @@ class Use(NamedTuple):
 
 def block_uses(block: Block, size: tuple[int, int]) -> Iterator[Use]:
     """Every operation of a block on an input of ``size`` (height, width)."""
-    (first, _), *inner = layers(block)
+    (first, _), *others = layers(block)
     yield from _layer_uses(first, size)
     size = downsample(size, block.stride)
-    for layer, times in inner:
+    for layer, times in others:
         for use in _layer_uses(layer, size):
             yield use._replace(times=use.times * times)
 
@@ -159,7 +145,7 @@ class LatencyTable:
         """Seconds of a block on an input of ``size``; a number, or an array of shape (N,) for a population."""
         total: Size = 0.0
         for use in block_uses(block, size):
-            total = total + use.times * _seconds(self.fits, use)
+            total = total + use.times * use_seconds(self.fits, use)
         return total
 
     def chain(self, blocks: Sequence[Block]) -> float:
@@ -169,11 +155,9 @@ class LatencyTable:
             InputError: it needs an operation that was not measured.
         """
         self.require(blocks)
-        size, total = fed_size(self.input_size, [block.stride for block in blocks]), 0.0
-        for block in blocks:
-            total += float(self.block(block, size))
-            size = downsample(size, block.stride)
-        return total
+        latency = cost(blocks, self.input_size, self).latency
+        assert latency is not None  # there is a table: this one
+        return float(latency)
 
     def require(self, blocks: Sequence[Block], input_size: tuple[int, int] | None = None) -> None:
         """Refuse blocks that the table does not cover.
@@ -183,7 +167,7 @@ class LatencyTable:
         """
         if input_size not in (None, self.input_size):
             raise InputError(
-                f"--latency-table was measured at {format_size(self.input_size)}, expected the input size of the search, "
+                f"the latency table was measured at {format_size(self.input_size)}, expected the input size of the search, "
                 f"{format_size(input_size)}"
             )
         for use in chain_uses(blocks, self.input_size):
@@ -191,129 +175,29 @@ class LatencyTable:
             fit = self.fits.get((op.kind, op.stride, op.size))
             if fit is None or op.k >= len(fit) or np.isnan(fit[op.k]).any():
                 raise InputError(
-                    f"--latency-table has no {op}, expected one that `lightnas profile --space` measured for these blocks"
+                    f"the latency table has no {op}, expected one that `lightnas profile --space` measured for these blocks"
                 )
 
 
-def fit_seconds(points: Sequence[Sequence[float]]) -> tuple[list[float], float]:
-    """a, b, c, d of ``(c_in, c_out, seconds)`` rows, all at least 0, and the median of the relative error."""
-    c_in, c_out, seconds = np.array(points, float).T
-    terms = np.stack([np.ones_like(c_in), c_in, c_out, c_in * c_out], axis=1)
-    fit = _fitted(terms, seconds)
-    off = float(np.median(np.abs(terms @ fit / seconds - 1)))
-    return [float(value) for value in fit], off
-
-
-def _fitted(terms: Floats, seconds: Floats) -> Floats:
-    """Coefficients of at least 0 of the terms, (n, m), whose sum comes closest to the seconds, (n,), in relative error."""
-    relative = terms / seconds[:, None]
-    scale = np.maximum(np.abs(relative).max(axis=0), 1e-300)
-    fit: Floats = nnls(relative / scale, np.ones(len(seconds)))[0] / scale
-    return np.where(relative.any(axis=0), fit, 0.0)  # a term that is 0 throughout gets a 0
-
-
-def calibration(
-    ops: Sequence[dict[str, Any]],
-    input_size: tuple[int, int],
-    networks: Sequence[tuple[Sequence[Block], float]],
-) -> dict[str, float]:
-    """``scale`` and ``per_conv``, from the fitted operations of a table, and whole networks with their seconds."""
-    fits = _fits(ops, 1.0, 0.0)
-    terms = [_sums(fits, blocks, input_size) for blocks, _ in networks]
-    scale, per_conv = _fitted(np.array(terms), np.array([seconds for _, seconds in networks]))
-    return {"scale": float(scale), "per_conv": float(per_conv)}
-
-
-def _sums(fits: Fits, blocks: Sequence[Block], input_size: tuple[int, int]) -> tuple[float, float]:
-    """Seconds of all operations of a structure, and the number of its convolutions."""
-    uses = list(chain_uses(blocks, input_size))
-    seconds = sum(float(use.times * _seconds(fits, use)) for use in uses)
-    return seconds, float(sum(use.times for use in uses if use.kind == "conv"))
-
-
-def _seconds(fits: Fits, use: Use) -> Size:
+def use_seconds(fits: Fits, use: Use) -> Size:
+    """Seconds of an operation as a block has it, once; a number, or an array of shape (N,)."""
     a, b, c, d = np.moveaxis(fits[use.kind, use.stride, use.size][np.asarray(use.k, int)], -1, 0)
     seconds: Size = a + b * use.c_in + (c + d * use.c_in) * use.c_out
     return seconds
 
 
-class OpFile(BaseModel):
-    """One operation of a table file."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    kind: Literal["conv", "relu", "add", "pool"]
-    k: Annotated[int, Field(ge=1, le=1023)]
-    stride: Annotated[int, Field(ge=1, le=2)]
-    size: str
-    fit: Annotated[list[Seconds], Field(min_length=4, max_length=4)] | None = None
-    off: float | None = None
-    points: list[tuple[int, int, Positive]] = []
-
-
-class TableFile(BaseModel):
-    """A latency table's file."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    device: Literal["cpu", "cuda"]
-    name: str
-    precision: Literal["fp32", "fp16", "bf16"]
-    batch: Annotated[int, Field(ge=1)]
-    threads: Annotated[int, Field(ge=1)]
-    input_size: str
-    complete: bool
-    scale: Positive = 1.0
-    per_conv: Seconds = 0.0
-    most_flops: Positive | None = None
-    space: dict[str, Any] | None = None
-    versions: dict[str, str] = {}
-    ops: list[OpFile]
-
-
-def read_table_document(path: Path) -> dict[str, Any]:
-    """The JSON of a latency table's file, finished or not; checked.
-
-    Raises:
-        InputError: one line that names the file and the key.
-    """
-    try:
-        document = json.loads(read_text(path, MAX_BYTES))
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            f"{path}: is not JSON ({error}), expected a table that `lightnas profile` wrote"
-        ) from error
-    return check(TableFile, document, str(path)).model_dump()
-
-
-def load_table(source: Path | dict[str, Any], where: str = "latency_table") -> LatencyTable:
-    """A finished table from its file, or from its document, as a run's config.yaml holds it.
-
-    Raises:
-        InputError: it cannot be read, is no table, or is not finished.
-    """
-    if isinstance(source, Path):
-        document, where = read_table_document(source), str(source)
-    else:
-        document = check(TableFile, source, where).model_dump()
-    if not document["complete"] or any(op["fit"] is None for op in document["ops"]):
-        raise InputError(
-            f"{where}: is not finished, expected one that is; `lightnas profile --resume` goes on with it"
-        )
-    parse_size(document["input_size"], f"{where}: input_size")
-    fits = _fits(document["ops"], document["scale"], document["per_conv"], where)
-    keys = ("kind", "k", "stride", "size", "fit", "off")
-    document["ops"] = [{key: op[key] for key in keys} for op in document["ops"]]
-    return LatencyTable(
-        {key: value for key, value in document.items() if key not in ("space", "most_flops")}, fits
-    )
-
-
-def _fits(
+def calibrated_fits(
     ops: Sequence[dict[str, Any]], scale: float, per_conv: float, where: str = "latency_table"
 ) -> Fits:
+    """The coefficients of a table's operations with ``scale`` and ``per_conv`` (seconds) in them.
+
+    Args:
+        ops: as the file has them: kind, k, stride, size, and ``fit``, which is a, b, c, d.
+        where: opens the error message.
+
+    Raises:
+        InputError: a size is none.
+    """
     fits: Fits = {}
     largest = max((op["k"] for op in ops), default=1)
     for op in ops:

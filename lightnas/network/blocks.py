@@ -1,12 +1,13 @@
 """What a block is made of: the one description that cost, entropy and the torch module read.
 
-A block stands for one entry of a structure. It is a chain of ``depth`` layers (L in the txt): the first
-one carries the stride and the change of channels, the others keep both. A layer is a chain of
-convolutions (each with BN) on its main path and, where it is residual, a shortcut beside it.
+A block stands for one entry of a structure. It is a chain of ``depth`` layers (L in the txt), the first one
+included: the first carries the stride and the change of channels, the others keep both. A layer is a chain
+of convolutions (each with BN) on its main path and, where it is residual, a shortcut beside it.
 
-Sizes (channels, kernels, depths) may be plain numbers, ``Block[int]``, or arrays of shape ``(N,)``,
+Sizes (channels, kernels, depths) are plain numbers in a ``Block[int]``, and arrays of shape ``(N,)`` in a
 ``Block[Floats]``: one description then stands for a whole population, and everything that reads it is
-vectorised for free.
+vectorised for free. A size that a whole population shares, such as the channels of the picture, may be a
+plain number there too.
 
 To add a block type, write a function that returns its ``Layer`` and name it in ``BLOCKS``.
 """
@@ -23,8 +24,8 @@ from ..arrays import Floats
 
 # A size that is computed: a number for one structure, an array of shape (N,) for a population.
 Size = int | float | Floats
-# A size that a block is given.
-S = TypeVar("S", bound=Size)
+# A size that a block is given: of one structure, or of a population.
+S = TypeVar("S", int, Floats)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,31 +33,31 @@ class Block(Generic[S]):
     """One entry of a structure; ``kind`` is its class in the structure txt, ``stride`` is always a number."""
 
     kind: str
-    c_in: S
-    c_out: S
-    k: S
+    c_in: S | int
+    c_out: S | int
+    k: S | int
     stride: int
     depth: S | int = 1
     btn: S | int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Conv:
+class Conv(Generic[S]):
     """A k x k convolution without bias, its BN, and a ReLU unless ``relu`` is False.
 
     ``name`` is where the published state dict keeps it inside its layer.
     """
 
     name: str
-    c_in: Size
-    c_out: Size
-    k: Size
+    c_in: S | int
+    c_out: S | int
+    k: S | int
     stride: int = 1
     relu: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(Generic[S]):
     """Convolutions in the order they run, and the shortcut beside them.
 
     ``residual``: the shortcut is added to the main path, and a ReLU follows the sum.
@@ -65,10 +66,10 @@ class Layer:
     ``projected``: 1 where the projection stands, 0 where it does not after all; it may depend on the sizes.
     """
 
-    main: tuple[Conv, ...]
+    main: tuple[Conv[S], ...]
     residual: bool = False
     pool: int = 1
-    projection: Conv | None = None
+    projection: Conv[S] | None = None
     projected: Size = 1
 
 
@@ -80,14 +81,14 @@ class BlockType:
     """
 
     keys: tuple[str, ...]
-    layer: Callable[[Block[Any], bool], Layer]
+    layer: Callable[[Block[Any], bool], Layer[Any]]
 
 
-def _conv_kx(block: Block[Any], first: bool) -> Layer:
+def _conv_kx(block: Block[S], first: bool) -> Layer[S]:
     return Layer((Conv("", block.c_in, block.c_out, block.k, block.stride),))
 
 
-def _k1_kx_k1(block: Block[Any], first: bool) -> Layer:
+def _k1_kx_k1(block: Block[S], first: bool) -> Layer[S]:
     """Residual bottleneck; the first layer of a block always projects its shortcut, even where in = out."""
     c_in = block.c_in if first else block.c_out
     stride = block.stride if first else 1
@@ -103,7 +104,7 @@ def _k1_kx_k1(block: Block[Any], first: bool) -> Layer:
     )
 
 
-def _two_convs(block: Block[Any], first: bool, k_first: Size) -> Layer:
+def _two_convs(block: Block[S], first: bool, k_first: S | int) -> Layer[S]:
     """Residual pair of convolutions, the last of which carries the stride; a projection stands only where in != out."""
     c_in = block.c_in if first else block.c_out
     stride = block.stride if first else 1
@@ -119,11 +120,11 @@ def _two_convs(block: Block[Any], first: bool, k_first: Size) -> Layer:
     )
 
 
-def _k1_kx(block: Block[Any], first: bool) -> Layer:
+def _k1_kx(block: Block[S], first: bool) -> Layer[S]:
     return _two_convs(block, first, 1)
 
 
-def _kx_kx(block: Block[Any], first: bool) -> Layer:
+def _kx_kx(block: Block[S], first: bool) -> Layer[S]:
     return _two_convs(block, first, block.k)
 
 
@@ -135,8 +136,8 @@ BLOCKS = {
 }
 
 
-def layers(block: Block[Any]) -> tuple[tuple[Layer, Size], ...]:
-    """The block's distinct layers, each with the number of times it runs: the first once, the other one depth - 1 times."""
+def layers(block: Block[S]) -> tuple[tuple[Layer[S], S | int], ...]:
+    """The block's distinct layers, each with the number of times it runs: the first once, the other ``depth - 1`` times."""
     describe = BLOCKS[block.kind]
     first = (describe.layer(block, True), 1)
     if "L" not in describe.keys:

@@ -86,10 +86,10 @@ def block_cost(
 ) -> tuple[Cost, tuple[int, int]]:
     """Cost of one block on an input of ``size`` (height, width), and the size of its output."""
     latency = table.block(block, size) if table else None
-    (first, _), *inner = layers(block)
+    (first, _), *others = layers(block)
     flops, params, size = _layer_cost(first, size)
     count: Size = len(first.main)
-    for layer, times in inner:
+    for layer, times in others:
         layer_flops, layer_params, _ = _layer_cost(layer, size)
         flops = flops + times * layer_flops
         params = params + times * layer_params

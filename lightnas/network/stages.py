@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..errors import InputError
+
 STAGES = 5
 # Side of the patches that a Focus stem reads.
 FOCUS = 2
@@ -25,6 +27,19 @@ def stage_ends(strides: Sequence[int]) -> list[int]:
     if has_focus(strides):
         starts = [0, *starts]
     return [start - 1 for start in starts[1:]] + [len(strides) - 1]
+
+
+def chosen_stages(out_indices: Sequence[int]) -> tuple[int, ...]:
+    """The stages whose features are asked for, in order, each once: 0 for C1 up to 4 for C5.
+
+    Raises:
+        InputError: there is none, or no such stage.
+    """
+    if not out_indices or not set(out_indices) <= set(range(STAGES)):
+        raise InputError(
+            f"out_indices is {tuple(out_indices)}, expected stages from 0 (C1) to {STAGES - 1} (C{STAGES})"
+        )
+    return tuple(sorted(set(out_indices)))
 
 
 def fed_size(picture: tuple[int, int], strides: Sequence[int]) -> tuple[int, int]:

@@ -7,7 +7,7 @@ A structure is a list of blocks from the stem to the last stage, each a dict:
     out     output channels
     s       stride, 1 or 2
     k       kernel, odd
-    L       depth: number of layers (bottlenecks), the first one included
+    L       depth: number of layers, the first one included
     btn     bottleneck channels
 
 A txt holds the Python literal ``{'space_arch': 'CnnNet', 'best_structures': [structure, ...]}``, best first:
@@ -35,7 +35,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from ..errors import InputError, nearest, shown
 from ..files import read_text
@@ -106,7 +106,13 @@ class Structure(Sequence[Block[int]]):
     def __iter__(self) -> Iterator[Block[int]]:
         return iter(self.blocks)
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> Block[int]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Block[int], ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Block[int] | tuple[Block[int], ...]:
         """A block; a tuple of blocks where the index is a slice."""
         return self.blocks[index]
 

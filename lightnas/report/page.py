@@ -25,7 +25,7 @@ from ..network.cost import INPUT_SIZE, block_cost
 from ..network.entropy import ALPHA, block_entropy
 from ..network.published import PUBLISHED
 from ..network.score import score_structures
-from ..network.stages import fed_size, stage_ends
+from ..network.stages import fed_size
 from ..network.structure import Structure, format_structures, read_structures
 from ..resources import RESOURCES
 from ..runs.config import load_config
@@ -158,10 +158,8 @@ def _thinned(points: Sequence[Point], most: int = 60) -> list[Point]:
 
 def _architecture(structure: Structure, input_size: tuple[int, int]) -> dict[str, Any]:
     """A chart of the convolutions, and a row a stage with its shares of the whole."""
-    strides = [block.stride for block in structure]
-    ends = stage_ends(strides)
-    stages = [1 + sum(i > end for end in ends) for i in range(len(structure))]
-    size, sizes = fed_size(input_size, strides), []
+    stages = structure.stages
+    size, sizes = fed_size(input_size, structure.strides), []
     uses: dict[str, list[float]] = {"flops": [0.0] * 5, "params": [0.0] * 5, "entropy": [0.0] * 5}
     for block, stage in zip(structure, stages, strict=True):
         of_block, size = block_cost(block, size)
@@ -178,7 +176,7 @@ def _architecture(structure: Structure, input_size: tuple[int, int]) -> dict[str
         blocks = [block for block, at in zip(structure, stages, strict=True) if at == stage]
         rows.append(
             {
-                "name": f"C{stage}", "size": format_size(sizes[ends[stage - 1]]), "width": blocks[-1].c_out,
+                "name": f"C{stage}", "size": format_size(sizes[structure.ends[stage - 1]]), "width": blocks[-1].c_out,
                 "depth": " + ".join(str(block.depth) for block in blocks),
                 "kernel": ", ".join(f"{block.k}x{block.k}" for block in blocks),
                 "btn": ", ".join(str(block.btn) for block in blocks if block.btn) or "-",

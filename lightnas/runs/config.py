@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from ..errors import InputError, nearest, shown
 from ..files import data_folder
-from ..latency.table import LatencyTable, load_table
+from ..latency.table import LatencyTable
+from ..latency.table_file import load_table
 from ..network.cost import INPUT_SIZE
 from ..network.entropy import ALPHA
 from ..network.score import check_alpha

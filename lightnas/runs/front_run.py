@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..documents import differences
 from ..errors import InputError
 from ..network.score import score_structures
 from ..network.structure import Structure, format_structures
@@ -32,7 +33,7 @@ from ..units import whole
 from ..yaml_file import read_yaml
 from .config import SearchConfig, format_config, load_config
 from .names import name_of, structures
-from .output_dir import REPORT, STRUCTURE, OutputDir, differences, versions
+from .output_dir import REPORT, STRUCTURE, OutputDir, versions
 from .search_run import CONFIG, LOG
 
 FRONT, TABLE, POINTS, FOLDER = "front.json", "front.csv", "points.json", "structures"
@@ -138,7 +139,7 @@ class FrontRun(OutputDir):
             return {int(i): Point.of(point) for i, point in json.loads(path.read_text()).items()}
         except (ValueError, AttributeError, KeyError, TypeError) as error:
             raise InputError(
-                f"{path}: is damaged ({error}), expected points; --overwrite starts anew"
+                f"{path}: is damaged ({error}), expected points; overwrite=True starts anew"
             ) from error
 
     def save_points(self, points: dict[int, Point]) -> None:
@@ -169,7 +170,7 @@ class FrontRun(OutputDir):
             return Front(content["axis"], tuple(map(Point.of, content["points"])))
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
-                f"{self.path / FRONT}: is damaged ({error}), expected a front; --overwrite starts anew"
+                f"{self.path / FRONT}: is damaged ({error}), expected a front; overwrite=True starts anew"
             ) from error
 
 

@@ -1,7 +1,8 @@
 """What every run has in common: a directory, held by one process at a time, that a stop leaves whole.
 
 A run begins in it (new, resumed or overwritten), writes its files whole or not at all, and is finished once its
-result stands there. ``SearchRun``, ``FrontRun`` and ``TrainingRun`` say which files are theirs.
+result stands there. ``SearchRun``, ``FrontRun`` and ``TrainingRun`` say which files are theirs. Messages name the
+arguments of Python; the command line puts its options in their place.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import platform
 import re
 import shutil
 import time
-from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, ClassVar, TypeVar
@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 import lightnas
 
-from ..errors import InputError, shown
+from ..errors import InputError
 from ..files import output_errors, write_whole
 
 LOCK, STRUCTURE, REPORT = ".lock", "structure.txt", "report.html"
@@ -42,7 +42,7 @@ class OutputDir:
         ours: names of the files that belong to such a run, and may be removed with it.
     """
 
-    option: ClassVar[str] = "--output"
+    option: ClassVar[str] = "output"
     kind: ClassVar[str] = "run"
     home: ClassVar[str] = "directory of a run"
     config_name: ClassVar[str]
@@ -85,11 +85,11 @@ class OutputDir:
         """Refuse to begin in a directory that is not empty unless it was asked for."""
         if not (resume or overwrite):
             raise InputError(
-                f"{self.option} {self.path} is not empty, expected a new directory, --resume or --overwrite"
+                f"{self.option} {self.path} is not empty, expected a new directory, resume=True or overwrite=True"
             )
         if resume and not (self.path / self.config_name).is_file():
             raise InputError(
-                f"--resume: {self.path} holds no {self.config_name}, expected the {self.home}"
+                f"resume=True: {self.path} holds no {self.config_name}, expected the {self.home}"
             )
 
     def _is_leftover(self, entry: Path) -> bool:
@@ -160,7 +160,7 @@ class OutputDir:
             return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
         except ValueError as error:
             raise InputError(
-                f"{path}: is damaged ({error}), expected a result; --overwrite starts anew"
+                f"{path}: is damaged ({error}), expected a result; overwrite=True starts anew"
             ) from error
 
     def log(self, message: str) -> None:
@@ -178,7 +178,7 @@ class OutputDir:
         if found:
             more = f" and {len(found) - 3} more" if len(found) > 3 else ""
             raise InputError(
-                f"--resume: {self.path} holds a run of another config: {'; '.join(found[:3])}{more}"
+                f"resume=True: {self.path} holds a run of another config: {'; '.join(found[:3])}{more}"
             )
 
 
@@ -202,37 +202,3 @@ def versions() -> dict[str, str]:
     """Versions of everything that takes part in the result."""
     packages = {module.__name__: str(module.__version__) for module in (lightnas, np, scipy)}
     return {"python": platform.python_version()} | packages
-
-
-def differences(there: Any, here: Any, may_differ: Collection[str] = ()) -> list[str]:
-    """`seed is 0 there and 1 here` for everything in which two documents differ.
-
-    Args:
-        may_differ: keys, at any depth, that are not looked at.
-    """
-    return [
-        f"{key} is {shown(old)} there and {shown(new)} here"
-        for key, old, new in _pairs(there, here, may_differ, "")
-        if old != new
-    ]
-
-
-def _pairs(
-    there: Any, here: Any, may_differ: Collection[str], key: str
-) -> Iterator[tuple[str, Any, Any]]:
-    """Every place in two documents, with what stands there; lists and tuples are alike."""
-    inner: list[tuple[object, Any, Any]]
-    if isinstance(there, dict) and isinstance(here, dict):
-        keys = [name for name in {**there, **here} if name not in may_differ]
-        inner = [(name, there.get(name), here.get(name)) for name in keys]
-    elif _are_lists(there, here) and len(there) == len(here):
-        inner = [(i, *pair) for i, pair in enumerate(zip(there, here, strict=True))]
-    else:
-        yield key, there, here
-        return
-    for name, old, new in inner:
-        yield from _pairs(old, new, may_differ, f"{key}.{name}".lstrip("."))
-
-
-def _are_lists(*values: Any) -> bool:
-    return all(isinstance(value, list | tuple) for value in values)

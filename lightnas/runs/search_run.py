@@ -26,6 +26,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from ..documents import differences
 from ..errors import InputError, shown
 from ..network.cost import Cost
 from ..network.structure import format_structures, read_structures
@@ -33,11 +34,12 @@ from ..search import Progress, Search, SearchResult
 from ..search.problem import Evaluation
 from ..search.workers import workers as workers_of
 from .config import SearchConfig, format_config, load_config
-from .output_dir import REPORT, STRUCTURE, OutputDir, differences, versions
+from .output_dir import REPORT, STRUCTURE, OutputDir, versions
 
 CONFIG, RESULT, HISTORY, POPULATION, LOG, CHECKPOINT = (
     "config.yaml", "result.json", "history.csv", "population.npz", "search.log", "checkpoint.npz",
 )  # fmt: skip
+HISTORY_COLUMNS = ("evaluations", "seconds", "best_score")
 # Seconds of a search that a stop may cost.
 SAVE_EVERY = 0.5
 
@@ -83,7 +85,7 @@ class SearchRun(OutputDir):
         except Exception as error:
             reason = shown(str(error))
             raise InputError(
-                f"{path}: is damaged ({reason}), expected a checkpoint; --overwrite starts anew"
+                f"{path}: is damaged ({reason}), expected a checkpoint; overwrite=True starts anew"
             ) from error
         search.restore(state)
         return True
@@ -122,7 +124,7 @@ class SearchRun(OutputDir):
         except (OSError, KeyError, ValueError, TypeError, BadZipFile) as error:
             raise InputError(
                 f"{self.path}: its results are damaged ({shown(str(error))}), expected those of a finished search; "
-                "--overwrite starts anew"
+                "overwrite=True starts anew"
             ) from error
 
 
@@ -209,13 +211,15 @@ def save(result: SearchResult, path: str | Path, *, overwrite: bool = False) -> 
 def _history(result: SearchResult) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("evaluations", "seconds", "best_score"))
+    writer.writerow(HISTORY_COLUMNS)
     writer.writerows((n, f"{seconds:.4f}", repr(score)) for n, seconds, score in result.history)
     return text.getvalue()
 
 
 def _read_history(path: Path) -> list[tuple[int, float, float]]:
-    rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))[1:]
+    head, *rows = csv.reader(path.read_text(encoding="utf-8").splitlines())
+    if tuple(head) != HISTORY_COLUMNS:
+        raise ValueError(f"{path.name} has the columns {', '.join(head)}")
     return [(int(n), float(seconds), float(score)) for n, seconds, score in rows]
 
 

@@ -27,7 +27,7 @@ CONFIG, RESULT, PICTURE, ANNOTATIONS = "config.py", "result.json", "detections.j
 class TrainingRun(OutputDir):
     """One work directory, held by one run at a time."""
 
-    option = "--work-dir"
+    option = "work_dir"
     kind = "training run"
     home = "work directory of a training run"
     config_name = CONFIG
@@ -41,7 +41,7 @@ class TrainingRun(OutputDir):
         super()._check(resume, overwrite)
         if overwrite and not any(self.ours.fullmatch(entry.name) for entry in self.path.iterdir()):
             raise InputError(
-                f"--overwrite: {self.path} holds no training run, expected one that may be replaced"
+                f"overwrite=True: {self.path} holds no training run, expected one that may be replaced"
             )
 
     @property

@@ -33,6 +33,8 @@ from ..network.entropy import block_entropy
 from ..network.stages import downsample, fed_size, stage_ends
 from .problem import Problem
 
+# Relative error of a block's terms, as a sum of at most sixteen of them, each right to half a unit in the last place.
+ROUNDING = 16 * 2.0**-53
 # Pairs (in, out) handled at a time where all of them are met: bounds the memory of fine grids.
 PAIRS_AT_A_TIME = 65_536
 
@@ -80,6 +82,12 @@ def join_options(parts: Sequence[Options]) -> Options:
     return joined.where(np.argsort(joined.c_in, kind="stable"))
 
 
+def merge_options(first: Options, second: Options, better: Flags) -> Options:
+    """Of two options for each pair (in, out), the second where ``better``, (n,), says so."""
+    columns = ((getattr(first, f.name), getattr(second, f.name)) for f in fields(Options))
+    return Options(*(np.where(better, b, a) for a, b in columns))
+
+
 class Linked(Protocol):
     """n ways through one block, sorted by in."""
 
@@ -119,7 +127,9 @@ class Relaxation:
         grid: channel counts in steps run from 0 to grid - 1.
     """
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, alpha: tuple[float, ...] | None = None) -> None:
+        """``alpha`` replaces the problem's weights of the stages: with zeros only costs are left."""
+        alpha = problem.alpha if alpha is None else alpha
         self.problem = problem
         self.space = problem.searched
         self.limited = list(problem.limits)
@@ -131,10 +141,9 @@ class Relaxation:
         ends = stage_ends(strides)
         first_stage = np.searchsorted(ends, np.arange(len(self.space.blocks)))
         # h of a block counts in its own stage and in all later ones; log(channels) where a stage ends.
-        self.weights = [float(sum(problem.alpha[stage:])) for stage in first_stage]
+        self.weights = [float(sum(alpha[stage:])) for stage in first_stage]
         self.end_weights = [
-            problem.alpha[ends.index(i)] if i in ends else 0.0
-            for i in range(len(self.space.blocks))
+            alpha[ends.index(i)] if i in ends else 0.0 for i in range(len(self.space.blocks))
         ]
         self.sizes = [fed_size(problem.input_size, strides)]
         for stride in strides[:-1]:
@@ -156,7 +165,7 @@ class Relaxation:
             }
             totals = {total + count for total in totals for count in counts}
             totals = {total for total in totals if total <= self.problem.limits["layers"]}
-        return {"layers": max(totals)}
+        return {"layers": max(totals)} if totals else {}
 
     # --- options ------------------------------------------------------------------------------------------------
 
@@ -262,8 +271,11 @@ class Relaxation:
         base = options.reward - q0
         if not options.btn_high.any():
             return base, options.btn_high
-        with np.errstate(divide="ignore"):  # no cost at all: as much btn as there is
+        with np.errstate(
+            divide="ignore", invalid="ignore"
+        ):  # no cost at all: as much btn as there is
             stationary = 2 * n / (q1 + np.sqrt(q1 * q1 + 8 * q2 * n)) / step
+        stationary = np.where(n > 0, stationary, 0.0)  # no reward either: as little
         lower = np.floor(np.minimum(stationary, self.grid)).astype(np.int64)
         value, best = np.full(len(options), -np.inf), lower
         for btn in (lower, lower + 1):
@@ -311,6 +323,7 @@ class Relaxation:
         solved = [self.best_btn(options, multipliers) for options in chain]
         rest = self.backward(chain, [value for value, _ in solved])
         theta = float(rest[0][0] + multipliers.sum())
+        bound = theta + self.rounding(theta, multipliers)
         here, use = 0, np.zeros(len(self.limits))
         genes: dict[tuple[int, str], int] = {}
         for i, (options, (value, btns)) in enumerate(zip(chain, solved, strict=True)):
@@ -326,7 +339,16 @@ class Relaxation:
                 (i, "btn"): btns[at],
             }
         genome = np.array([genes[gene] for gene in self.space.genes], np.int64)
-        return Best(theta, theta - float(multipliers @ (1 - use)), use, genome)
+        return Best(bound, theta - float(multipliers @ (1 - use)), use, genome)
+
+    def rounding(self, theta: float, multipliers: Floats) -> float:
+        """What theta at the multipliers, (R,), may have lost to rounding.
+
+        For any x within the budgets theta is compared with score(x) + sum lambda (1 - use(x)), whose terms
+        are at most the score and, for each budget, lambda twice: sums of a few terms a block, each right to
+        half a unit in the last place. Multipliers far above the score cost digits.
+        """
+        return ROUNDING * len(self.space.blocks) * (abs(theta) + 2 * float(multipliers.sum()))
 
     def minimise(
         self, chain: list[Options], start: Floats, tolerance: float, rounds: int
@@ -352,10 +374,15 @@ class Relaxation:
         return best, met
 
     def _largest_multipliers(self, theta: float) -> Floats:
-        """The smallest structure x has score(x) + lambda (1 - use(x)) <= theta: beyond, no multiplier improves on theta."""
-        smallest = self.problem.evaluate(self.space.smallest[None])
-        use = self._limited(smallest.cost, (1,))[:, 0] / self.limits
-        largest: Floats = (theta - smallest.score[0]) / np.maximum(1 - use, 1e-6) + 1.0
+        """Some x within the budgets has score(x) + lambda (1 - use(x)) <= theta: no multiplier beyond improves on it.
+
+        Where none is known yet, the relaxed problem is one of costs alone, and only ratios of multipliers count.
+        """
+        if not any(self.weights):
+            return np.ones(len(self.limits))
+        start = self.problem.evaluate(self.problem.start[None])
+        use = self._limited(start.cost, (1,))[:, 0] / self.limits
+        largest: Floats = (theta - start.score[0]) / np.maximum(1 - use, 1e-6) + 1.0
         return largest
 
 

@@ -7,7 +7,7 @@
 
 Steps, each short, so that a run can be stopped between any two of them and continued to the same result:
 
-    start    random structures, pulled towards the smallest one until they meet the budgets
+    start    random structures, pulled towards a small one until they meet the budgets
     evolve   generations of crossover, mutation and repair, until the best has not improved for a while
     prove    nodes of branch and bound, until the best is proven optimal or the work allowed is done
 """
@@ -44,7 +44,7 @@ FOR_PROOF = 100
 MAX_TOP = Settings.population
 # Structures a worker scores at a time; it does not depend on the number of workers.
 PIECE = 256
-# Halvings on the way from a random structure to the smallest one.
+# Halvings on the way from a random structure to one within the budgets.
 PULLS = 8
 
 
@@ -109,7 +109,7 @@ def search(
         budgets: ``flops=``, ``params=``, ``layers=``, ``latency=`` (seconds, by the table), at least one.
 
     Raises:
-        InputError: a budget is missing, unknown, not positive, or below what the smallest structure uses.
+        InputError: a budget is missing, unknown, not positive, or below what any structure uses.
     """
     chosen = load_space(space) if isinstance(space, str) else space
     problem = Problem(chosen, Budget(**budgets), input_size, alpha, table)
@@ -184,9 +184,9 @@ class Search:
     # --- steps --------------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
-        """Tell evolution the smallest structure, which meets the budgets, and random ones pulled towards it."""
-        smallest = self.space.smallest
-        self._tell(smallest[None])
+        """Tell evolution a structure within the budgets, mostly the smallest one, and random ones pulled to it."""
+        start = self.problem.start
+        self._tell(start[None])
         if self.known:
             self._tell(self.space.encode(self.known))
         n = min(OFFSPRING, self._evaluations_left() // (PULLS + 2))
@@ -194,15 +194,15 @@ class Search:
             genomes = self.space.random(self.evolution.rng, n)
             if self.space.initial:
                 genomes[0] = self.space.encode([self.space.initial])[0]
-            self._tell(self._pull(genomes, smallest))
+            self._tell(self._pull(genomes, start))
         self.phase = "evolve"
 
-    def _pull(self, genomes: Genomes, smallest: Genomes) -> Genomes:
-        """Move genomes that exceed a budget along the line to the smallest one, by bisection, until they do not."""
+    def _pull(self, genomes: Genomes, start: Genomes) -> Genomes:
+        """Move genomes that exceed a budget along the line to one that does not, by bisection."""
 
         def between(share: Any) -> Genomes:
             return self.space.repair(
-                smallest + np.floor(share[:, None] * (genomes - smallest)).astype(np.int64)
+                start + np.floor(share[:, None] * (genomes - start)).astype(np.int64)
             )
 
         inside = self.problem.feasible(self._evaluate(genomes)).astype(float)
@@ -245,7 +245,7 @@ class Search:
         spent = (
             self.proof.work >= self.limits.proof_work or self.evaluations >= self.limits.evaluations
         )
-        return self.proof.complete or spent or self._out_of_time()
+        return self.proof.complete or self.proof.too_large or spent or self._out_of_time()
 
     def _evaluations_left(self) -> int:
         """Evaluations that evolution may still use."""

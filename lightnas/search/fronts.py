@@ -107,7 +107,7 @@ def front(
         A point for each value. None scores less than one before it, and none has a larger bound than one after it.
 
     Raises:
-        InputError: no such axis, values that do not rise, or a budget below what the smallest structure uses.
+        InputError: no such axis, values that do not rise, or a budget below what any structure uses.
     """
     if axis not in RESOURCES:
         raise InputError(f"axis is {shown(axis)}, {nearest(axis, RESOURCES)}")

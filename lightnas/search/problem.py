@@ -19,7 +19,6 @@ from ..network.blocks import Block
 from ..network.cost import INPUT_SIZE, Cost, Latencies, cost
 from ..network.entropy import ALPHA, entropies, score
 from ..resources import RESOURCES
-from ..units import format_size
 from .space import Space
 
 # Arrays of this many structures stay in the cache; larger ones are slower a structure.
@@ -74,7 +73,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Problem:
-    """A search problem, checked once: the smallest structure of the space meets the budgets.
+    """A search problem, checked once: some structure of the space meets the budgets.
 
     Attributes:
         space: the user's; ``searched`` is what the layer budget leaves of it.
@@ -84,7 +83,7 @@ class Problem:
         table: gives the latencies; without one they are not known and cannot be limited.
 
     Raises:
-        InputError: a budget is below what the smallest structure uses, there is a latency budget without a table, or
+        InputError: no structure is within the budgets, there is a latency budget without a table, or
             the table does not know the space's blocks or the input size.
     """
 
@@ -102,19 +101,19 @@ class Problem:
             raise InputError(
                 "a latency budget without a latency table, expected --latency-table of `lightnas profile`"
             )
-        smallest = self.evaluate(self.searched.smallest[None]).cost.known()
-        least = {name: float(np.asarray(value)[0]) for name, value in smallest.items()}
-        for name, limit in self.limits.items():
-            if least[name] > limit:
-                written = RESOURCES[name].format
-                figures = ", ".join(
-                    f"{RESOURCES[r].format(value, digits=15)} {RESOURCES[r].label}"
-                    for r, value in least.items()
-                )
-                raise InputError(
-                    f"budget {name} is {written(limit)}, expected at least {written(least[name], digits=15)}: the "
-                    f"smallest structure of space {self.space.name} at {format_size(self.input_size)} has {figures}"
-                )
+        self.start  # noqa: B018 (refuses budgets that nothing meets)
+
+    @cached_property
+    def start(self) -> Genomes:
+        """A genome (D,) within every budget.
+
+        Raises:
+            InputError: there is none.
+        """
+        # Here, since it stands on the bound and the proof, and those on problems.
+        from .feasible import find_start
+
+        return find_start(self)
 
     @cached_property
     def searched(self) -> Space:

@@ -24,12 +24,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arrays import Flags, Floats, Genomes
-from .bound import Options, Pairs, Relaxation, best_by, join_options
+from .bound import PAIRS_AT_A_TIME, Options, Pairs, Relaxation, best_by, join_options
 
 # A bound that exceeds the best score by less than this share is equal to it: sums of logs are not exact.
 TOLERANCE = 1e-11
 
-# Choices and labels in memory at a time; a box with more is split.
+# Options of the whole space, choices and labels of a box in memory at a time. A box with more is split.
+MAX_OPTIONS = 2_000_000
 MAX_CHOICES = 400_000
 MAX_LABELS = 100_000
 # Every so many boxes the most promising choices of a box too large to list are followed for better structures.
@@ -71,6 +72,7 @@ class Proof:
         score, genome: the best structure known; the genome has shape (D,).
         upper_bound: no structure within the budgets scores more.
         work: choices and labels handled so far.
+        too_large: the space does not fit in memory; the bound is its root's, and there are no steps to take.
     """
 
     def __init__(
@@ -83,7 +85,9 @@ class Proof:
         self.root_score, self.root_multipliers = score, multipliers
         self.serial = 0
         low, high = self.space.bounds
-        self.theta, self.chain = _survivors(relaxation, multipliers, self._target())
+        self.theta, chain = _survivors(relaxation, multipliers, self._target())
+        self.too_large = chain is None
+        self.chain = chain or []
         self.nodes = [Node(-self.theta, 0, low, high, multipliers)]
         self.work += sum(map(len, self.chain))
 
@@ -121,6 +125,9 @@ class Proof:
     def _target(self) -> float:
         return self.score * (1 + TOLERANCE)
 
+    def _rounding(self, multipliers: Floats) -> float:
+        return self.relaxation.rounding(self.score, multipliers)
+
     def _columns(self, genome: Genomes) -> dict[tuple[int, str], int]:
         return dict(zip(self.space.genes, map(int, genome), strict=True))
 
@@ -133,7 +140,8 @@ class Proof:
         """
         values = [self.relaxation.best_btn(options, multipliers)[0] for options in chain]
         through = [value + multipliers.sum() for value in self.relaxation.through(chain, values)]
-        keep = [value > self._target() for value in through]
+        least = self._target() - self._rounding(multipliers)
+        keep = [value > least for value in through]
         chain = [options.where(kept) for options, kept in zip(chain, keep, strict=True)]
         return chain, [value[kept] for value, kept in zip(through, keep, strict=True)]
 
@@ -158,7 +166,7 @@ class Proof:
         choices = [_spell_out(options, self.space.step) for options in chain]
         self.work += sum(len(block.c_in) for block in choices)
         values = [block.score - block.use @ multipliers for block in choices]
-        need = self._target() - multipliers.sum()
+        need = self._target() - self._rounding(multipliers) - multipliers.sum()
         through = self.relaxation.through(choices, values)
         choices = [block.where(value > need) for block, value in zip(choices, through, strict=True)]
         if not all(len(block.c_in) for block in choices):
@@ -172,7 +180,7 @@ class Proof:
         """
         values = [block.score - block.use @ multipliers for block in choices]
         rests, least = self.relaxation.backward(choices, values), self._least_use(choices)
-        need = self._target() - multipliers.sum()
+        need = self._target() - self._rounding(multipliers) - multipliers.sum()
         at, score, use = np.zeros(1, np.int64), np.zeros(1), np.zeros((1, len(multipliers)))
         trail: list[tuple[Genomes, Genomes]] = []
         whole = True
@@ -295,48 +303,50 @@ class Proof:
 
 def _survivors(
     relaxation: Relaxation, multipliers: Floats, target: float
-) -> tuple[float, list[Options]]:
-    """theta over the whole space, and the options of every block through which the relaxed problem beats the target.
+) -> tuple[float, list[Options] | None]:
+    """theta over the whole space, and the options of every block through which it beats the target.
 
-    ``multipliers`` have shape (R,).
-    Two passes, so that the options of the whole space are never in memory at once.
+    Two passes, so that the options of the whole space are never in memory at once. None where those
+    that are left would be more than MAX_OPTIONS.
     """
     space = relaxation.space
-    pairs = [list(relaxation.all_pairs(i)) for i in range(len(space.blocks))]
-
-    def value(i: int, piece: Pairs) -> Floats:
-        """Of every option of block i over the pairs; (choices of k and L, pairs)."""
-        of_each = relaxation.options(i, piece)
-        return np.stack([relaxation.best_btn(options, multipliers)[0] for options in of_each])
-
-    values = [[value(i, piece) for piece in pieces] for i, pieces in enumerate(pairs)]
-    best = [np.concatenate([piece.max(axis=0) for piece in of_block]) for of_block in values]
-    joined = [
-        Pairs(*(np.concatenate(column) for column in zip(*pieces, strict=True))) for pieces in pairs
-    ]
+    joined: list[Pairs] = []
+    best: list[Floats] = []  # of every pair (in, out), over k, L and btn
+    for i in range(len(space.blocks)):
+        pieces = list(relaxation.all_pairs(i))
+        joined.append(Pairs(*map(np.concatenate, zip(*pieces, strict=True))))
+        best.append(np.concatenate([_best_of_pairs(relaxation, i, p, multipliers) for p in pieces]))
     rest = relaxation.backward(joined, best)
     theta = float(rest[0][0] + multipliers.sum())
-    # Through a pair with another k or L than its best: as much below the best through the pair as its own value is.
-    through = [way + multipliers.sum() for way in relaxation.through(joined, best)]
-    chain = []
-    for i, pieces in enumerate(pairs):
-        kept, start = [], 0
-        for (c_in, c_out), of_piece in zip(pieces, values[i], strict=True):
-            at = slice(start, start + len(c_in))
-            start = at.stop
-            hopeful = through[i][at] - best[i][at] + of_piece > target
-            some = hopeful.any(axis=0)
-            if some.any():
-                options = relaxation.options(i, Pairs(c_in[some], c_out[some]))
-                kept += [o.where(keep) for o, keep in zip(options, hopeful[:, some], strict=True)]
+    rounding = relaxation.rounding(theta, multipliers)
+    through = [value + multipliers.sum() for value in relaxation.through(joined, best)]
+    chain, count = [], 0
+    for i, (c_in, c_out) in enumerate(joined):
+        kept: list[Options] = []
+        some = np.flatnonzero(through[i] > target - rounding)
+        for start in range(0, len(some), PAIRS_AT_A_TIME):
+            at = some[start : start + PAIRS_AT_A_TIME]
+            # With another k or L than its best: as much below the best through the pair as its own value is.
+            below = through[i][at] - best[i][at]
+            for options in relaxation.options(i, Pairs(c_in[at], c_out[at])):
+                value = relaxation.best_btn(options, multipliers)[0]
+                kept.append(options.where(below + value > target - rounding))
+                count += len(kept[-1])
+                if count > MAX_OPTIONS:
+                    return theta + rounding, None
         if not kept:  # nothing beats the target: an empty chain closes the root at once
-            c_in, c_out = pieces[0]
-            kept = [
-                o.where(np.zeros(len(o), bool))
-                for o in relaxation.options(i, Pairs(c_in[:1], c_out[:1]))
-            ]
+            options = next(relaxation.options(i, Pairs(c_in[:1], c_out[:1])))
+            kept = [options.where(np.zeros(1, bool))]
         chain.append(join_options(kept))
-    return theta, chain
+    return theta + rounding, chain
+
+
+def _best_of_pairs(relaxation: Relaxation, i: int, pairs: Pairs, multipliers: Floats) -> Floats:
+    """Largest value of block i over k, L and btn for each pair (in, out), (n,)."""
+    best = np.full(len(pairs.c_in), -np.inf)
+    for options in relaxation.options(i, pairs):
+        np.maximum(best, relaxation.best_btn(options, multipliers)[0], out=best)
+    return best
 
 
 def _inside(

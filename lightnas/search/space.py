@@ -4,7 +4,7 @@ A genome is a row of integers; for every block in turn it holds, as far as the b
 
     out   channels, counted in steps of ``space.step``
     k     index into the block's kernels
-    L     number of inner layers
+    L     depth: number of layers, the first one included
     btn   bottleneck channels, counted in steps of ``space.step``
 
 so a population is an integer array of shape ``(N, D)``. Space files are read by ``space_file.py``.
@@ -202,7 +202,7 @@ class Space:
 
     @cached_property
     def smallest(self) -> Genomes:
-        """The genome of shape (D,) that is smallest in every gene, so in FLOPs, params and layers too.
+        """The genome of shape (D,) that is smallest in every gene; so mostly in cost too, see ``feasible``.
 
         There is one: where two structures obey growth and btn bounds, their gene-by-gene minimum does too.
         """

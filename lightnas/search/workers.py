@@ -33,7 +33,7 @@ def workers(n: int) -> Iterator[Executor | None]:
             yield executor
         except BrokenExecutor as error:
             raise WorkError(
-                "a worker process died (out of memory?); --resume continues the search"
+                "a worker process died (out of memory?); resume=True continues the search"
             ) from error
 
 

@@ -122,7 +122,7 @@ def test_out_indices():
 
 
 def test_layers_begin_as_their_shortcuts():
-    """The last BN of each residual path begins at 0, so inner layers pass on what they get."""
+    """The last BN of each residual path begins at 0, so layers after the first pass on what they get."""
     net = CnnNet(SMALL).eval()
     x = torch.rand(1, 16, 8, 8)
     assert torch.equal(net.block_list[4].block_list[2](x), x)
@@ -146,6 +146,29 @@ def test_activation_checkpointing_changes_nothing_but_memory():
         sum(o.square().mean() for o in net(x)).backward()
     for a, b in zip(plain.parameters(), saving.parameters(), strict=True):
         assert torch.allclose(a.grad, b.grad, rtol=1e-5, atol=1e-7)
+
+
+def test_fused_network_is_the_same_function():
+    net = CnnNet(SMALL)
+    with torch.no_grad():
+        net(torch.randn(4, 3, 64, 64))  # statistics other than 0 and 1
+    net.eval()
+    picture = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        before = net(picture)
+        after = net.fuse()(picture)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in net.modules())
+    for a, b in zip(before, after, strict=True):
+        assert torch.allclose(a, b, rtol=1e-4, atol=1e-4 * float(a.abs().max()))
+
+
+def test_a_structure_and_its_block_dicts_give_the_same_network():
+    nets = []
+    for structure in (SMALL, Structure.from_dicts(SMALL)):
+        torch.manual_seed(0)
+        nets.append(CnnNet(structure).state_dict())
+    assert all(torch.equal(value, nets[1][name]) for name, value in nets[0].items())
+    assert nets[0].keys() == nets[1].keys()
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,9 @@ from lightnas.detection.settings import (
 )
 from lightnas.errors import InputError
 from lightnas.files import data_folder
+from lightnas.network.structure import Structure, format_structures
 
 from ..conftest import published
-from ..lightnas.test_structure import Structure, format_structures
 
 CONFIGS = sorted((data_folder("configs") / "detection").glob("*.py"))
 

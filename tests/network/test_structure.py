@@ -1,6 +1,7 @@
 """The structure txt: round trips, and every way to get it wrong."""
 
 import ast
+import pickle
 import string
 
 import pytest
@@ -8,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightnas.errors import InputError
+from lightnas.network.cost import cost
 from lightnas.network.structure import Structure, format_structures, read_structures
 
+from .. import oracle
 from ..conftest import published
 
 GOOD = {"space_arch": "CnnNet", "best_structures": [published("s")]}
@@ -187,3 +190,73 @@ def test_any_valid_structure_round_trips(stem, stages):
     structure = Structure.from_dicts(blocks)
     text = format_structures([structure])
     assert Structure.from_dicts(ast.literal_eval(text)["best_structures"][0]) == structure
+
+
+# --- a Structure ------------------------------------------------------------------------------------------------------
+
+# Two blocks in C4, none of the widths alike.
+BLOCKS = [
+    {"class": "ConvKXBNRELU", "in": 3, "out": 8, "s": 2, "k": 3},
+    {"class": "SuperResK1KXK1", "in": 8, "out": 16, "s": 2, "k": 3, "L": 1, "btn": 4},
+    {"class": "SuperResK1KXK1", "in": 16, "out": 24, "s": 2, "k": 5, "L": 2, "btn": 6},
+    {"class": "SuperResK1KXK1", "in": 24, "out": 32, "s": 2, "k": 3, "L": 1, "btn": 8},
+    {"class": "SuperResK1KXK1", "in": 32, "out": 40, "s": 1, "k": 3, "L": 1, "btn": 8},
+    {"class": "SuperResK1KXK1", "in": 40, "out": 48, "s": 2, "k": 5, "L": 3, "btn": 8},
+]
+
+
+@pytest.fixture
+def structure():
+    return Structure.from_dicts(BLOCKS)
+
+
+def test_stages_of_a_structure(structure):
+    assert structure.strides == [2, 2, 2, 2, 1, 2]
+    assert structure.ends == [0, 1, 2, 4, 5]
+    assert structure.stages == [1, 2, 3, 4, 4, 5]
+    assert structure.widths == (8, 16, 24, 40, 48)
+
+
+def test_a_structure_is_a_sequence_of_its_blocks(structure):
+    assert len(structure) == 6 and list(structure) == list(structure.blocks)
+    assert structure[0].c_out == 8 and structure[-1].depth == 3
+    assert structure[1:3] == structure.blocks[1:3] and structure[4] in structure
+    with pytest.raises(IndexError):
+        structure[6]
+
+
+def test_a_structure_is_a_value(structure):
+    assert structure == Structure.from_dicts(BLOCKS) == Structure(structure.blocks)
+    assert len({structure, Structure.from_dicts(BLOCKS)}) == 1
+    assert structure != Structure.from_dicts(published("s")) and structure != BLOCKS
+    with pytest.raises(AttributeError):
+        structure.blocks = ()
+    assert pickle.loads(pickle.dumps(structure)) == structure
+
+
+@pytest.mark.parametrize("size", [(800, 1280), (64, 96), (33, 47)])
+def test_cost_of_a_structure(structure, size):
+    flops, params, layers = oracle.costs(BLOCKS, *size)
+    assert structure.cost(size).known() == {"flops": flops, "params": params, "layers": layers}
+    assert structure.cost(size) == cost(structure, size)
+
+
+def test_cost_is_at_800_x_1280_unless_said_otherwise(structure):
+    assert structure.cost() == structure.cost((800, 1280))
+    assert structure.cost().latency is None
+
+
+def test_how_a_structure_is_shown(structure):
+    assert repr(structure) == "Structure(6 blocks, 25 layers, C1 to C5 8-16-24-40-48 wide)"
+    assert str(structure) == format_structures([structure])
+
+
+def test_from_file_by_rank(tmp_path, structure):
+    path = tmp_path / "s.txt"
+    best = Structure.from_dicts(published("s"))
+    path.write_text(format_structures([best, structure]))
+    assert Structure.from_file(path) == Structure.from_file(str(path), 0) == best
+    assert Structure.from_file(path, rank=1) == structure
+    for rank in (2, -1):
+        with pytest.raises(InputError, match=f"s.txt: rank is {rank}, expected 0 to 1"):
+            Structure.from_file(path, rank)

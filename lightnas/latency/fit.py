@@ -1,0 +1,93 @@
+"""Fitting: from measured seconds to the coefficients of a latency table.
+
+The coefficients of an operation are those of the non-negative least squares of the relative error over the channels that it
+was measured with; ``scale`` and ``per_conv`` likewise, over whole networks. ``table`` says what they mean.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.optimize import nnls
+
+from ..arrays import Floats
+from ..errors import WorkError
+from ..network.blocks import Block
+from ..network.structure import Structure
+from ..units import format_size
+from .table import Fits, Op, calibrated_fits, chain_uses, use_seconds
+
+# Of every operation, rows (c_in, c_out, seconds).
+Measured = dict[Op, list[tuple[int, int, float]]]
+
+# A structure and its measured seconds.
+Network = tuple[Structure, float]
+
+# Seconds of a network over the sum of its operations: beyond these the measurements are of something else.
+SCALES = 0.05, 20.0
+
+
+def fit_seconds(points: Sequence[Sequence[float]]) -> tuple[list[float], float]:
+    """a, b, c, d of ``(c_in, c_out, seconds)`` rows, all at least 0, and the median of the relative error."""
+    c_in, c_out, seconds = np.array(points, float).T
+    terms = np.stack([np.ones_like(c_in), c_in, c_out, c_in * c_out], axis=1)
+    fit = _fitted(terms, seconds)
+    off = float(np.median(np.abs(terms @ fit / seconds - 1)))
+    return [float(value) for value in fit], off
+
+
+def _fitted(terms: Floats, seconds: Floats) -> Floats:
+    """Coefficients of at least 0 of the terms, (n, m), whose sum comes closest to the seconds, (n,), in relative error."""
+    relative = terms / seconds[:, None]
+    scale = np.maximum(np.abs(relative).max(axis=0), 1e-300)
+    fit: Floats = nnls(relative / scale, np.ones(len(seconds)))[0] / scale
+    return np.where(relative.any(axis=0), fit, 0.0)  # a term that is 0 throughout gets a 0
+
+
+def calibration(
+    ops: Sequence[dict[str, Any]],
+    input_size: tuple[int, int],
+    networks: Sequence[tuple[Sequence[Block], float]],
+) -> dict[str, float]:
+    """``scale`` and ``per_conv``, from the fitted operations of a table, and whole networks with their seconds."""
+    fits = calibrated_fits(ops, 1.0, 0.0)
+    terms = [_sums(fits, blocks, input_size) for blocks, _ in networks]
+    scale, per_conv = _fitted(np.array(terms), np.array([seconds for _, seconds in networks]))
+    return {"scale": float(scale), "per_conv": float(per_conv)}
+
+
+def _sums(fits: Fits, blocks: Sequence[Block], input_size: tuple[int, int]) -> tuple[float, float]:
+    """Seconds of all operations of a structure, and the number of its convolutions."""
+    uses = list(chain_uses(blocks, input_size))
+    seconds = sum(float(use.times * use_seconds(fits, use)) for use in uses)
+    return seconds, float(sum(use.times for use in uses if use.kind == "conv"))
+
+
+def table_document(
+    measured: Measured, input_size: tuple[int, int], networks: Sequence[Network] = ()
+) -> dict[str, Any]:
+    """What a table file says of the measurements; complete once there are networks to calibrate it by.
+
+    Raises:
+        WorkError: the networks do not calibrate it: their seconds have nothing to do with those of their operations.
+    """
+    ops = [
+        {**op._asdict(), "size": format_size(op.size), "points": [list(p) for p in points]}
+        for op, points in measured.items()
+    ]
+    document = {"complete": bool(networks), "ops": ops}
+    if networks:
+        for op, points in zip(ops, measured.values(), strict=True):
+            op["fit"], op["off"] = fit_seconds(points)
+        found = calibration(ops, input_size, networks)
+        if not (SCALES[0] <= found["scale"] <= SCALES[1] and math.isfinite(found["per_conv"])):
+            raise WorkError(
+                f"{len(networks)} whole networks take {found['scale']:.3g} times the sum of their operations, expected "
+                f"{SCALES[0]:g} to {SCALES[1]:g}: the machine was too busy to measure; resume=True measures the "
+                f"networks again"
+            )
+        document |= found
+    return document

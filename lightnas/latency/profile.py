@@ -1,0 +1,201 @@
+"""Profiling: measure what a search space asks of a machine, and write it as a latency table.
+
+The table is saved every second: stopped at any point, measuring goes on from there.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..documents import differences
+from ..errors import InputError, WorkError
+from ..files import write_output
+from ..network.cost import INPUT_SIZE
+from ..network.structure import Structure
+from ..search.space import Space
+from ..search.space_file import parse_space, read_space_document
+from ..units import format_size, parse_size
+from .fit import Measured, Network, table_document
+from .plan import largest_flops, plan, random_structures
+from .table import LatencyTable, Op
+from .table_file import load_table, read_table_document
+
+if TYPE_CHECKING:
+    from .measure import Machine
+
+# Seconds of measuring that a stop may cost.
+SAVE_EVERY = 1.0
+# Whole networks that a table is calibrated by, and how often they are measured where they do not calibrate it.
+NETWORKS, ATTEMPTS = 16, 3
+
+# Called with how many measurements are done, and how many there are.
+OnProgress = Callable[[int, int], object]
+
+
+class Profiled(NamedTuple):
+    """What a profile ends with; ``anew`` is False where the file was complete before."""
+
+    table: LatencyTable
+    points: int
+    operations: int
+    anew: bool
+
+
+def profile_table(
+    path: Path,
+    machine: Machine,
+    space: str = "k1kxk1",
+    *,
+    max_channels: int | None = None,
+    input_size: tuple[int, int] = INPUT_SIZE,
+    most_flops: float | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    on_progress: OnProgress | None = None,
+) -> Profiled:
+    """Measure every operation that a space can ask for, and whole networks, and write the latency table.
+
+    Args:
+        path: the table's file, JSON.
+        machine: where and how to measure, as ``Machine.here`` makes it.
+        space: name or path of the search space whose operations are measured.
+        max_channels: replaces the space's own limit.
+        input_size: height and width of the pictures.
+        most_flops: of the largest structure to measure for; None: ResNet-101's at that input size.
+        resume: go on with a table that was stopped.
+        overwrite: replace the file.
+        on_progress: called after every measurement.
+
+    Raises:
+        InputError: the file is there, was measured otherwise or cannot be written; the space cannot be read.
+        WorkError: the whole networks have nothing to do with their operations. What was measured is saved.
+    """
+    if resume and overwrite:
+        raise InputError("resume=True and overwrite=True are both given, expected one of them")
+    if path.exists() and not (resume or overwrite):
+        raise InputError(
+            f"output {path} exists, expected a new file, resume=True or overwrite=True"
+        )
+    document, where = read_space_document(space, "space")
+    chosen = parse_space(document, where, max_channels)
+    most = most_flops or largest_flops(input_size)
+    head = machine.document() | {"input_size": format_size(input_size), "most_flops": most}
+    head["space"] = document | {"max_channels": chosen.max_channels}
+    before = read_table_document(path) if resume and path.exists() else {"ops": []}
+    _same(before, head, path)
+    if not before.get("complete"):
+        work = _Work(
+            path, machine, chosen, input_size, most, head, on_progress or (lambda *_: None)
+        )
+        work.run(_points(before))
+    after = read_table_document(path)
+    points = sum(len(op["points"]) for op in after["ops"])
+    table = load_table(after, str(path))
+    return Profiled(table, points, len(after["ops"]), anew=not before.get("complete"))
+
+
+def _same(before: dict[str, Any], head: dict[str, Any], path: Path) -> None:
+    """Refuse to go on with a table of something else."""
+    there = {key: before.get(key) for key in head}
+    if before["ops"] and (found := differences(there, head)):
+        raise InputError(f"resume=True: {path} was measured otherwise: {'; '.join(found)}")
+
+
+def _points(document: dict[str, Any]) -> Measured:
+    """What a table's file holds of measurements."""
+    return {
+        Op(op["kind"], op["k"], op["stride"], parse_size(op["size"], "size", least=1)): [
+            tuple(p) for p in op["points"]
+        ]
+        for op in document["ops"]
+    }
+
+
+class _Work(NamedTuple):
+    """What is measured into which file; ``head`` is what the file says beside the measurements."""
+
+    path: Path
+    machine: Machine
+    space: Space
+    input_size: tuple[int, int]
+    most_flops: float
+    head: dict[str, Any]
+    on_progress: OnProgress
+
+    def run(self, done: Measured) -> None:
+        """Measure the operations but for points that are ``done``, then the networks; save all the while."""
+        wanted = plan(self.space, self.input_size, self.most_flops)
+        measured = {
+            op: [point for point in done.get(op, ()) if point[:2] in points]
+            for op, points in wanted.items()
+        }
+        total = sum(map(len, wanted.values()))
+        saved = time.monotonic()
+        try:
+            for count in measured_points(self.machine, wanted, measured):
+                self.on_progress(count, total + NETWORKS)
+                if time.monotonic() - saved > SAVE_EVERY:
+                    self.save(measured)
+                    saved = time.monotonic()
+        finally:
+            self.save(
+                measured
+            )  # going on needs them, also where the networks do not calibrate them
+        structures = random_structures(self.space, self.input_size, self.most_flops, NETWORKS, 0)
+        networks: Sequence[Network] = ()
+        for networks in measured_networks(self.machine, structures, self.input_size, measured):
+            self.on_progress(total + len(networks), total + NETWORKS)
+        self.save(measured, networks)
+
+    def save(self, measured: Measured, networks: Sequence[Network] = ()) -> None:
+        """Write the table, complete where there are networks."""
+        content = self.head | table_document(measured, self.input_size, networks)
+        write_output(self.path, (json.dumps(content) + "\n").encode(), "output")
+
+
+def measured_points(
+    machine: Machine, wanted: dict[Op, list[tuple[int, int]]], measured: Measured
+) -> Iterator[int]:
+    """Measure the channels (c_in, c_out) that are wanted of every operation, and add them to ``measured``.
+
+    Yields:
+        after every point, and once before: how many are measured so far.
+    """
+    yield sum(map(len, measured.values()))
+    for op, points in wanted.items():
+        known = {point[:2] for point in measured[op]}
+        for c_in, c_out in points:
+            if (c_in, c_out) not in known:
+                measured[op].append((c_in, c_out, machine.op_seconds(op, c_in, c_out)))
+                yield sum(map(len, measured.values()))
+
+
+def measured_networks(
+    machine: Machine,
+    structures: Sequence[Structure],
+    input_size: tuple[int, int],
+    measured: Measured,
+) -> Iterator[list[Network]]:
+    """Measure whole networks to calibrate a table by, all of them anew where they do not calibrate it.
+
+    Yields:
+        after every network: those measured so far in this attempt. The last ones calibrate the table.
+
+    Raises:
+        WorkError: no attempt calibrates it.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        networks: list[Network] = []
+        for structure in structures:
+            networks.append((structure, machine.network_seconds(structure, input_size)))
+            yield networks
+        try:
+            table_document(measured, input_size, networks)
+            return
+        except WorkError:
+            if attempt == ATTEMPTS:
+                raise

@@ -1,0 +1,105 @@
+"""The file of a latency table: JSON, checked key by key.
+
+    {"device": "cpu", "name": "...", "precision": "fp32", "batch": 1, "threads": 2, "input_size": "320x320",
+     "complete": true, "scale": 1.03, "per_conv": 1.2e-05, "most_flops": 16e9, "space": {...}, "versions": {...},
+     "ops": [{"kind": "conv", "k": 3, "stride": 2, "size": "160x160", "fit": [a, b, c, d], "off": 0.04,
+              "points": [[c_in, c_out, seconds], ...]}, ...]}
+
+``points`` is what was measured; ``fit`` describes it in seconds, and ``off`` is the median of its relative error. ``scale``
+and ``per_conv`` calibrate the sum, as ``table`` says. An unfinished table has neither; ``space`` and ``most_flops`` say
+what it was measured for.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..errors import InputError
+from ..files import read_text
+from ..units import parse_size
+from ..yaml_file import check
+from .table import LatencyTable, calibrated_fits
+
+MAX_BYTES = 2**24
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class OpFile(BaseModel):
+    """One operation of a table file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["conv", "relu", "add", "pool"]
+    k: Annotated[int, Field(ge=1, le=1023)]
+    stride: Annotated[int, Field(ge=1, le=2)]
+    size: str
+    fit: Annotated[list[Seconds], Field(min_length=4, max_length=4)] | None = None
+    off: float | None = None
+    points: list[tuple[int, int, Positive]] = []
+
+
+class TableFile(BaseModel):
+    """A latency table's file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    device: Literal["cpu", "cuda"]
+    name: str
+    precision: Literal["fp32", "fp16", "bf16"]
+    batch: Annotated[int, Field(ge=1)]
+    threads: Annotated[int, Field(ge=1)]
+    input_size: str
+    complete: bool
+    scale: Positive = 1.0
+    per_conv: Seconds = 0.0
+    most_flops: Positive | None = None
+    space: dict[str, Any] | None = None
+    versions: dict[str, str] = {}
+    ops: list[OpFile]
+
+
+def read_table_document(path: Path) -> dict[str, Any]:
+    """The JSON of a latency table's file, finished or not; checked.
+
+    Raises:
+        InputError: one line that names the file and the key.
+    """
+    try:
+        document = json.loads(read_text(path, MAX_BYTES))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{path}: is not JSON ({error}), expected a table that `lightnas profile` wrote"
+        ) from error
+    return check(TableFile, document, str(path)).model_dump()
+
+
+def load_table(source: str | Path | dict[str, Any], where: str = "latency_table") -> LatencyTable:
+    """A finished table from its file, or from its document, as a run's config.yaml holds it.
+
+    ``where`` opens the error messages about a document.
+
+    Raises:
+        InputError: it cannot be read, is no table, or is not finished.
+    """
+    if isinstance(source, dict):
+        document = check(TableFile, source, where).model_dump()
+    else:
+        document, where = read_table_document(Path(source)), str(source)
+    if not document["complete"] or any(op["fit"] is None for op in document["ops"]):
+        raise InputError(
+            f"{where}: is not finished, expected one that is; `lightnas profile --resume` goes on with it"
+        )
+    parse_size(document["input_size"], f"{where}: input_size")
+    fits = calibrated_fits(document["ops"], document["scale"], document["per_conv"], where)
+    keys = ("kind", "k", "stride", "size", "fit", "off")
+    document["ops"] = [{key: op[key] for key in keys} for op in document["ops"]]
+    return LatencyTable(
+        {key: value for key, value in document.items() if key not in ("space", "most_flops")}, fits
+    )

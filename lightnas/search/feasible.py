@@ -1,0 +1,175 @@
+"""A structure within the budgets to start from, or the proof that there is none.
+
+The structure that is smallest in every gene is mostly it. But it need not be smallest in cost: a
+block may drop its projection where in = out, and a larger kernel may take less time on a machine.
+Then, with use_r(x) the share of budget r that structure x uses,
+
+    v(lambda) = min over all structures x of  sum_r lambda_r use_r(x)      lambda >= 0, sum_r lambda_r = 1
+
+is solved exactly by the dynamic programming of ``bound``, with no reward. At a unit vector it is the
+least use of one resource; v(lambda) > 1 anywhere proves that nothing is within all budgets. v is
+concave, so cutting planes climb it (Kelley 1960), and every minimiser met is tried. What lies between
+an infeasible minimiser and v <= 1 is decided by the branch and bound of ``proof``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..arrays import Floats, Genomes
+from ..errors import InputError
+from ..network.stages import STAGES
+from ..resources import RESOURCES
+from ..units import format_size
+from .bound import Best, Options, Relaxation, join_options, merge_options
+from .proof import Proof
+
+if TYPE_CHECKING:
+    from .problem import Problem
+
+# Cutting planes, and operations of the proof, before a feasible structure is given up.
+ROUNDS = 60
+WORK = 50_000_000
+# Rounding of a sum of shares; a bound this close to 1 proves nothing.
+SLACK = 1e-9
+
+
+def find_start(problem: Problem) -> Genomes:
+    """A genome (D,) within every budget: the smallest one where that is.
+
+    Raises:
+        InputError: there is none. It names the first budget that nothing meets, and the least that
+            some structure uses; or it says that no structure meets all of them together.
+    """
+    smallest = problem.searched.smallest
+    if _fits(problem, smallest):
+        return smallest
+    relaxation = Relaxation(problem, alpha=(0.0,) * STAGES)
+    least: dict[str, Floats] = {}
+    met: list[Best] = []
+    for at, name in enumerate(relaxation.limited):
+        found = _minimiser(relaxation, np.eye(len(relaxation.limited))[at])
+        use = problem.evaluate(found.genome[None]).cost.known()[name]
+        least[name] = np.asarray(use)
+        met.append(found)
+    _check_each(problem, {name: float(value[0]) for name, value in least.items()})
+    for found in _between(relaxation, met):
+        if _fits(problem, found.genome):
+            return found.genome
+    return _by_proof(relaxation, met)
+
+
+def _fits(problem: Problem, genome: Genomes) -> bool:
+    return bool(problem.feasible(problem.evaluate(genome[None]))[0])
+
+
+def _check_each(problem: Problem, least: dict[str, float]) -> None:
+    for name, limit in problem.limits.items():
+        if least[name] > limit:
+            shown = RESOURCES[name].format
+            figures = ", ".join(
+                f"{RESOURCES[r].format(value, digits=15)} {RESOURCES[r].label}"
+                for r, value in _least_of_all(problem, least).items()
+            )
+            raise InputError(
+                f"budget {name} is {shown(limit)}, expected at least {shown(least[name], digits=15)}: "
+                f"the least that structures of space {problem.space.name} use at "
+                f"{format_size(problem.input_size)} are {figures}"
+            )
+
+
+def _least_of_all(problem: Problem, least: dict[str, float]) -> dict[str, float]:
+    """``least``, and for resources without a budget what the smallest structure uses."""
+    smallest = problem.evaluate(problem.searched.smallest[None]).cost.known()
+    return {name: least.get(name, float(np.asarray(value)[0])) for name, value in smallest.items()}
+
+
+def _minimiser(relaxation: Relaxation, multipliers: Floats) -> Best:
+    """A structure of the least sum of multipliers * use; ``theta`` is the sum of multipliers less that."""
+    chain = []
+    for i in range(len(relaxation.space.blocks)):
+        best: list[Options] = []
+        for pairs in relaxation.all_pairs(i):
+            kept: Options | None = None
+            value = np.empty(0)
+            for options in relaxation.options(i, pairs):
+                at = relaxation.best_btn(options, multipliers)[0]
+                kept = options if kept is None else merge_options(kept, options, at > value)
+                value = np.maximum(value, at) if len(value) else at
+            assert kept is not None
+            best.append(kept)
+        chain.append(join_options(best))
+    return relaxation.maximise(chain, multipliers)
+
+
+def _between(relaxation: Relaxation, met: list[Best]) -> Iterator[Best]:
+    """Minimisers at the multipliers of each resource alone, then where cutting planes lead.
+
+    Raises:
+        InputError: the bound says that no structure is within all budgets.
+    """
+    yield from met
+    least = 0.0
+    for _ in range(ROUNDS):
+        multipliers, most = _highest_point(met)
+        found = _minimiser(relaxation, multipliers)
+        met.append(found)
+        least = max(least, float(multipliers @ found.use))
+        if least > 1 + SLACK:
+            raise _together(relaxation)
+        yield found
+        if most - least <= SLACK:
+            return
+
+
+def _highest_point(met: list[Best]) -> tuple[Floats, float]:
+    """Where the cutting-plane model min_x lambda use(x) is highest over the simplex, and its value."""
+    from scipy.optimize import linprog  # here, because it takes longer to import than to use
+
+    uses = np.array([best.use for best in met])
+    n = uses.shape[1]
+    scale = np.maximum(uses.max(), 1.0)
+    cuts = np.hstack([-uses / scale, np.ones((len(uses), 1))])
+    solution = linprog(
+        [0.0] * n + [-1.0],
+        A_ub=cuts,
+        b_ub=np.zeros(len(uses)),
+        A_eq=[[1.0] * n + [0.0]],
+        b_eq=[1.0],
+        bounds=[(0, None)] * n + [(None, None)],
+        method="highs",
+    )
+    if not solution.success:  # too ill-conditioned: all resources alike
+        return np.full(n, 1 / n), np.inf
+    return np.maximum(solution.x[:-1], 0.0), float(solution.x[-1] * scale)
+
+
+def _by_proof(relaxation: Relaxation, met: list[Best]) -> Genomes:
+    """Branch and bound for any structure within the budgets: all are worth 0, and what is known less."""
+    multipliers, _ = _highest_point(met)
+    proof = Proof(relaxation, met[0].genome, -SLACK, multipliers)
+    while not (proof.complete or proof.too_large) and proof.score < 0 and proof.work < WORK:
+        proof.step()
+    if proof.score >= 0:
+        return proof.genome
+    if proof.complete:
+        raise _together(relaxation)
+    raise InputError(
+        f"no structure within {_budgets(relaxation)} was found, and none was proven impossible; "
+        "expected looser budgets"
+    )
+
+
+def _together(relaxation: Relaxation) -> InputError:
+    return InputError(
+        f"no structure of space {relaxation.problem.space.name} is within {_budgets(relaxation)} "
+        "together, expected looser ones; each of them alone can be met"
+    )
+
+
+def _budgets(relaxation: Relaxation) -> str:
+    limits = relaxation.problem.limits.items()
+    return " and ".join(f"budget {name} {RESOURCES[name].format(limit)}" for name, limit in limits)

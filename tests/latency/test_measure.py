@@ -1,0 +1,49 @@
+"""Measuring: what is repeated, and what of it counts."""
+
+from functools import partial
+
+import pytest
+
+
+def on_a_clock(measure, monkeypatch, clock):
+    """The timer on a clock of ours."""
+    monkeypatch.setattr(measure, "Timer", partial(measure.Timer, timer=clock))
+
+
+def test_median_of_cold_repeats(measure, monkeypatch):
+    """The first run does not count; enough repeats, each with the next arguments."""
+    now, seen = 0.0, []
+
+    def run(argument, seconds):
+        nonlocal now
+        now += seconds
+        seen.append(argument)
+
+    on_a_clock(measure, monkeypatch, lambda: now)
+    arguments = [("a", 7.0), ("b", 1.0), ("c", 3.0), ("d", 2.0), ("e", 10.0)]
+    assert measure.Machine().median_seconds(run, arguments) == 2.5
+    assert seen == ["a", "b", "c", "d", "e"]
+
+
+def test_what_is_short_is_repeated_until_enough_time_has_passed(measure, monkeypatch):
+    runs = 0
+
+    def run():
+        nonlocal runs
+        runs += 1
+
+    on_a_clock(measure, monkeypatch, lambda: 1e-3 * runs)
+    assert measure.Machine().median_seconds(run, [()]) == pytest.approx(1e-3)
+    assert 1e-3 * runs >= measure.SECONDS
+
+
+def test_a_coarse_clock_gives_no_time_of_0(measure, monkeypatch):
+    """It stands still for a thousand runs of 10 us, then moves by a hundredth of a second."""
+    runs = 0
+
+    def run():
+        nonlocal runs
+        runs += 1
+
+    on_a_clock(measure, monkeypatch, lambda: 0.01 * (runs // 1000))
+    assert measure.Machine().median_seconds(run, [()]) == pytest.approx(1e-5)

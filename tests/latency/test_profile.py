@@ -1,0 +1,134 @@
+"""``lightnas profile``: a table from measurements, stopped and resumed, repeated and refused."""
+
+import json
+
+import pytest
+
+from lightnas.cli.main import main
+from lightnas.latency.profile import ATTEMPTS, NETWORKS
+from lightnas.latency.table_file import load_table
+from lightnas.network.structure import Structure
+
+from .. import oracle
+from ..conftest import TINY, refused, run
+from .tables import PROFILE, SEARCH, made_up_seconds, network_of
+
+
+def test_profile_then_search_then_measure(capsys, folder, steady):
+    assert "own.json" in run(capsys, *PROFILE, "--output", "own.json")
+    table = load_table(folder / "own.json")
+    assert table.document["device"] == "cpu" and table.document["versions"]["torch"]
+    assert table.document["scale"] == pytest.approx(1.1) and table.document[
+        "per_conv"
+    ] == pytest.approx(2e-6)
+    assert all(
+        len(op["points"]) >= 1 for op in json.loads((folder / "own.json").read_text())["ops"]
+    )
+    slowest = table.chain(Structure.from_dicts(list(oracle.all_structures(TINY))[-1]))
+    result = run(
+        capsys,
+        *SEARCH,
+        "--latency-table",
+        "own.json",
+        "--budget-latency",
+        f"{slowest}s",
+        "--output",
+        "r",
+    )
+    assert json.loads(result)["latency"] <= slowest
+    measured = json.loads(
+        run(
+            capsys,
+            "latency",
+            "r/structure.txt",
+            "--latency-table",
+            "own.json",
+            "--random",
+            "3",
+            "--json",
+        )
+    )
+    assert len(measured["structures"]) == 5 + 3 and -1 <= measured["rank_correlation"] <= 1
+    assert all(
+        row["seconds"] > 0 and row["off"] == row["table"] / row["seconds"] - 1
+        for row in measured["structures"]
+    )
+    assert "rank correlation" in run(
+        capsys, "latency", "r/structure.txt", "--latency-table", "own.json"
+    )
+    assert "measured" in run(
+        capsys, "latency", "r/structure.txt", "--device", "cpu", "--input-size", "64x64"
+    )
+
+
+def test_profile_goes_on_where_it_was_stopped(capsys, folder, steady, monkeypatch):
+    measure, count = steady.Machine.op_seconds, 0
+
+    def stopped(self, op, c_in, c_out):
+        nonlocal count
+        count += 1
+        if count == 40:
+            raise KeyboardInterrupt
+        return measure(self, op, c_in, c_out)
+
+    monkeypatch.setattr(steady.Machine, "op_seconds", stopped)
+    assert main([*PROFILE, "--output", "own.json"]) == 130
+    capsys.readouterr()
+    before = json.loads((folder / "own.json").read_text())
+    assert not before["complete"] and sum(len(op["points"]) for op in before["ops"]) == 39
+    assert "is not finished" in refused(
+        capsys, *SEARCH, "--latency-table", "own.json", "--budget-latency", "1s"
+    )
+    assert "expected a new file" in refused(capsys, *PROFILE, "--output", "own.json")
+    assert "batch is 1 there and 2 here" in refused(
+        capsys, *PROFILE, "--output", "own.json", "--resume", "--batch", "2"
+    )
+    run(capsys, *PROFILE, "--output", "own.json", "--resume")
+    after = json.loads((folder / "own.json").read_text())
+    assert (
+        after["complete"] and after["ops"][0]["points"] == before["ops"][0]["points"]
+    )  # not measured again
+    total = sum(len(op["points"]) for op in after["ops"])
+    assert count == total + 1
+    whole = (folder / "own.json").read_bytes()
+    assert "is complete" in run(capsys, *PROFILE, "--output", "own.json", "--resume")
+    assert count == total + 1 and (folder / "own.json").read_bytes() == whole
+
+
+@pytest.mark.parametrize("good", [1, 2, 3, None])
+def test_a_calibration_that_degenerates_is_repeated_then_refused(
+    capsys, folder, steady, monkeypatch, good
+):
+    """Networks whose seconds go with the number of their convolutions alone, until the attempt that is good."""
+    measured = 0
+
+    def network_seconds(self, structure, input_size):
+        nonlocal measured
+        measured += 1
+        if good is not None and measured > (good - 1) * NETWORKS:
+            return network_of(made_up_seconds, structure)
+        return network_of(lambda *_: 0.0, structure)
+
+    monkeypatch.setattr(steady.Machine, "network_seconds", network_seconds)
+    monkeypatch.setattr(
+        steady.Machine,
+        "op_seconds",
+        lambda self, op, *channels: made_up_seconds(op.kind, *channels),
+    )
+    if good is not None:
+        run(capsys, *PROFILE, "--output", "own.json")
+        assert measured == good * NETWORKS
+        assert load_table(folder / "own.json").document["scale"] == pytest.approx(1.1)
+        return
+    assert "too busy" in refused(capsys, *PROFILE, "--output", "own.json", status=1)
+    assert measured == ATTEMPTS * NETWORKS
+    left = json.loads((folder / "own.json").read_text())
+    assert not left["complete"] and "scale" not in left
+    assert "is not finished" in refused(
+        capsys, *SEARCH, "--latency-table", "own.json", "--budget-latency", "1s"
+    )
+    # Quiet again: what was measured of the operations holds.
+    good, measured = 1, 0
+    monkeypatch.setattr(steady.Machine, "op_seconds", None)
+    run(capsys, *PROFILE, "--output", "own.json", "--resume")
+    assert load_table(folder / "own.json").document["scale"] == pytest.approx(1.1)
