@@ -15,7 +15,8 @@ from mmdet.apis import inference_detector
 from lightnas.data.coco import CocoSplit, check_split, settle
 from lightnas.data.pictures import draw_boxes, encode
 from lightnas.errors import InputError
-from lightnas.files import NO_SPACE, write_whole
+from lightnas.files import output_errors, write_whole
+from lightnas.runs.training_run import CONFIG, TrainingRun
 
 from .checkpoint import read_checkpoint
 from .distributed import choose_device
@@ -30,7 +31,6 @@ from .settings import (
     use_data,
     use_structure,
 )
-from .work_dir import CONFIG, WorkDir
 
 
 def find_checkpoint(source: Path, checkpoint: Path | None) -> tuple[Config, Path]:
@@ -49,7 +49,7 @@ def find_checkpoint(source: Path, checkpoint: Path | None) -> tuple[Config, Path
             raise InputError(
                 f"{source} holds no {CONFIG}, expected the work directory of a training run"
             )
-        found = checkpoint or WorkDir(source).best
+        found = checkpoint or TrainingRun(source).best
         if found is None:
             raise InputError(
                 f"{source} holds no checkpoint yet, expected a run with at least one finished epoch"
@@ -152,7 +152,7 @@ def detect(
     with stdout_to_stderr():
         model = load_detector(cfg, checkpoint, trust).to(where)
     results = []
-    try:
+    with output_errors("--output", output, "a directory"):
         output.mkdir(parents=True, exist_ok=True)
         for image, name in zip(images, _names(images), strict=True):
             picture = open_picture(image)
@@ -170,12 +170,6 @@ def detect(
                 }
             )
         write_whole(output / "detections.json", json.dumps(results, indent=1).encode())
-    except OSError as error:
-        if error.errno in NO_SPACE:
-            raise
-        raise InputError(
-            f"--output {output} cannot be written ({error.strerror}), expected a directory"
-        ) from error
     return results
 
 

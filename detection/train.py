@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -25,8 +24,8 @@ from torch import nn
 import lightnas
 from lightnas.data.coco import SPLITS, CocoSplit, check_split, settle
 from lightnas.errors import InputError, WorkError, shown
-from lightnas.files import write_whole
 from lightnas.report.page import write_report
+from lightnas.runs.training_run import CONFIG, PICTURE
 
 from . import cpu
 from .checkpoint import load_weights, read_checkpoint
@@ -42,7 +41,7 @@ from .settings import (
     read_config,
     use_data,
 )
-from .work_dir import CONFIG, PICTURE, RESULT, WorkDir
+from .work_dir import WorkDir
 
 
 @dataclass
@@ -76,20 +75,15 @@ def train(
     device = choose_device(start.device)
     if options is not None and options.amp and device == "cpu":
         raise InputError("--amp: half precision needs a GPU, expected --device cuda or no --amp")
-    with process_group(device), stdout_to_stderr():
-        held: list[WorkDir] = []
-        try:
-            text = first_process(lambda: _prepare(options, found, start, device, held))
-            cfg = config_of_literal(text, str(start.work_dir))
-            done = WorkDir(start.work_dir).result if start.resume else None
-            if done is None:
-                _run(cfg, start)
-                # The others need not wait for it.
-                done = _finish(cfg, start.work_dir) if get_dist_info()[0] == 0 else {}
-            return done
-        finally:
-            for run in held:
-                run.close()
+    with process_group(device), stdout_to_stderr(), WorkDir(start.work_dir) as run:
+        text = first_process(lambda: _prepare(options, found, start, device, run))
+        cfg = config_of_literal(text, str(start.work_dir))
+        done = run.result if start.resume else None
+        if done is None:
+            _run(cfg, start)
+            # The others need not wait for it.
+            done = _finish(cfg, run) if get_dist_info()[0] == 0 else {}
+        return done
 
 
 def _prepare(
@@ -97,9 +91,9 @@ def _prepare(
     found: dict[str, CocoSplit],
     start: Start,
     device: str,
-    held: list[WorkDir],
+    run: WorkDir,
 ) -> str:
-    """Everything that can be wrong, checked before any work; returns the config as a literal."""
+    """Everything that can be wrong, checked before any work; holds ``run`` and returns the config as a literal."""
     resume = start.resume and (start.work_dir / CONFIG).is_file()
     if options is None and not resume:
         raise InputError(
@@ -113,8 +107,7 @@ def _prepare(
     model = build_model(cfg, str((options and options.config) or "config"))
     if start.load_from is not None:
         _load_from(model, start)
-    run = WorkDir.begin(start.work_dir, start.resume, start.overwrite)
-    held.append(run)
+    run.hold(resume=start.resume, overwrite=start.overwrite)
     if resume:
         run.check_same(cfg)
         if run.last is not None:
@@ -255,19 +248,18 @@ def _say(logger: Any, cfg: Config, dataset: Any, world_size: int) -> None:
         logger.info(f"learning rate {rate}, not scaled; {here}")
 
 
-def _finish(cfg: Config, path: Path) -> dict[str, Any]:
+def _finish(cfg: Config, run: WorkDir) -> dict[str, Any]:
     """Evaluate the best checkpoint on the val split, draw its detections, and write both down."""
     from .pictures import draw_split
 
-    run = WorkDir(path)
     best = run.best
     assert best is not None and run.last is not None
     metrics, detections = evaluate(cfg, best, "val")
-    draw_split(cfg.data.val, detections, path / PICTURE)
+    draw_split(cfg.data.val, detections, run.path / PICTURE)
     result = {
         "checkpoint": str(best), "last": str(run.last), "epochs": cfg.runner.get("max_epochs"), "split": "val",
         "classes": list(cfg.data.val.classes), **metrics,
     }  # fmt: skip
-    write_whole(path / RESULT, json.dumps(result, indent=1).encode())
-    write_report([path])
+    run.finish(result)
+    write_report([run.path])
     return result

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import InputError
@@ -61,21 +63,33 @@ def write_whole(path: Path, content: bytes) -> None:
         _sync_directory(path.parent)
 
 
-def write_output(path: Path, content: bytes, option: str) -> None:
-    """``write_whole`` to a path that the user gave.
+@contextmanager
+def output_errors(option: str, path: str | Path, expected: str) -> Iterator[None]:
+    """Around the writing of what the user named: a path that cannot be written is bad input, a full disk is not.
+
+    Args:
+        option: what the user calls the path, e.g. ``--output``; empty where the path speaks for itself.
+        expected: what the path should have been, e.g. ``a directory``.
 
     Raises:
-        InputError: the path cannot be written; the message names the option.
+        InputError: the path cannot be written.
         OSError: the disk is full or broken.
     """
     try:
-        write_whole(path, content)
+        yield
     except OSError as error:
         if error.errno in NO_SPACE:
             raise
+        named = f"{option} {path}".lstrip()
         raise InputError(
-            f"{option} {path} cannot be written ({error.strerror}), expected a file"
+            f"{named} cannot be written ({error.strerror}), expected {expected}"
         ) from error
+
+
+def write_output(path: Path, content: bytes, option: str) -> None:
+    """``write_whole`` to a path that the user gave; errors as for ``output_errors``."""
+    with output_errors(option, path, "a file"):
+        write_whole(path, content)
 
 
 def _sync_directory(directory: Path) -> None:

@@ -13,11 +13,12 @@ import os
 import pathlib
 import sys
 
-from lightnas.cli import main as cli
+from lightnas.cli.main import main
+from lightnas.runs import search_run
 
 number, moment, name, nth, *arguments = sys.argv[1:]
 replace, count = os.replace, itertools.count(1)
-cli.SAVE_EVERY = -1.0
+search_run.SAVE_EVERY = -1.0
 
 
 def signalled(source, target):
@@ -39,4 +40,4 @@ def signalled(source, target):
 os.replace = signalled
 pathlib.Path.replace = lambda self, target: signalled(self, target)  # in Python 3.10 not os.replace
 if __name__ == "__main__":
-    sys.exit(cli.main(arguments))
+    sys.exit(main(arguments))

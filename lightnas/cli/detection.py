@@ -1,4 +1,4 @@
-"""The detection stage: ``train-det``, ``test-det``, ``detect``, ``export-det``, ``demo-data``, ``setup-det``, ``doctor``."""
+"""The detection stage: ``train-det``, ``test-det``, ``detect``, ``export-det``, ``demo-data``."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError, require
+from .options import PAIR, PATH, SIZE, begin_options, json_option
 
 if TYPE_CHECKING:
     from lightnas.detection.settings import TrainOptions
     from lightnas.detection.train import Start
 
     from ..data.coco import CocoSplit
-
-FILE = click.Path(path_type=Path)
 
 
 class KeyValues(click.Command):
@@ -43,15 +42,15 @@ def data_options(command: Any) -> Any:
     """``--data`` and the explicit paths of each split."""
     for split in ("test", "val", "train"):
         command = click.option(
-            f"--{split}-images", metavar="DIR", type=FILE, help=f"Pictures of {split}."
+            f"--{split}-images", metavar="DIR", type=PATH, help=f"Pictures of {split}."
         )(command)
         command = click.option(
-            f"--{split}-json", metavar="FILE", type=FILE, help=f"COCO annotations of {split}."
+            f"--{split}-json", metavar="FILE", type=PATH, help=f"COCO annotations of {split}."
         )(command)
     return click.option(
         "--data",
         metavar="DIR",
-        type=FILE,
+        type=PATH,
         help="A folder in COCO format: annotations/*.json, pictures.",
     )(command)
 
@@ -77,16 +76,13 @@ skip_bad_images = click.option(
 overwrite_directory = click.option(
     "--overwrite", is_flag=True, help="Replace what is in the directory."
 )
-as_json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print the result as one JSON object."
-)
 
 
 @click.command("train-det", cls=KeyValues)
-@click.argument("structure", required=False, type=FILE)
+@click.argument("structure", required=False)
 @data_options
 @click.option(
-    "--config", metavar="FILE", type=FILE, help="An mmdet config instead of the published recipe."
+    "--config", metavar="FILE", type=PATH, help="An mmdet config instead of the published recipe."
 )
 @click.option(
     "--size",
@@ -106,10 +102,13 @@ as_json_option = click.option(
     type=click.Choice(["sgd", "adamw"]),
     help="adamw: for few epochs.  [default: sgd]",
 )
-@click.option("--input-size", metavar="HxW", help="Test at this size.  [default: 800x1333]")
+@click.option(
+    "--input-size", metavar="HxW", type=SIZE, help="Test at this size.  [default: 800x1333]"
+)
 @click.option(
     "--multi-scale",
     metavar="LO,HI",
+    type=PAIR,
     help="Train at so many times the test size.  [default: 0.6,1.2]",
 )
 @click.option(
@@ -133,7 +132,7 @@ as_json_option = click.option(
 @click.option("--seed", metavar="N", type=click.IntRange(0, 2**31 - 1), help="[default: 0]")
 @click.option("--amp", is_flag=True, help="Mixed precision (GPUs only).")
 @click.option(
-    "--load-from", metavar="FILE", type=FILE, help="Start from the weights of a checkpoint."
+    "--load-from", metavar="FILE", type=PATH, help="Start from the weights of a checkpoint."
 )
 @click.option(
     "--allow-mismatch", is_flag=True, help="With --load-from: load what fits, leave out the rest."
@@ -147,18 +146,16 @@ as_json_option = click.option(
     type=click.IntRange(1),
     help="Start a process for each of N GPUs (with --device cpu: N processes).",
 )
-@click.option("--work-dir", metavar="DIR", type=FILE, help="[default: outputs/NAME-det]")
-@click.option(
-    "--resume",
-    is_flag=True,
-    help="Continue from the last whole checkpoint; --work-dir alone is enough.",
+@click.option("--work-dir", metavar="DIR", type=PATH, help="[default: outputs/NAME-det]")
+@begin_options(
+    "Continue from the last whole checkpoint; --work-dir alone is enough.",
+    "Replace what is in the directory.",
 )
-@overwrite_directory
-@as_json_option
+@json_option
 @cfg_options
-def train_det(structure: Path | None, gpus: int | None, as_json: bool, **given: Any) -> None:
-    """Train a GFLV2 detector on the backbone of a structure txt."""
-    _quiet_threads()
+def train_det(structure: str | None, gpus: int | None, as_json: bool, **given: Any) -> None:
+    """Train a GFLV2 detector on the backbone of a structure txt, a run directory or a preset."""
+    quiet_threads()
     from ..install.doctor import preflight
 
     preflight()
@@ -179,21 +176,17 @@ def train_det(structure: Path | None, gpus: int | None, as_json: bool, **given: 
 
 
 def _request(
-    structure: Path | None, **given: Any
+    structure: str | None, **given: Any
 ) -> tuple[TrainOptions | None, dict[str, CocoSplit], Start]:
     """What the options ask for; no options (None) where a run goes on as it was."""
     from lightnas.detection.settings import TrainOptions
     from lightnas.detection.train import Start
 
     from ..data.coco import SPLITS, find_split
-    from ..units import parse_pair, parse_size
+    from ..runs import name_of, structure_path
 
-    if given["resume"] and given["overwrite"]:
-        raise InputError("--resume and --overwrite are both given, expected one of them")
-    work_dir = (
-        given["work_dir"]
-        or Path("outputs") / f"{(structure or given['config'] or Path('train')).stem}-det"
-    )
+    name = name_of(structure or given["config"] or "train")
+    work_dir = given["work_dir"] or Path("outputs") / f"{name}-det"
     how = (
         "resume",
         "overwrite",
@@ -220,9 +213,11 @@ def _request(
         "workers",
         "seed",
         "amp",
+        "input_size",
+        "multi_scale",
         "cfg_options",
     )
-    values = [given[name] for name in (*names, "input_size", "multi_scale")]
+    values = [given[name] for name in names]
     if (
         given["resume"]
         and structure is None
@@ -242,11 +237,7 @@ def _request(
             "no --data, expected a folder in COCO format, e.g. --data digits after lightnas demo-data digits"
         )
     options = TrainOptions(
-        structure=structure,
-        input_size=parse_size(given["input_size"], "--input-size") if given["input_size"] else None,
-        multi_scale=parse_pair(given["multi_scale"], "--multi-scale")
-        if given["multi_scale"]
-        else None,
+        structure=structure_path(structure) if structure else None,
         **{name: given[name] for name in names},
     )
     return options, splits, start
@@ -276,12 +267,12 @@ def _check_gpus(gpus: int, where: str) -> None:
 
 
 @click.command("test-det", cls=KeyValues)
-@click.argument("source", metavar="WORK_DIR|CONFIG|CHECKPOINT", type=FILE)
-@click.argument("checkpoint", required=False, type=FILE)
+@click.argument("source", metavar="WORK_DIR|CONFIG|CHECKPOINT", type=PATH)
+@click.argument("checkpoint", required=False, type=PATH)
 @click.option(
     "--data",
     metavar="DIR",
-    type=FILE,
+    type=PATH,
     help="Another folder in COCO format than that of the training.",
 )
 @click.option(
@@ -291,16 +282,16 @@ def _check_gpus(gpus: int, where: str) -> None:
     default="test",
     help="[default: test]",
 )
-@click.option("--annotations", metavar="FILE", type=FILE, help="Another COCO annotation file.")
-@click.option("--images", metavar="DIR", type=FILE, help="Its pictures.")
+@click.option("--annotations", metavar="FILE", type=PATH, help="Another COCO annotation file.")
+@click.option("--images", metavar="DIR", type=PATH, help="Its pictures.")
 @trust_checkpoint
 @skip_bad_images
 @device
-@as_json_option
+@json_option
 @cfg_options
 def test_det(source: Path, checkpoint: Path | None, as_json: bool, **given: Any) -> None:
     """AP of a trained detector on the test split."""
-    _quiet_threads()
+    quiet_threads()
     from ..data.coco import find_split
     from ..install.doctor import preflight
 
@@ -323,12 +314,12 @@ def test_det(source: Path, checkpoint: Path | None, as_json: bool, **given: Any)
 
 
 @click.command()
-@click.argument("checkpoint", type=FILE)
-@click.argument("images", nargs=-1, required=True, type=FILE, metavar="IMAGE...")
+@click.argument("checkpoint", type=PATH)
+@click.argument("images", nargs=-1, required=True, type=PATH, metavar="IMAGE...")
 @click.option(
     "--output",
     metavar="DIR",
-    type=FILE,
+    type=PATH,
     required=True,
     help="For the pictures with boxes, and detections.json.",
 )
@@ -343,7 +334,7 @@ def test_det(source: Path, checkpoint: Path | None, as_json: bool, **given: Any)
 @overwrite_directory
 @trust_checkpoint
 @device
-@as_json_option
+@json_option
 def detect(
     checkpoint: Path,
     images: tuple[Path, ...],
@@ -353,7 +344,7 @@ def detect(
     **given: Any,
 ) -> None:
     """Find objects in pictures with a checkpoint; nothing else of the training is needed."""
-    _quiet_threads()
+    quiet_threads()
     from ..install.doctor import preflight
 
     preflight()
@@ -377,39 +368,38 @@ def detect(
 
 
 @click.command("export-det")
-@click.argument("checkpoint", type=FILE)
+@click.argument("checkpoint", type=PATH)
 @click.option(
     "--output",
     metavar="FILE",
-    type=FILE,
+    type=PATH,
     required=True,
     help="Written whole, once torch and onnxruntime agree.",
 )
 @click.option(
     "--input-size",
     metavar="HxW",
+    type=SIZE,
     help="Size that it is traced at; others work too.  [default: the test size]",
 )
 @trust_checkpoint
 def export_det(
-    checkpoint: Path, output: Path, input_size: str | None, trust_checkpoint: bool
+    checkpoint: Path, output: Path, input_size: tuple[int, int] | None, trust_checkpoint: bool
 ) -> None:
     """Write a trained detector as ONNX: backbone, neck and head, up to the raw outputs."""
-    _quiet_threads()
+    quiet_threads()
     from ..install.doctor import preflight
-    from ..units import parse_size
 
     require("export-det", "onnx", "onnx", "onnxruntime")
     preflight()
     from lightnas.detection.onnx import export_detector
 
-    size = parse_size(input_size, "--input-size") if input_size else None
-    difference = export_detector(checkpoint, output, size, trust_checkpoint)
+    difference = export_detector(checkpoint, output, input_size, trust_checkpoint)
     click.echo(f"{output}: onnxruntime and torch differ by {difference:.1e} at most")
 
 
 @click.command("demo-data")
-@click.argument("directory", type=FILE)
+@click.argument("directory", type=PATH)
 @click.option(
     "--train",
     metavar="N",
@@ -449,38 +439,6 @@ def demo_data(directory: Path, train: int, val: int, test: int, seed: int, overw
     click.echo(f"{directory / 'ground_truth.jpg'}")
 
 
-@click.command("setup-det")
-@click.option(
-    "--find-links",
-    metavar="DIR",
-    type=FILE,
-    help="Take everything from this folder of wheels and sources; no network.",
-)
-def setup_det(find_links: Path | None) -> None:
-    """Install mmcv without a compiler, the last step after pip install 'lightnas[det]'. Can be run again."""
-    _quiet_threads()
-    from ..install.setup_det import setup_det as run
-
-    run(find_links, click.echo)
-
-
-@click.command()
-@as_json_option
-def doctor(as_json: bool) -> None:
-    """Which versions are installed for the detection stage, what does not fit, and the command that mends it."""
-    from ..install.doctor import examine
-
-    findings = examine()
-    if as_json:
-        click.echo(json.dumps({"findings": [vars(finding) for finding in findings]}))
-    else:
-        from .tables import print_findings
-
-        print_findings(findings)
-    if any(finding.mend for finding in findings):
-        click.get_current_context().exit(1)
-
-
 def _print_result(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(result))
@@ -490,9 +448,9 @@ def _print_result(result: dict[str, Any], as_json: bool) -> None:
         print_detection(result)
 
 
-def _quiet_threads() -> None:
+def quiet_threads() -> None:
     """Two OpenMP threads that spin while they wait can be slower than one; torch reads this when it is imported."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
-COMMANDS = (train_det, test_det, detect, export_det, demo_data, setup_det, doctor)
+COMMANDS = (train_det, test_det, detect, export_det, demo_data)

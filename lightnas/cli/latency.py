@@ -156,7 +156,7 @@ def _machine(options: dict[str, Any]) -> Machine:
 
 def _same(before: dict[str, Any], head: dict[str, Any], output: Path) -> None:
     """Refuse to go on with a table of something else."""
-    from ..runs.config import differences
+    from ..runs.output_dir import differences
 
     there = {key: before.get(key) for key in head}
     if before["ops"] and (found := differences(there, head)):

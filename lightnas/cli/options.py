@@ -1,26 +1,166 @@
-"""Options that several commands share."""
+"""Options that several commands share, and what turns their words into values.
+
+A value is parsed here, at the edge; its error is one line that names the option and says what was expected.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
-from ..resources import RESOURCES
+from ..errors import InputError
+from ..resources import RESOURCES, Resource
+from ..units import parse_count, parse_pair, parse_range, parse_size
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+PATH = click.Path(path_type=Path)
 
-def budget_options(row: bool = False) -> Callable[[Command], Command]:
-    """``--budget-NAME`` for every resource; with ``row`` one of them may be a row LOW:HIGH:N."""
+
+class Parsed(click.ParamType):
+    """A value that ``parse(text, what)`` reads; ``what`` names the option in its InputError."""
+
+    name = "value"
+
+    def __init__(self, parse: Callable[[str, str], Any]) -> None:
+        self.parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """As click asks: the value of a text; what is a value already stays as it is."""
+        what = param.opts[0] if param else "value"
+        return self.parse(value, what) if isinstance(value, str) else value
+
+
+class Written(float):
+    """A number that remembers how it was written: run directories are named after budgets."""
+
+    text: str
+
+
+class Named(NamedTuple):
+    """Structures, and the name that they were asked for by: a txt, a run directory or a preset."""
+
+    name: str
+    structures: list[Any]
+
+
+def _written(resource: Resource) -> Parsed:
+    def parse(text: str, what: str) -> Written:
+        value = Written(resource.parse(text, what))
+        value.text = text
+        return value
+
+    return Parsed(parse)
+
+
+def _row(resource: Resource) -> Parsed:
+    return Parsed(lambda text, what: parse_range(text, what, resource.parse))
+
+
+def _alpha(text: str, what: str) -> tuple[float, ...]:
+    from ..network.score import parse_alpha
+
+    return parse_alpha(text, what)
+
+
+def _named(text: str, what: str) -> Named:
+    from ..runs import structures
+
+    return Named(text, structures(text))
+
+
+COUNT, SIZE, PAIR = Parsed(parse_count), Parsed(parse_size), Parsed(parse_pair)
+ALPHA, STRUCTURES = Parsed(_alpha), Parsed(_named)
+
+
+def option_name(key: str) -> str:
+    """What a key is called on the command line."""
+    return f"--{key.replace('_', '-')}"
+
+
+def several(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Options as one decorator, in the order of the help."""
 
     def decorate(command: Command) -> Command:
-        for resource in reversed(RESOURCES.values()):
-            metavar, text = (
-                ("LO:HI:N|N", resource.row) if row else (resource.metavar, resource.help)
-            )
-            command = click.option(f"--budget-{resource.name}", metavar=metavar, help=text)(command)
+        for option in reversed(options):
+            command = option(command)
         return command
 
     return decorate
+
+
+def budget_options(row: bool = False) -> Callable[[Command], Command]:
+    """``--budget-NAME`` for every resource; with ``row`` each is a list, and one may be a row LOW:HIGH:N."""
+    return several(
+        *(
+            click.option(
+                f"--budget-{resource.name}",
+                metavar="LO:HI:N|N" if row else resource.metavar,
+                type=_row(resource) if row else _written(resource),
+                help=resource.row if row else resource.help,
+            )
+            for resource in RESOURCES.values()
+        )
+    )
+
+
+space_options = several(
+    click.option("--space", metavar="NAME|FILE", help="Search space.  [default: k1kxk1]"),
+    click.option(
+        "--max-channels",
+        metavar="N",
+        type=click.IntRange(1, 65_536),
+        help="Replaces the space's own limit.",
+    ),
+    click.option(
+        "--input-size",
+        metavar="HxW",
+        type=SIZE,
+        help="For FLOPs.  [default: the table's, or 800x1280]",
+    ),
+)
+latency_table_option = click.option(
+    "--latency-table", metavar="FILE", help="What `lightnas profile` measured."
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print the result as one JSON object."
+)
+
+
+def work_options(seed: str, a_point: str = "", proof: str = "the") -> Callable[[Command], Command]:
+    """How much a search works: ``--seed``, ``--evaluations``, ``--proof-work``; the arguments go into the help."""
+    return several(
+        click.option(
+            "--seed", metavar="N", type=click.IntRange(0), help=f"Of {seed}.  [default: 0]"
+        ),
+        click.option(
+            "--evaluations",
+            metavar="N",
+            type=click.IntRange(1),
+            help=f"At most so many{a_point}.  [default: 100000]",
+        ),
+        click.option(
+            "--proof-work",
+            metavar="N",
+            type=click.IntRange(0),
+            help=f"Operations of {proof} proof.  [default: 50000000]",
+        ),
+    )
+
+
+def begin_options(resume: str, overwrite: str) -> Callable[[Command], Command]:
+    """``--resume`` and ``--overwrite``, of which one is given at most."""
+
+    def alone(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
+        other = "overwrite" if param.name == "resume" else "resume"
+        if value and ctx.params.get(other):
+            raise InputError("--resume and --overwrite are both given, expected one of them")
+        return value
+
+    return several(
+        click.option("--resume", is_flag=True, callback=alone, help=resume),
+        click.option("--overwrite", is_flag=True, callback=alone, help=overwrite),
+    )

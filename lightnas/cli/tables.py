@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
@@ -22,9 +23,9 @@ from rich.text import Text
 
 from ..install.doctor import Finding
 from ..network.structure import Structure
-from ..resources import RESOURCES
-from ..search.engine import Progress as SearchProgress
-from ..search.problem import Problem
+from ..resources import RESOURCES, Resource
+from ..search import Problem, SearchResult
+from ..search import Progress as SearchProgress
 from ..units import format_count, format_seconds, format_size
 
 
@@ -46,45 +47,40 @@ def progress_bar() -> Iterator[Callable[[SearchProgress], None]]:
         disable=not console.is_terminal,
     )
     with bars:
-        task = bars.add_task("start", total=1.0, note="")
+        task = bars.add_task("start", total=1.0, note="", visible=False)
 
         def show(progress: SearchProgress) -> None:
             note = f"{progress.evaluations:,} evaluations, score {progress.score:.3f}"
             if progress.upper_bound is not None:
                 note += f", gap {100 * (1 - progress.score / progress.upper_bound):.4f} %"
-            bars.update(task, completed=progress.done, description=progress.phase, note=note)
+            bars.update(
+                task, completed=progress.done, description=progress.phase, note=note, visible=True
+            )
 
         yield show
 
 
 @contextmanager
-def counting_bar(total: int, done: int) -> Iterator[Callable[[], None]]:
-    """A bar on stderr for pieces of work of which ``done`` are done; the function it yields counts one more."""
-    console = Console(stderr=True)
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.completed} of {task.total}"),
-        BarColumn(24),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        task = bars.add_task("points", total=total, completed=done)
-        yield lambda: bars.advance(task)
+def counting_bar() -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr for pieces of work; the function it yields sets how many of how many are done."""
+    with _bar_of(TimeElapsedColumn()) as show:
+        yield show
 
 
 @contextmanager
 def measuring_bar() -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr with the time left; the function it yields sets how many of how many are done."""
+    """Like ``counting_bar``, with the time left."""
+    with _bar_of(TimeRemainingColumn()) as show:
+        yield show
+
+
+@contextmanager
+def _bar_of(time: ProgressColumn) -> Iterator[Callable[[int, int], None]]:
     console = Console(stderr=True)
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.completed} of {task.total}"),
-        BarColumn(24),
-        TimeRemainingColumn(),
-    )
+    columns = (SpinnerColumn(), TextColumn("{task.completed} of {task.total}"), BarColumn(24), time)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        task = bars.add_task("measure", total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
+        task = bars.add_task("pieces", total=None, visible=False)
+        yield lambda done, total: bars.update(task, completed=done, total=total, visible=True)
 
 
 def print_latencies(content: dict[str, Any]) -> None:
@@ -115,97 +111,95 @@ def print_latencies(content: dict[str, Any]) -> None:
 
 def print_front(content: dict[str, Any], output: Path) -> None:
     """The table of ``lightnas pareto``: a row a point, and what it is compared with."""
-    axis = content["axis"]
-    table = _table(
-        f"front over {axis} at {content['input_size']}",
-        "budget",
-        "score",
-        "upper bound",
-        "gap",
-        "FLOPs",
-        "params",
-        "layers",
-    )
-    for point in content["points"]:
-        gap = "proven optimal" if point["gap"] == 0 else f"{100 * point['gap']:.4f} %"
-        counts = [format_count(point[name], 4) for name in ("flops", "params", "layers")]
+    axis, points = content["axis"], content["points"]
+    resources = _resources(points[0])
+    title = f"front over {axis} at {content['input_size']}"
+    labels = [resource.label for resource in resources]
+    table = _table(title, "budget", "score", "upper bound", "gap", *labels)
+    for point in points:
         table.add_row(
             RESOURCES[axis].format(point["budget"]),
             f"{point['score']:.3f}",
             f"{point['upper_bound']:.3f}",
-            gap,
-            *counts,
+            "proven optimal" if point["gap"] == 0 else f"{100 * point['gap']:.4f} %",
+            *_figures(point, resources, 4),
         )
     for other in content["compare"]:
-        counts = [format_count(other[name], 4) for name in ("flops", "params", "layers")]
-        table.add_row(other["name"], f"{other['score']:.3f}", "", "", *counts)
+        figures = _figures(other, resources, 4)
+        table.add_row(other["name"], f"{other['score']:.3f}", "", "", *figures)
     console = _console()
     console.print(table)
     console.print(Text(f"{output / 'front.json'}\n{output / 'report.html'}"))
 
 
-def print_search(result: dict[str, Any], problem: Problem, output: Path) -> None:
+def print_search(result: SearchResult, problem: Problem, output: Path) -> None:
     """The table of a search result."""
     table = _table(f"best of space {problem.space.name}", "", "found", "budget", "used")
-    table.add_row("score", f"{result['score']:.4f}", "", "")
-    for name in (name for name in RESOURCES if name in result):
-        limit = problem.limits.get(name)
-        share = (
-            ("-", "")
-            if limit is None
-            else (RESOURCES[name].format(limit), f"{100 * result[name] / limit:.2f} %")
-        )
+    table.add_row("score", f"{result.score:.4f}", "", "")
+    for name, value in result.cost.known().items():
+        limit, show = problem.limits.get(name), RESOURCES[name].format
+        share = (show(limit), f"{100 * float(value) / limit:.2f} %") if limit else ("-", "")
         label = f"FLOPs at {format_size(problem.input_size)}" if name == "flops" else name
-        table.add_row(label, RESOURCES[name].format(result[name]), *share)
-    table.add_row("upper bound", f"{result['upper_bound']:.4f}", "", "")
-    table.add_row(
-        "gap",
-        "proven optimal" if result["proven_optimal"] else f"{100 * result['gap']:.4f} %",
-        "",
-        "",
-    )
-    rate = format_count(result["evaluations_per_second"], digits=3)
-    table.add_row("evaluations", f"{result['evaluations']:,}", "", f"{rate}/s")
-    table.add_row("seconds", f"{result['seconds']:.2f}", "", "")
-    blocks = _table("structure", "block", "in", "out", "stride", "kernel", "depth", "bottleneck")
-    for block in Structure.from_dicts(result["structure"]):
-        depth = (str(block.depth), str(block.btn)) if block.btn else ("", "")
-        blocks.add_row(
-            block.kind, *map(str, (block.c_in, block.c_out, block.stride, block.k)), *depth
-        )
+        table.add_row(label, show(value), *share)
+    table.add_row("upper bound", f"{result.upper_bound:.4f}", "", "")
+    gap = "proven optimal" if result.proven_optimal else f"{100 * result.gap:.4f} %"
+    table.add_row("gap", gap, "", "")
+    rate = format_count(result.evaluations_per_second, digits=3)
+    table.add_row("evaluations", f"{result.evaluations:,}", "", f"{rate}/s")
+    table.add_row("seconds", f"{result.seconds:.2f}", "", "")
     console = _console()
     console.print(table)
-    console.print(blocks)
+    console.print(_blocks(result.structure))
     console.print(Text(f"{output / 'structure.txt'}\n{output / 'report.html'}"))
 
 
-def print_scores(rows: list[dict[str, Any]], source: Path, input_size: str, alpha: str) -> None:
+def _blocks(structure: Structure) -> Table:
+    """A row a block."""
+    table = _table("structure", "block", "in", "out", "stride", "kernel", "depth", "bottleneck")
+    for block in structure:
+        depth = (str(block.depth), str(block.btn)) if block.btn else ("", "")
+        sizes = (block.c_in, block.c_out, block.stride, block.k)
+        table.add_row(block.kind, *map(str, sizes), *depth)
+    return table
+
+
+def print_scores(
+    rows: list[dict[str, Any]], source: str, input_size: tuple[int, int], alpha: tuple[float, ...]
+) -> None:
     """The table of ``lightnas score``: a row a structure."""
+    resources = _resources(rows[0])
+    labels = [resource.label for resource in resources]
     stages = [f"H{i}" for i in range(1, len(rows[0]["entropies"]) + 1)]
-    table = _table(
-        f"{source} at {input_size}, alpha {alpha}",
-        "#",
-        "score",
-        "FLOPs",
-        "params",
-        "layers",
-        *stages,
-    )
+    weights = ",".join(f"{weight:g}" for weight in alpha)
+    title = f"{source} at {format_size(input_size)}, alpha {weights}"
+    table = _table(title, "#", "score", *labels, *stages)
     for i, row in enumerate(rows):
-        counts = [format_count(row[name]) for name in ("flops", "params", "layers")]
-        table.add_row(
-            str(i), f"{row['score']:.9f}", *counts, *(f"{h:.3f}" for h in row["entropies"])
-        )
+        entropies = [f"{h:.3f}" for h in row["entropies"]]
+        table.add_row(str(i), f"{row['score']:.9f}", *_figures(row, resources), *entropies)
         if "measured" in row:
-            closed, measured = (
-                [values["score"], *values["entropies"]] for values in (row, row["measured"])
-            )
-            off = [f"{100 * (m / c - 1):+.2f} %" for m, c in zip(measured, closed, strict=True)]
-            table.add_row(
-                "measured", f"{measured[0]:.9f}", "", "", "", *(f"{h:.3f}" for h in measured[1:])
-            )
-            table.add_row("off by", off[0], "", "", "", *off[1:])
+            _add_measured(table, row, [""] * len(resources))
     _console().print(table)
+
+
+def _add_measured(table: Table, row: dict[str, Any], between: Sequence[str]) -> None:
+    """Below a structure what its network measures, and how far that is off."""
+    closed, measured = ([part["score"], *part["entropies"]] for part in (row, row["measured"]))
+    off = [f"{100 * (m / c - 1):+.2f} %" for m, c in zip(measured, closed, strict=True)]
+    table.add_row("measured", f"{measured[0]:.9f}", *between, *(f"{h:.3f}" for h in measured[1:]))
+    table.add_row("off by", off[0], *between, *off[1:])
+
+
+def _resources(row: dict[str, Any]) -> list[Resource]:
+    """The resources that a row has figures of."""
+    return [resource for name, resource in RESOURCES.items() if name in row]
+
+
+def _figures(row: dict[str, Any], resources: Sequence[Resource], *digits: int) -> list[str]:
+    """They as people read them; empty where the row has none."""
+    return [
+        resource.format(row[resource.name], *digits) if resource.name in row else ""
+        for resource in resources
+    ]
 
 
 def print_detection(result: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import InputError
-from ..files import NO_SPACE
+from ..files import output_errors
 from .pictures import Box, draw_boxes, encode, grid
 
 CLASSES = tuple("0123456789")
@@ -68,17 +68,12 @@ def write_demo_data(
         )
     beside = directory.parent / f".{directory.name}.{os.getpid()}.part"
     try:
-        beside.mkdir(parents=True)
-        counts = _write(beside, splits, seed)
-        if directory.exists():
-            shutil.rmtree(directory)
-        beside.rename(directory)
-    except OSError as error:
-        if error.errno in NO_SPACE:
-            raise
-        raise InputError(
-            f"{directory} cannot be written ({error.strerror}), expected a directory"
-        ) from error
+        with output_errors("", directory, "a directory"):
+            beside.mkdir(parents=True)
+            counts = _write(beside, splits, seed)
+            if directory.exists():
+                shutil.rmtree(directory)
+            beside.rename(directory)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return counts

@@ -17,12 +17,14 @@ from .. import __version__
 from ..errors import InputError
 from ..files import write_output
 from ..runs.front_run import FRONT
-from ..runs.search_run import REPORT, RESULT
+from ..runs.output_dir import REPORT
+from ..runs.search_run import RESULT
+from ..runs.training_run import CONFIG as TRAINING_CONFIG
 from .front_section import read_front
 from .rendering import render
 from .search_section import read_search
 from .section import Section
-from .training_section import TRAINING_CONFIG, read_training
+from .training_section import read_training
 
 # The file that tells what a directory holds, and who reads it. A training has a result.json too.
 KINDS = {TRAINING_CONFIG: read_training, FRONT: read_front, RESULT: read_search}

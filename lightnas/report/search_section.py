@@ -11,7 +11,8 @@ from ..network.score import score_structures
 from ..network.structure import format_structures, read_structures
 from ..resources import RESOURCES
 from ..runs.config import load_config
-from ..runs.search_run import CONFIG, HISTORY, RESULT, STRUCTURE
+from ..runs.output_dir import STRUCTURE
+from ..runs.search_run import CONFIG, HISTORY, RESULT
 from ..search.result import Found
 from .charts import Chart, Curve, Point, curves
 from .section import Budget, Section, architecture, comparison, own_row, read_result, thinned

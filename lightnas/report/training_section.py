@@ -12,11 +12,11 @@ from ..errors import InputError
 from ..files import read_text
 from ..network.cost import INPUT_SIZE
 from ..network.structure import format_structures, read_structures
-from ..runs.search_run import RESULT, STRUCTURE
+from ..runs.output_dir import STRUCTURE
+from ..runs.training_run import PICTURE, RESULT
 from .charts import Chart, Curve, Point, curves
 from .section import MAX_BYTES, Section, architecture, read_result, thinned
 
-TRAINING_CONFIG, PICTURE = "config.py", "detections.jpg"
 # Keys of result.json and of the log, and what they are called.
 RESULTS = {
     "ap": "AP",

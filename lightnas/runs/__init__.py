@@ -1,1 +1,33 @@
-"""Run directories: what a search, a front or a training is made of, stopped, continued and kept."""
+"""Run directories: what a search, a front or a training is made of, stopped, continued and kept.
+
+from lightnas import runs
+
+config = runs.load_config(runs.preset_path("maedet-m"), {"seed": 1})
+result = runs.search(config, "outputs/m", resume=True, on_progress=print)
+runs.load_run("outputs/m").structure
+"""
+
+from .config import SearchConfig, load_config, preset_names, preset_path
+from .front_run import FrontConfig, compared, front, load_front
+from .loading import load_run
+from .names import name_of, structure_path, structures
+from .output_dir import fresh_path
+from .search_run import save, search
+
+__all__ = [
+    "FrontConfig",
+    "SearchConfig",
+    "compared",
+    "fresh_path",
+    "front",
+    "load_config",
+    "load_front",
+    "load_run",
+    "name_of",
+    "preset_names",
+    "preset_path",
+    "save",
+    "search",
+    "structure_path",
+    "structures",
+]

@@ -6,7 +6,7 @@ be had again from that file alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -74,25 +74,29 @@ def preset_names() -> list[str]:
     )
 
 
-def preset_path(name: str) -> Path:
-    """The config of a preset.
+def preset_path(name: str, what: str = "preset") -> Path:
+    """The config of a preset; ``what`` opens the error message.
 
     Raises:
         InputError: there is none of that name.
     """
     if name not in preset_names():
-        raise InputError(f"--preset is {shown(name)}, {nearest(name, preset_names())}")
+        raise InputError(f"{what} is {shown(name)}, {nearest(name, preset_names())}")
     return data_folder("configs") / "search" / f"{name.replace('-', '_')}.yaml"
 
 
 def load_config(
-    path: Path | None, options: dict[str, Any], foreign: Sequence[str] = ()
+    path: Path | None,
+    options: dict[str, Any],
+    foreign: Sequence[str] = (),
+    named: Callable[[str], str] = str,
 ) -> SearchConfig:
     """A config file (None: the defaults) with options over it.
 
     Args:
         options: keys of a config, and ``budget`` with its own keys; None means not given. Options win.
         foreign: keys of the file that another reader has read.
+        named: what messages call an option; the command line has ``--seed`` for ``seed``.
 
     Raises:
         InputError: one line that names the file or the option.
@@ -111,28 +115,28 @@ def load_config(
         ):
             values[key] = str(path.parent / values[key])
     given = {key: value for key, value in options.items() if value is not None and key != "budget"}
-    names = {
-        key: f"--{key.replace('_', '-')}" if key in given else f"{where}{key}" for key in values
-    }
-    budget = _budget(file.budget, options.get("budget", {}), where)
+    names = {key: named(key) if key in given else f"{where}{key}" for key in values}
+    budget = _budget(file.budget, options.get("budget", {}), where, named)
     return _build(values | given | {"budget": budget}, names)
 
 
-def _budget(file: BaseModel, options: dict[str, Any], where: str) -> dict[str, float | None]:
+def _budget(
+    file: BaseModel, options: dict[str, Any], where: str, named: Callable[[str], str]
+) -> dict[str, float | None]:
     """The budgets as numbers: the options' where given, else the file's."""
     budget: dict[str, float | None] = {}
     for name in RESOURCES:
         option = options.get(name)
         value, what = (
-            (option, f"--budget-{name}")
+            (option, named(f"budget_{name}"))
             if option is not None
             else (getattr(file, name), f"{where}budget.{name}")
         )
         budget[name] = None if value is None else RESOURCES[name].parse(value, what)
     if all(value is None for value in budget.values()):
         raise InputError(
-            f"{where}no budget, expected at least one of {', '.join(f'--budget-{name}' for name in RESOURCES)}, "
-            f"or --preset {'|'.join(preset_names())}"
+            f"{where}no budget, expected at least one of {', '.join(named(f'budget_{name}') for name in RESOURCES)}, "
+            f"or {named('preset')} {'|'.join(preset_names())}"
         )
     return budget
 
@@ -149,7 +153,7 @@ def _build(values: dict[str, Any], names: dict[str, str]) -> SearchConfig:
     size = (
         measured_at
         if values["input_size"] is None
-        else parse_size(values["input_size"], names["input_size"])
+        else _size(values["input_size"], names["input_size"])
     )
     limits = Limits(values["evaluations"], values["proof_work"], values["time_limit"])
     resolved = {key: values[key] for key in ("max_channels", "budget", "alpha")}
@@ -164,6 +168,10 @@ def _build(values: dict[str, Any], names: dict[str, str]) -> SearchConfig:
     return SearchConfig(
         problem, values["seed"], limits, values["top"], {"space": document} | resolved
     )
+
+
+def _size(size: str | tuple[int, int], name: str) -> tuple[int, int]:
+    return parse_size(size if isinstance(size, str) else format_size(size), name)
 
 
 def _table(source: str | dict[str, Any] | None, name: str) -> LatencyTable | None:
@@ -190,13 +198,3 @@ class _Dumper(yaml.SafeDumper):
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
-
-
-def differences(old: Any, new: Any, key: str = "") -> list[str]:
-    """`seed is 0 there and 1 here` for everything in which two documents differ."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = [*old, *(k for k in new if k not in old)]
-        return [
-            d for k in keys for d in differences(old.get(k), new.get(k), f"{key}.{k}".lstrip("."))
-        ]
-    return [] if old == new else [f"{key} is {shown(old)} there and {shown(new)} here"]

@@ -15,21 +15,25 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shutil
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..files import write_whole
+from ..network.score import score_structures
 from ..network.structure import Structure, format_structures
 from ..resources import RESOURCES
-from ..search import Point
+from ..search import Front, Point, Problem
+from ..search import front as search_front
+from ..search.workers import workers as workers_of
 from ..units import whole
 from ..yaml_file import read_yaml
-from .config import SearchConfig, differences, load_config
-from .search_run import CONFIG, REPORT, STRUCTURE, Configured, RunDir
+from .config import SearchConfig, format_config, load_config
+from .names import name_of, structures
+from .output_dir import REPORT, STRUCTURE, OutputDir, differences, versions
+from .search_run import CONFIG, LOG
 
 FRONT, TABLE, POINTS, FOLDER = "front.json", "front.csv", "points.json", "structures"
 COLUMNS = ("budget", "score", "upper_bound", "gap", *RESOURCES)
@@ -59,9 +63,17 @@ class FrontConfig:
 
 
 def load_front(
-    path: Path | None, options: dict[str, Any], axis: str | None, values: Sequence[float]
+    path: Path | None,
+    options: dict[str, Any],
+    axis: str | None,
+    values: Sequence[float],
+    named: Callable[[str], str] = str,
 ) -> FrontConfig:
     """A config file (None: the defaults), options over it, and the row of budgets; a front's own config has one too.
+
+    Args:
+        path, options, named: as for ``load_config``.
+        axis: the budget that has the row, and ``values`` the row; None and empty: those of the file.
 
     Raises:
         InputError: one line that names the file or the option.
@@ -79,34 +91,38 @@ def load_front(
                     f"{path}: axis and values are no row of budgets, expected those of a front"
                 )
     if axis is None or not values:
-        raise InputError("no row of budgets, expected one such as --budget-flops 10G:160G:16")
+        raise InputError(
+            f"no row of budgets, expected one such as {named('budget_flops')} 10G:160G:16"
+        )
     budget = options.get("budget", {}) | {axis: values[0]}
     return FrontConfig(
-        load_config(path, options | {"budget": budget}, ("axis", "values")),
+        load_config(path, options | {"budget": budget}, ("axis", "values"), named),
         axis,
         tuple(float(value) for value in values),
     )
 
 
-class FrontDir(RunDir):
+class FrontRun(OutputDir):
     """One front's directory, held by one process at a time."""
 
-    ours = (REPORT, FRONT, POINTS, TABLE, STRUCTURE, CONFIG)
-    result_name = FRONT
-    command = "pareto"
+    home = "directory of a front"
+    config_name, result_name, log_name = CONFIG, FRONT, LOG
+    ours = re.compile(
+        "|".join(map(re.escape, (CONFIG, FRONT, TABLE, POINTS, FOLDER, STRUCTURE, REPORT)))
+    )
 
-    def _check_same(self, config: Configured) -> None:
-        if not (self.path / CONFIG).is_file():
-            raise InputError(
-                f"--resume: {self.path} holds no {CONFIG}, expected the directory of a front"
-            )
-        self._refuse(
-            differences(load_front(self.path / CONFIG, {}, None, ()).document, config.document)
-        )
+    def begin(self, config: FrontConfig, *, resume: bool = False, overwrite: bool = False) -> None:
+        """Hold the directory for a front, new or continued.
 
-    def _replace_with(self, config: Configured) -> None:
-        super()._replace_with(config)
-        shutil.rmtree(self.path / FOLDER, ignore_errors=True)
+        Raises:
+            InputError: as for ``hold``; or it holds a front of another config (with resume).
+        """
+        self.hold(resume=resume, overwrite=overwrite)
+        if self.continues:
+            there = load_front(self.path / CONFIG, {}, None, ())
+            self.refuse(differences(there.document, config.document))
+        else:
+            self.replace_with(format_config(config.document, versions(), "pareto"))
 
     @property
     def points(self) -> dict[int, Point]:
@@ -116,12 +132,10 @@ class FrontDir(RunDir):
             InputError: the file is damaged.
         """
         path = self.path / POINTS
+        if not path.is_file():
+            return {}
         try:
-            return (
-                {int(i): Point.of(point) for i, point in json.loads(path.read_text()).items()}
-                if path.is_file()
-                else {}
-            )
+            return {int(i): Point.of(point) for i, point in json.loads(path.read_text()).items()}
         except (ValueError, AttributeError, KeyError, TypeError) as error:
             raise InputError(
                 f"{path}: is damaged ({error}), expected points; --overwrite starts anew"
@@ -129,23 +143,139 @@ class FrontDir(RunDir):
 
     def save_points(self, points: dict[int, Point]) -> None:
         """Write the points found so far."""
-        write_whole(
-            self.path / POINTS,
-            json.dumps({i: point.document for i, point in points.items()}).encode(),
-        )
+        self.write(POINTS, json.dumps({i: point.document for i, point in points.items()}))
 
     def finish_front(self, content: dict[str, Any]) -> None:
-        """Write everything; front.json comes last, so it stands for a finished run."""
+        """Write everything; front.json comes last."""
         structures = [Structure.from_dicts(point["structure"]) for point in content["points"]]
         (self.path / FOLDER).mkdir(exist_ok=True)
         for i, structure in enumerate(structures):
-            write_whole(
-                self.path / FOLDER / f"{i:02d}.txt", format_structures([structure]).encode()
-            )
-        write_whole(self.path / STRUCTURE, format_structures(structures).encode())
-        write_whole(self.path / TABLE, _table(content["points"]).encode())
-        write_whole(self.path / FRONT, (json.dumps(content, indent=1) + "\n").encode())
+            self.write(f"{FOLDER}/{i:02d}.txt", format_structures([structure]))
+        self.write(STRUCTURE, format_structures(structures))
+        self.write(TABLE, _table(content["points"]))
+        self.finish(content)
         (self.path / POINTS).unlink(missing_ok=True)
+
+    def found(self) -> Front:
+        """The front of a finished run.
+
+        Raises:
+            InputError: the run is not finished, or its result is damaged.
+        """
+        content = self.result
+        if content is None:
+            raise InputError(f"{self.path} holds no finished front, expected its {FRONT}")
+        try:
+            return Front(content["axis"], tuple(map(Point.of, content["points"])))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{self.path / FRONT}: is damaged ({error}), expected a front; --overwrite starts anew"
+            ) from error
+
+
+def front(
+    config: FrontConfig,
+    path: str | Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    workers: int = 1,
+    compare: Sequence[dict[str, Any]] = (),
+    on_progress: Callable[[int, int], None] | None = None,
+    write_report: Callable[[Sequence[Path]], object] | None = None,
+) -> Front:
+    """A front in a run directory, kept point by point.
+
+    Args:
+        config: from ``load_front``.
+        path: of the run directory.
+        resume: continue what is there; a finished front is not searched again.
+        overwrite: replace what is there.
+        workers: processes that search.
+        compare: rows of ``compared`` to keep beside the points; a finished front keeps those it has.
+        on_progress: called with the points done and the points of the front, at the start and after each.
+        write_report: makes the page of the directory, as ``lightnas.report.write_report`` does.
+
+    Raises:
+        InputError: the directory is not empty (without resume or overwrite), in use, of another config, or damaged.
+        WorkError: a worker process died.
+        OSError: the disk is full; the run can be resumed.
+    """
+    with FrontRun(Path(path)) as run:
+        run.begin(config, resume=resume, overwrite=overwrite)
+        if run.result is None:
+            found = _search_points(run, config, workers, on_progress)
+            run.finish_front(_content(config, found, compare))
+            if write_report:
+                write_report([run.path])
+            run.log(f"finished: largest gap {max(point.gap for point in found.points)!r}")
+        elif write_report and not (run.path / REPORT).is_file():
+            write_report([run.path])
+        return run.found()
+
+
+def _search_points(
+    run: FrontRun,
+    config: FrontConfig,
+    n_workers: int,
+    on_progress: Callable[[int, int], None] | None,
+) -> Front:
+    points, total, asked = run.points, len(config.values), config.search
+    budgets = f"{config.axis} {config.values}, budgets {asked.problem.limits}"
+    run.log(f"{'resumed' if points else 'started'}: {budgets}")
+
+    def tell() -> None:
+        if on_progress:
+            on_progress(len(points), total)
+
+    def keep(i: int, point: Point) -> None:
+        points[i] = point
+        run.save_points(points)
+        tell()
+
+    tell()
+    with workers_of(min(n_workers, total)) as executor:
+        return search_front(
+            asked.problem,
+            config.axis,
+            config.values,
+            asked.seed,
+            asked.limits,
+            executor,
+            done=points,
+            report=keep,
+        )
+
+
+def _content(
+    config: FrontConfig, found: Front, compare: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """What front.json holds."""
+    return {
+        "axis": config.axis,
+        "input_size": config.search.document["input_size"],
+        "points": [point.document for point in found.points],
+        "compare": list(compare),
+    }
+
+
+def compared(names: Sequence[str | Path], problem: Problem) -> list[dict[str, Any]]:
+    """Score and cost of structures to show beside a front, a row each, as ``score`` has them.
+
+    Args:
+        names: presets, run directories or structure txts, as ``structures`` takes them.
+        problem: says at which input size, and with which weights of the stages.
+
+    Raises:
+        InputError: one of them is none of these.
+    """
+    return [
+        {"name": name_of(name) if i == 0 else f"{name_of(name)} {i}"} | row
+        for name in names
+        for i, row in enumerate(
+            score_structures(structures(name), problem.input_size, problem.alpha)
+        )
+    ]
 
 
 def _table(points: Sequence[dict[str, Any]]) -> str:

@@ -15,151 +15,59 @@ Every file but the log is written whole or not at all.
 from __future__ import annotations
 
 import csv
-import fcntl
 import io
 import json
-import platform
+import re
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
-import scipy
-
-import lightnas
 
 from ..errors import InputError, shown
-from ..files import NO_SPACE, write_whole
-from ..network.structure import format_structures
-from ..search import Search, SearchResult
-from .config import differences, format_config, load_config
+from ..network.cost import Cost
+from ..network.structure import format_structures, read_structures
+from ..search import Progress, Search, SearchResult
+from ..search.problem import Evaluation
+from ..search.workers import workers as workers_of
+from .config import SearchConfig, format_config, load_config
+from .output_dir import REPORT, STRUCTURE, OutputDir, differences, versions
 
-CONFIG, RESULT, STRUCTURE, HISTORY, POPULATION, LOG, CHECKPOINT = (
-    "config.yaml", "result.json", "structure.txt", "history.csv", "population.npz", "search.log", "checkpoint.npz",
+CONFIG, RESULT, HISTORY, POPULATION, LOG, CHECKPOINT = (
+    "config.yaml", "result.json", "history.csv", "population.npz", "search.log", "checkpoint.npz",
 )  # fmt: skip
-REPORT = "report.html"
-OURS = (REPORT, RESULT, CHECKPOINT, STRUCTURE, HISTORY, POPULATION, CONFIG)
-
-Dir = TypeVar("Dir", bound="RunDir")
+# Seconds of a search that a stop may cost.
+SAVE_EVERY = 0.5
 
 
-class Configured(Protocol):
-    """Whatever has a document for config.yaml."""
+class SearchRun(OutputDir):
+    """One search's directory, held by one process at a time."""
 
-    @property
-    def document(self) -> dict[str, Any]:
-        """What config.yaml holds, but for the versions."""
-        ...
+    config_name, result_name, log_name = CONFIG, RESULT, LOG
+    ours = re.compile(
+        "|".join(
+            map(re.escape, (CONFIG, RESULT, HISTORY, POPULATION, CHECKPOINT, STRUCTURE, REPORT))
+        )
+    )
 
-
-class RunDir:
-    """One run directory, held by one process at a time."""
-
-    ours: tuple[str, ...] = OURS
-    result_name = RESULT
-    command = "search"
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    @classmethod
-    def begin(
-        cls: type[Dir], path: Path, config: Configured, *, resume: bool, overwrite: bool
-    ) -> Dir:
-        """Make the directory, or continue in it.
+    def begin(self, config: SearchConfig, *, resume: bool = False, overwrite: bool = False) -> None:
+        """Hold the directory for a search, new or continued.
 
         Raises:
-            InputError: it is not empty (without resume or overwrite), holds a run of another config (with resume),
-                holds no run (with resume), or cannot be written.
+            InputError: as for ``hold``; or it holds a run of another config (with resume).
         """
-        run = cls(path)
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            empty = all(map(_is_leftover, path.iterdir()))
-            if not empty and not (resume or overwrite):
-                raise InputError(
-                    f"--output {path} is not empty, expected a new directory, --resume or --overwrite"
-                )
-            if not empty and resume:
-                run._check_same(config)
-            run._lock()
-            for part in path.glob(".*.part"):  # what a kill in the middle of a write leaves
-                part.unlink(missing_ok=True)
-            if empty or not resume:
-                run._replace_with(config)
-        except OSError as error:
-            if error.errno in NO_SPACE:
-                raise
-            raise InputError(
-                f"--output {path} cannot be written ({error.strerror}), expected a directory"
-            ) from error
-        return run
-
-    def _lock(self) -> None:
-        """Hold the directory: two processes in one would write over each other. The log serves as the lock file."""
-        self._log = open(self.path / LOG, "a", encoding="utf-8")  # noqa: SIM115 (held until close)
-        try:
-            fcntl.flock(self._log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self._log.close()
-            raise InputError(
-                f"--output {self.path} is in use by another run, expected a directory of its own"
-            ) from error
-
-    def close(self) -> None:
-        """Let go of the directory."""
-        self._log.close()
-
-    def _check_same(self, config: Configured) -> None:
-        if not (self.path / CONFIG).is_file():
-            raise InputError(
-                f"--resume: {self.path} holds no {CONFIG}, expected the directory of a run"
-            )
-        there = load_config(self.path / CONFIG, {})
-        self._refuse(differences(there.document, config.document))
-
-    def _refuse(self, found: list[str]) -> None:
-        if found:
-            raise InputError(
-                f"--resume: {self.path} holds a run of another config: {'; '.join(found)}"
-            )
-
-    def _replace_with(self, config: Configured) -> None:
-        """Remove the files of an earlier run, and nothing else, once the new config is safely on the disk."""
-        ahead = self.path / ".config.ahead.part"
-        write_whole(ahead, format_config(config.document, versions(), self.command).encode())
-        self._log.truncate(0)
-        for name in self.ours:
-            (self.path / name).unlink(missing_ok=True)
-        ahead.replace(self.path / CONFIG)
-
-    # --- the log ------------------------------------------------------------------------------------------------
-
-    def log(self, message: str) -> None:
-        """Add a line with the time to the log."""
-        self._log.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {message}\n")
-        self._log.flush()
-
-    # --- stop and go --------------------------------------------------------------------------------------------
-
-    @property
-    def finished(self) -> dict[str, Any] | None:
-        """The result of a finished run, as result.json holds it; None while it is not finished.
-
-        Raises:
-            InputError: the file is damaged.
-        """
-        path = self.path / self.result_name
-        try:
-            return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-        except ValueError as error:
-            raise InputError(
-                f"{path}: is damaged ({error}), expected a result; --overwrite starts anew"
-            ) from error
+        self.hold(resume=resume, overwrite=overwrite)
+        if self.continues:
+            there = load_config(self.path / CONFIG, {})
+            self.refuse(differences(there.document, config.document))
+        else:
+            self.replace_with(format_config(config.document, versions()))
 
     def save(self, search: Search) -> None:
         """Write the checkpoint."""
-        write_whole(self.path / CHECKPOINT, _pack(search.state()))
+        self.write(CHECKPOINT, _pack(search.state()))
 
     def load(self, search: Search) -> bool:
         """Bring a search to where the checkpoint left it; False where there is none yet.
@@ -180,35 +88,122 @@ class RunDir:
         search.restore(state)
         return True
 
-    def finish(self, result: SearchResult, search: Search) -> dict[str, Any]:
+    def finish_search(self, result: SearchResult) -> None:
         """Write all results; result.json comes last, so it stands for a finished run."""
-        write_whole(self.path / STRUCTURE, format_structures(result.top).encode())
-        write_whole(self.path / HISTORY, _history(result).encode())
-        write_whole(self.path / POPULATION, _population(result, search))
-        content = result.document
-        write_whole(self.path / RESULT, (json.dumps(content, indent=1) + "\n").encode())
+        self.write(STRUCTURE, format_structures(result.top))
+        self.write(HISTORY, _history(result))
+        self.write(POPULATION, _population(result))
+        self.finish(result.document)
         (self.path / CHECKPOINT).unlink(missing_ok=True)
-        return content
+
+    def found(self) -> SearchResult:
+        """The result of a finished run, with its final population and history.
+
+        Raises:
+            InputError: the run is not finished, or a file of it is missing or damaged.
+        """
+        document = self.result
+        if document is None:
+            raise InputError(f"{self.path} holds no finished search, expected its {RESULT}")
+        try:
+            with np.load(self.path / POPULATION, allow_pickle=False) as arrays:
+                columns = dict(arrays)
+            genomes, genes = columns.pop("genomes"), columns.pop("genes")
+            return SearchResult.from_document(
+                document,
+                top=read_structures(self.path / STRUCTURE),
+                genomes=genomes,
+                genes=tuple(_gene(name) for name in genes.tolist()),
+                evaluation=Evaluation(columns.pop("score"), Cost(**columns)),
+                history=_read_history(self.path / HISTORY),
+            )
+        except InputError:
+            raise
+        except (OSError, KeyError, ValueError, TypeError, BadZipFile) as error:
+            raise InputError(
+                f"{self.path}: its results are damaged ({shown(str(error))}), expected those of a finished search; "
+                "--overwrite starts anew"
+            ) from error
 
 
-def _is_leftover(entry: Path) -> bool:
-    """What a search killed in its first instants leaves: an unfinished file, or a log without a line."""
-    return entry.name.endswith(".part") or (entry.name == LOG and entry.stat().st_size == 0)
+def search(
+    config: SearchConfig,
+    path: str | Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    workers: int = 1,
+    on_progress: Callable[[Progress], None] | None = None,
+    write_report: Callable[[Sequence[Path]], object] | None = None,
+) -> SearchResult:
+    """Search in a run directory, so that whatever stops the search costs half a second of it.
+
+    Args:
+        config: from ``load_config``.
+        path: of the run directory.
+        resume: continue what is there; a finished run is not searched again.
+        overwrite: replace what is there.
+        workers: processes that score.
+        on_progress: called after every step.
+        write_report: makes the page of the directory, as ``lightnas.report.write_report`` does.
+
+    Raises:
+        InputError: the directory is not empty (without resume or overwrite), in use, of another config, or damaged.
+        WorkError: a worker process died.
+        OSError: the disk is full; the run can be resumed.
+    """
+    with SearchRun(Path(path)) as run:
+        run.begin(config, resume=resume, overwrite=overwrite)
+        if run.result is None:
+            return _search(run, config, workers, on_progress, write_report)
+        if write_report and not (run.path / REPORT).is_file():
+            write_report([run.path])
+        return run.found()
 
 
-def fresh_path(base: Path) -> Path:
-    """``base``, or the first of ``base-2``, ``base-3`` ... that is missing or empty."""
-    path, n = base, 1
-    while path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        n += 1
-        path = base.with_name(f"{base.name}-{n}")
-    return path
+def _search(
+    run: SearchRun,
+    config: SearchConfig,
+    n_workers: int,
+    on_progress: Callable[[Progress], None] | None,
+    write_report: Callable[[Sequence[Path]], object] | None,
+) -> SearchResult:
+    with workers_of(n_workers) as executor:
+        steps = Search(config.problem, config.seed, config.limits, config.top, executor)
+        start = f"started: budgets {config.problem.limits}, seed {config.seed}"
+        run.log("resumed" if run.load(steps) else start)
+        saved, phase = time.monotonic(), ""
+        for progress in steps.steps():
+            if on_progress:
+                on_progress(progress)
+            if progress.phase != phase:
+                phase, bound = progress.phase, progress.upper_bound
+                done = f"{progress.evaluations} evaluations, best {progress.score!r}, bound {bound}"
+                run.log(f"{phase}: {done}")
+            if time.monotonic() - saved > SAVE_EVERY:
+                run.save(steps)
+                saved = time.monotonic()
+        result = steps.result()
+    run.finish_search(result)
+    if write_report:
+        write_report([run.path])
+    run.log(f"finished: score {result.score!r}, upper bound {result.upper_bound!r}")
+    return result
 
 
-def versions() -> dict[str, str]:
-    """Versions of everything that takes part in the result."""
-    packages = {module.__name__: str(module.__version__) for module in (lightnas, np, scipy)}
-    return {"python": platform.python_version()} | packages
+def save(result: SearchResult, path: str | Path, *, overwrite: bool = False) -> None:
+    """Write the result of a search from Python as a run directory, which ``load_run`` reads back.
+
+    It has no config.yaml, since a result does not know its problem; ``search`` writes a whole run.
+
+    Raises:
+        InputError: the directory is not empty (without overwrite), or cannot be written.
+    """
+    with SearchRun(Path(path)) as run:
+        run.hold(resume=False, overwrite=overwrite)
+        run.clear()
+        run.log(f"saved: score {result.score!r}, upper bound {result.upper_bound!r}")
+        run.finish_search(result)
 
 
 def _history(result: SearchResult) -> str:
@@ -219,11 +214,21 @@ def _history(result: SearchResult) -> str:
     return text.getvalue()
 
 
-def _population(result: SearchResult, search: Search) -> bytes:
-    genes = np.array([f"{i}.{key}" for i, key in search.space.genes])
+def _read_history(path: Path) -> list[tuple[int, float, float]]:
+    rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))[1:]
+    return [(int(n), float(seconds), float(score)) for n, seconds, score in rows]
+
+
+def _population(result: SearchResult) -> bytes:
+    genes = np.array([f"{i}.{key}" for i, key in result.genes])
     buffer = io.BytesIO()
     np.savez(buffer, genomes=result.genomes, genes=genes, **result.evaluation.columns())  # type: ignore[arg-type]
     return buffer.getvalue()
+
+
+def _gene(name: str) -> tuple[int, str]:
+    block, _, key = name.partition(".")
+    return int(block), key
 
 
 def _pack(state: dict[str, Any]) -> bytes:

@@ -293,6 +293,7 @@ class Search:
             genomes=genomes,
             evaluation=evaluation,
             history=self.history,
+            genes=self.space.genes,
         )
 
     def state(self) -> dict[str, Any]:

@@ -134,12 +134,14 @@ class SearchResult(Found):
         top: structures of the final population, best first; ``structure`` is the first of them.
         genomes, evaluation: the same population as arrays, (N, D) and N each.
         history: (evaluations, seconds, best score) after each step.
+        genes: what each column of ``genomes`` is: the index of a block and a key of it.
     """
 
     top: list[Structure]
     genomes: Genomes
     evaluation: Evaluation
     history: list[tuple[int, float, float]]
+    genes: tuple[tuple[int, str], ...]
 
     def to_frame(self) -> DataFrame:
         """The final population as a pandas frame, a row a structure, best first: score and costs.

@@ -1,0 +1,215 @@
+"""``lightnas search | score | export-structure``: from budgets to a structure, and from a structure to its figures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import InputError, require
+from ..resources import RESOURCES
+from .options import (
+    ALPHA,
+    PATH,
+    SIZE,
+    STRUCTURES,
+    Named,
+    begin_options,
+    budget_options,
+    json_option,
+    latency_table_option,
+    option_name,
+    space_options,
+    work_options,
+)
+
+if TYPE_CHECKING:
+    from ..runs import SearchConfig
+
+
+@click.command()
+@budget_options()
+@latency_table_option
+@click.option(
+    "--preset",
+    metavar="NAME",
+    help="maedet-s, maedet-m or maedet-l: budgets of the published sizes.",
+)
+@click.option(
+    "--config",
+    metavar="FILE",
+    type=PATH,
+    help="A search config, or the config.yaml of a run. Options win over it.",
+)
+@space_options
+@work_options("the one random generator")
+@click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(1, 256),
+    default=1,
+    help="Processes that score.  [default: 1]",
+)
+@click.option(
+    "--time-limit",
+    metavar="S",
+    type=float,
+    help="Stop after S seconds; the result then depends on the machine.",
+)
+@click.option(
+    "--top", metavar="K", type=click.IntRange(1, 128), help="Structures to keep.  [default: 5]"
+)
+@click.option("--output", metavar="DIR", type=PATH, help="Run directory.  [default: outputs/NAME]")
+@begin_options("Continue a run that was stopped.", "Replace the run in the directory.")
+@json_option
+def search(
+    workers: int, output: Path | None, resume: bool, overwrite: bool, as_json: bool, **given: Any
+) -> None:
+    """Search for the backbone of the largest score within the budgets."""
+    from .. import runs
+    from ..report.page import write_report
+    from .tables import print_search, progress_bar
+
+    config = _config(output if resume else None, **given)
+    if output is None:
+        output = Path("outputs") / _run_name(given)
+        output = output if resume or overwrite else runs.fresh_path(output)
+    with progress_bar() as show:
+        result = runs.search(
+            config, output, resume=resume, overwrite=overwrite, workers=workers,
+            on_progress=show, write_report=write_report,
+        )  # fmt: skip
+    if as_json:
+        click.echo(json.dumps(result.document | {"output": str(output)}))
+    else:
+        print_search(result, config.problem, output)
+
+
+def _config(
+    resumed: Path | None, preset: str | None, config: Path | None, **given: Any
+) -> SearchConfig:
+    """What the options ask for; --resume alone asks for what the run is."""
+    from ..runs import load_config, preset_path
+
+    if preset and config:
+        raise InputError("--preset and --config are both given, expected one of them")
+    if preset:
+        config = preset_path(preset, "--preset")
+    elif resumed and not config and all(value is None for value in given.values()):
+        config = resumed / "config.yaml"
+    budget = {name: given.pop(f"budget_{name}") for name in RESOURCES}
+    return load_config(config, given | {"budget": budget}, named=option_name)
+
+
+def _run_name(given: dict[str, Any]) -> str:
+    """What the user said, as a directory name: maedet-m, resnet50, flops-0.5G-layers-40."""
+    if given["preset"]:
+        return str(given["preset"])
+    if given["config"]:
+        path: Path = given["config"]
+        return path.parent.name or "config" if path.name == "config.yaml" else path.stem
+    budgets = {name: given[f"budget_{name}"] for name in RESOURCES}
+    words = [f"{name}-{value.text}" for name, value in budgets.items() if value is not None]
+    return "-".join(words).replace("flops-resnet", "resnet").replace("/", "_")
+
+
+@click.command()
+@click.argument("structure", type=STRUCTURES)
+@click.option(
+    "--input-size",
+    metavar="HxW",
+    type=SIZE,
+    default="800x1280",
+    show_default=True,
+    help="Picture for FLOPs.",
+)
+@click.option(
+    "--alpha",
+    metavar="A1,...,A5",
+    type=ALPHA,
+    default="0,0,1,1,6",
+    show_default=True,
+    help="Weights of the stages C1 to C5.",
+)
+@click.option(
+    "--measured",
+    is_flag=True,
+    help="Run the networks too (needs torch), and print what they measure beside.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the scores as one JSON object.")
+def score(
+    structure: Named,
+    input_size: tuple[int, int],
+    alpha: tuple[float, ...],
+    measured: bool,
+    as_json: bool,
+) -> None:
+    """Score and cost of every structure of a txt, a run directory or a preset."""
+    from ..network.score import entropy_row, score_structures
+    from .tables import print_scores
+
+    rows = score_structures(structure.structures, input_size, alpha)
+    if measured:
+        require("--measured", "torch", "torch")
+        from ..backbone.measured import measured_entropies
+
+        for row, one in zip(rows, structure.structures, strict=True):
+            row["measured"] = entropy_row(measured_entropies(one, input_size), alpha)
+    if as_json:
+        click.echo(json.dumps({"structures": rows}))
+    else:
+        print_scores(rows, structure.name, input_size, alpha)
+
+
+@click.command("export-structure")
+@click.argument("structure", type=STRUCTURES)
+@click.option(
+    "--rank",
+    metavar="N",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="0 is the best structure.",
+)
+@click.option("--output", metavar="FILE", type=PATH, help="Written whole.  [default: stdout]")
+@click.option(
+    "--format", "kind", type=click.Choice(["txt", "onnx"]), default="txt", show_default=True
+)
+@click.option(
+    "--input-size",
+    metavar="HxW",
+    type=SIZE,
+    default="800x1280",
+    show_default=True,
+    help="Size that ONNX is traced at.",
+)
+def export_structure(
+    structure: Named, rank: int, output: Path | None, kind: str, input_size: tuple[int, int]
+) -> None:
+    """Write one structure of a run, a preset or a txt as a txt of its own, or as an untrained backbone in ONNX."""
+    from ..files import write_output
+
+    if rank >= len(structure.structures):
+        raise InputError(
+            f"--rank is {rank}, expected 0 to {len(structure.structures) - 1}, "
+            f"the structures that {structure.name} holds"
+        )
+    chosen = structure.structures[rank]
+    if kind == "onnx":
+        _export_onnx(chosen, output, input_size)
+    elif output is None:
+        click.echo(str(chosen), nl=False)
+    else:
+        write_output(output, str(chosen).encode(), "--output")
+
+
+def _export_onnx(structure: Any, output: Path | None, input_size: tuple[int, int]) -> None:
+    require("--format onnx", "onnx", "torch", "onnx", "onnxruntime")
+    if output is None:
+        raise InputError("--format onnx without --output, expected a file for the network")
+    from ..backbone.onnx import export_backbone
+
+    difference = export_backbone(structure, output, input_size)
+    click.echo(f"{output}: onnxruntime and torch differ by {difference:.1e} at most")

@@ -1,0 +1,27 @@
+"""From a finished run's directory back to what it found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import InputError
+from ..search import Front, SearchResult
+from .front_run import FRONT, FrontRun
+from .search_run import RESULT, SearchRun
+from .training_run import CONFIG as TRAINING_CONFIG
+
+
+def load_run(path: str | Path) -> SearchResult | Front:
+    """What a finished search or front has found, from its directory.
+
+    Raises:
+        InputError: the directory holds neither, or a file of it is damaged.
+    """
+    path = Path(path)
+    if (path / FRONT).is_file():
+        return FrontRun(path).found()
+    if (path / RESULT).is_file() and not (path / TRAINING_CONFIG).is_file():
+        return SearchRun(path).found()
+    raise InputError(
+        f"{path} holds no finished search or front, expected a directory with {RESULT} or {FRONT}"
+    )

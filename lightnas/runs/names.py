@@ -1,0 +1,51 @@
+"""What people call a structure: a preset's name, a run directory, or a structure txt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import InputError, nearest
+from ..files import data_folder
+from ..network.structure import Structure, read_structures
+from .output_dir import STRUCTURE
+
+
+def structures(name: str | Path) -> list[Structure]:
+    """The structures that a name stands for, best first.
+
+    Args:
+        name: a structure txt, the directory of a search, front or training, or a preset such as ``maedet-m``.
+
+    Raises:
+        InputError: it is none of these, or the txt is damaged.
+    """
+    return read_structures(structure_path(name))
+
+
+def structure_path(name: str | Path) -> Path:
+    """The structure txt that a name stands for, as ``structures`` takes it.
+
+    Raises:
+        InputError: there is neither a file nor a directory nor a preset of that name.
+    """
+    path = Path(name)
+    if path.is_dir():
+        return path / STRUCTURE
+    presets = {preset.stem.replace("_", "-"): preset for preset in _folder().glob("*.txt")}
+    if path.exists() or path.suffix or path.name != str(name):
+        return path  # a path that does not exist says so when it is read
+    if str(name) not in presets:
+        raise InputError(
+            f"{name} is not a directory, a structure txt or a preset, {nearest(name, presets)}"
+        )
+    return presets[str(name)]
+
+
+def _folder() -> Path:
+    return data_folder("configs") / "structures"
+
+
+def name_of(name: str | Path) -> str:
+    """What to call the structures of a name in tables and directories: maedet-m for outputs/maedet-m."""
+    path = Path(name)
+    return path.resolve().name if path.is_dir() else path.stem
