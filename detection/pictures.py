@@ -41,7 +41,10 @@ def open_picture(path: Path) -> Image.Image:
 def draw_split(
     data: Any, detections: Sequence[Sequence[NDArray[Any]]], path: Path, threshold: float = 0.3
 ) -> None:
-    """Draw what was found on the first pictures of a split into one sheet."""
+    """Draw what was found on the first pictures of a split into one sheet.
+
+    ``detections``: of every picture and class, boxes and scores, shape (n, 5).
+    """
     from pycocotools.coco import COCO
 
     coco = COCO(data.ann_file)
@@ -56,7 +59,10 @@ def draw_split(
 
 
 def threshold_of_the_best(detections: Sequence[Sequence[NDArray[Any]]], most: float = 0.3) -> float:
-    """The score that about one box a picture reaches, and at most ``most``: early epochs are unsure of everything."""
+    """The score that about one box a picture reaches, and at most ``most``: early epochs are unsure of everything.
+
+    ``detections``: of every picture and class, boxes and scores, shape (n, 5).
+    """
     scores = np.concatenate([rows[:, 4] for found in detections for rows in found])
     count = min(len(detections), len(scores))
     return min(most, float(np.partition(scores, -count)[-count])) if count else most

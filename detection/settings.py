@@ -213,7 +213,11 @@ def _check_key(cfg: Config, key: str) -> None:
 
 
 def use_structure(cfg: Config) -> None:
-    """Write the text of a MadNas structure into the config, and its widths into the neck."""
+    """Write the text of a MadNas structure into the config, and its widths into the neck.
+
+    Raises:
+        InputError: the config's structure is none.
+    """
     backbone, neck = cfg.model.backbone, cfg.model.get("neck")
     if backbone.get("type") != "MadNas":
         return

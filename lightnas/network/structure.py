@@ -161,7 +161,7 @@ def read_structures(path: str | Path) -> list[Structure]:
 
 
 def parse_structures(text: str, where: str = "structure txt") -> list[Structure]:
-    """``read_structures`` of a text at hand; ``where`` opens the error messages."""
+    """``read_structures`` of a text at hand, errors as for it; ``where`` opens their messages."""
     content = _literal(text, where)
     if not isinstance(content, dict):
         raise InputError(
