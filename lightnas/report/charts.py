@@ -1,32 +1,24 @@
-"""Charts of the report as inline SVG, drawn with pygal.
+"""Charts of the report as inline SVG: ``templates/chart.svg``, laid out here.
 
-Of what pygal makes, its style sheet and script are left out: report.html has one style for all charts, with colours for
-light and dark, and shows a point's text (``data-tip``) on hover and focus. A point with ``data-copy`` copies the text of
-the element with that id.
+report.css has one style for all of them, with colours for light and dark. report.js shows a mark's text (``data-tip``) on
+hover and focus; a mark with ``data-copy`` copies the text of the element with that id.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple
-from xml.etree.ElementTree import Element, tostring
+from typing import NamedTuple
 
-import pygal
 from markupsafe import Markup
-from pygal.style import Style
 
-from ..network.blocks import Block, layers
-from ..network.structure import Structure
+from .axes import Axis, axis
+from .rendering import render
 
-# pygal hooks into every later import to find plugins for maps, in a way that Python warns of; there are none here.
-sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
-
-# Legends are HTML, which wraps on a phone. Sizes of letters are what pygal lays out by; report.css has the same.
-LAYOUT = {
-    "width": 680, "height": 320, "show_legend": False, "dots_size": 4, "margin": 8, "spacing": 8, "js": [], "css": [],
-    "style": Style(label_font_size=12, major_label_font_size=12, title_font_size=12),
-}  # fmt: skip
+# Of a drawing, which the page scales as a whole: units are pixels of it. Letters are as large as report.css says.
+WIDTH, HEIGHT = 680, 320
+MARGIN, DIGIT, LINE = 8, 7, 20
+# From so many points on they are drawn smaller.
+MANY = 30
 
 
 class Point(NamedTuple):
@@ -47,6 +39,14 @@ class Curve(NamedTuple):
     line: bool = True
 
 
+class Bar(NamedTuple):
+    """A bar from 0 up; ``color`` is the index of its series."""
+
+    height: float
+    tip: str
+    color: int
+
+
 class Chart(NamedTuple):
     """An SVG, what it shows in words, and the names of its series in the order of their colours."""
 
@@ -55,76 +55,100 @@ class Chart(NamedTuple):
     legend: list[str]
 
 
-def curves(what: str, x_title: str, y_title: str, series: Sequence[Curve], **options: Any) -> Chart:
-    """Curves over x."""
-    chart = pygal.XY(x_title=x_title, y_title=y_title, **LAYOUT | options)
-    for curve in series:
-        values = [
-            _value((p.x, p.y), p.tip, p.copy) if curve.dots else (p.x, p.y) for p in curve.points
-        ]
-        chart.add(curve.name, values, show_dots=curve.dots, stroke=curve.line)
+class _Line(NamedTuple):
+    path: str
+    color: int
+
+
+class _Dot(NamedTuple):
+    x: float
+    y: float
+    radius: float
+    color: int
+    tip: str
+    copy: str
+
+
+class _Box(NamedTuple):
+    x: float
+    y: float
+    width: float
+    height: float
+    color: int
+    tip: str
+    copy: str = ""
+
+
+def curves(
+    what: str,
+    x_title: str,
+    y_title: str,
+    series: Sequence[Curve],
+    y_range: tuple[float, float] | None = None,
+) -> Chart:
+    """Curves over x, at least one with a point, all of finite numbers.
+
+    Args:
+        what: what it shows, in words.
+        y_range: ends of the y axis, instead of the smallest and the largest value.
+    """
+    points = [point for curve in series for point in curve.points]
+    y = axis(
+        (p.y for p in points),
+        HEIGHT - MARGIN - 2 * LINE,
+        MARGIN,
+        most=10,
+        within=y_range,
+        to_ticks=True,
+    )
+    x = axis((p.x for p in points), _left(y) + LINE, WIDTH - 3 * MARGIN)
+    lines = [
+        _Line("M" + "L".join(f"{x.at(p.x):g} {y.at(p.y):g}" for p in curve.points), color)
+        for color, curve in enumerate(series)
+        if curve.line and curve.points
+    ]
+    dots = [
+        _Dot(x.at(p.x), y.at(p.y), 4 if len(curve.points) < MANY else 2.5, color, p.tip, p.copy)
+        for color, curve in enumerate(series)
+        if curve.dots
+        for p in curve.points
+    ]
+    legend = [curve.name for curve in series] if len(series) > 1 else []
     return Chart(
-        what, _svg(chart, what), [curve.name for curve in series] if len(series) > 1 else []
+        what, _svg(what, y, x, x_title=x_title, y_title=y_title, lines=lines, dots=dots), legend
     )
 
 
-def convolutions(structure: Structure, stages: Sequence[int]) -> Chart:
-    """A bar for every convolution on the main path, as tall as its output channels, coloured by stage.
-
-    ``stages`` has the number of the stage of every block, 1 to 5.
-    """
-    bars = []
-    for block, stage in zip(structure, stages, strict=True):
-        for channels, text in _main_path(block):
-            bar = _value(channels, f"C{stage}: {text}")
-            bar["node"]["class"] = f"rect color-{stage - 1}"
-            bars.append(bar)
-    chart = pygal.Bar(**LAYOUT)
-    chart.x_labels = [""] * len(bars)
-    chart.add("", bars)
-    what = "Output channels of every convolution on the main path"
-    return Chart(what, _svg(chart, what), [f"C{stage}" for stage in sorted(set(stages))])
+def bars(what: str, drawn: Sequence[Bar], legend: Sequence[str]) -> Chart:
+    """Bars side by side; ``legend`` has the names of their colours."""
+    y = axis([0, *(bar.height for bar in drawn)], HEIGHT - MARGIN, MARGIN, most=10)
+    left = _left(y)
+    room = (WIDTH - MARGIN - left) / len(drawn)
+    boxes = [
+        _Box(round(left + (i + 0.05) * room, 2), y.at(bar.height), round(0.9 * room, 2),
+             round(y.at(0) - y.at(bar.height), 1), bar.color, bar.tip)
+        for i, bar in enumerate(drawn)
+    ]  # fmt: skip
+    return Chart(what, _svg(what, y, boxes=boxes), list(legend))
 
 
-def _main_path(block: Block) -> list[tuple[int, str]]:
-    """Output channels of every convolution on the main path, and what it is in words."""
-    path = []
-    for layer, times in layers(block):
-        for _ in range(int(times)):  # type: ignore[arg-type]
-            for conv in layer.main:
-                stride = f", stride {conv.stride}" if conv.stride > 1 else ""
-                path.append(
-                    (
-                        int(conv.c_out),
-                        f"{conv.k}x{conv.k}, {conv.c_in} to {conv.c_out} channels{stride}",
-                    )
-                )  # type: ignore[arg-type]
-    return path
+def _left(y: Axis) -> int:
+    """Where the plot begins, right of the numbers of the y axis."""
+    return 2 * MARGIN + LINE + DIGIT * max(len(text) for _, text in y.ticks)
 
 
-def _value(value: Any, tip: str, copy: str = "") -> dict[str, Any]:
-    node = {
-        "data-tip": tip,
-        "aria-label": tip,
-        "tabindex": "0",
-        "role": "button" if copy else "img",
-    }
-    return {"value": value, "node": node | ({"data-copy": copy} if copy else {})}
-
-
-def _svg(chart: Any, what: str) -> Markup:
-    """The chart without pygal's own style, script and descriptions, which are for its tooltips."""
-    root = chart.render_tree()
-    for parent in list(root.iter()):
-        parent.attrib.pop("id", None)  # the same in every chart
-        for child in list(parent):
-            if _name(child) in ("style", "script", "desc", "title") or not isinstance(
-                child.tag, str
-            ):
-                parent.remove(child)
-    root.attrib |= {"role": "group", "aria-label": what, "class": "chart"}
-    return Markup(tostring(root, encoding="unicode"))  # noqa: S704 (an SVG that pygal escaped)
-
-
-def _name(element: Element) -> str:
-    return str(element.tag).rpartition("}")[2]
+def _svg(
+    what: str,
+    y: Axis,
+    x: Axis | None = None,
+    x_title: str = "",
+    y_title: str = "",
+    lines: Sequence[_Line] = (),
+    dots: Sequence[_Dot] = (),
+    boxes: Sequence[_Box] = (),
+) -> Markup:
+    return render(
+        "chart.svg",
+        what=what, width=WIDTH, height=HEIGHT, margin=MARGIN, line=LINE, left=_left(y), x=x, y=y,
+        x_title=x_title, y_title=y_title, lines=lines, dots=dots, boxes=boxes,
+    )  # fmt: skip

@@ -1,0 +1,68 @@
+"""Axes of a chart: where a value lies in pixels, and the round numbers beside it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import count
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Values from ``low`` to ``high``, laid over pixels from ``start`` to ``end``.
+
+    Attributes:
+        ticks: round numbers from ``low`` to ``high``, each with its text.
+    """
+
+    low: float
+    high: float
+    start: float
+    end: float
+    ticks: tuple[tuple[float, str], ...]
+
+    def at(self, value: float) -> float:
+        """Where a value lies, in pixels."""
+        share = (value - self.low) / (self.high - self.low)
+        return round(self.start + share * (self.end - self.start), 1)
+
+
+def axis(
+    values: Iterable[float],
+    start: float,
+    end: float,
+    most: int = 8,
+    within: tuple[float, float] | None = None,
+    to_ticks: bool = False,
+) -> Axis:
+    """An axis over all the values.
+
+    Args:
+        values: finite ones, at least one.
+        start, end: pixels of its ends.
+        most: so many steps from one tick to the next at most; whole numbers have none between them.
+        within: its ends, instead of the smallest and the largest value.
+        to_ticks: it ends on ticks, beyond the values.
+    """
+    values = list(values)
+    low, high = within or (min(values), max(values))
+    if low == high:  # a single value stands in the middle
+        low, high = low - 0.5, high + 0.5
+    step = round_step((high - low) / most)
+    if all(value == round(value) for value in values):
+        step = max(step, 1)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    if to_ticks:
+        first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+        low, high = first * step, last * step
+    digits = max(0, -math.floor(math.log10(step)))
+    ticks = tuple((n * step, f"{n * step:,.{digits}f}") for n in range(first, last + 1))
+    return Axis(low, high, start, end, ticks)
+
+
+def round_step(least: float) -> float:
+    """The smallest of 1, 2 and 5 times a power of ten that is not below ``least``."""
+    power = math.floor(math.log10(least))
+    steps = (factor * 10.0**exponent for exponent in count(power) for factor in (1, 2, 5))
+    return next(step for step in steps if step >= least * (1 - 1e-9))

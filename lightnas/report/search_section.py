@@ -1,0 +1,93 @@
+"""What the page says of a search: its result beside budgets and bound, how it got there, and the structure."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+from ..network.score import score_structures
+from ..network.structure import format_structures, read_structures
+from ..resources import RESOURCES
+from ..runs.config import load_config
+from ..runs.output_dir import STRUCTURE
+from ..runs.search_run import CONFIG, HISTORY, RESULT
+from ..search.result import Found
+from .charts import Chart, Curve, Point, curves
+from .section import Budget, Section, architecture, comparison, own_row, read_result, thinned
+
+# Where the convergence begins, as a share of the bound: from there on it can be told from it.
+LATE = 0.9
+
+
+def read_search(path: Path, key: str) -> Section:
+    """The section of a search's run directory; ``key`` opens the ids of its elements.
+
+    Raises:
+        InputError: a file of it is missing or damaged.
+    """
+    result = read_result(path / RESULT, _found)
+    problem = load_config(path / CONFIG, {}).problem
+    costs = {name: float(value) for name, value in result.cost.known().items()}
+    structures = read_structures(path / STRUCTURE)
+    rows = score_structures(structures, problem.input_size, problem.alpha)
+    own = [
+        own_row(f"found, rank {i}", row["score"], row, f"{key}-{i}") for i, row in enumerate(rows)
+    ]
+    return Section(
+        path,
+        key,
+        kind="search in space " + problem.space.name,
+        figures=[
+            ("score", f"{result.score:.3f}"),
+            *((RESOURCES[name].label, RESOURCES[name].format(costs[name], 4)) for name in costs),
+            ("gap to the bound", _gap(result)),
+            ("search", f"{result.seconds:.2f} s"),
+        ],
+        text=f"{key}-0",
+        budgets=[
+            _budget(name, costs[name], limit)
+            for name, limit in problem.limits.items()
+            if name in costs
+        ],
+        charts=[("Convergence", _convergence(path / HISTORY, result.upper_bound))],
+        architecture=architecture(structures[0], problem.input_size),
+        table=comparison(own, problem.input_size, problem.alpha),
+        texts={
+            f"{key}-{i}": format_structures([structure]) for i, structure in enumerate(structures)
+        },
+    )
+
+
+def _found(text: str) -> Found:
+    document: dict[str, Any] = json.loads(text)
+    return Found.from_document({"proven_optimal": document["gap"] == 0} | document)
+
+
+def _gap(result: Found) -> str:
+    return "0, proven optimal" if result.proven_optimal else f"{100 * result.gap:.4f} %"
+
+
+def _budget(name: str, used: float, limit: float) -> Budget:
+    resource = RESOURCES[name]
+    texts = (resource.format(used, 5), resource.format(limit, 5))
+    return Budget(resource.label, *texts, share=100 * used / limit)
+
+
+def _convergence(history: Path, bound: float) -> Chart:
+    """Best score against evaluations, from where evolution is within a tenth of its end, and the bound above it."""
+    with open(history, newline="", encoding="utf-8") as file:
+        rows = [(int(row["evaluations"]), float(row["best_score"])) for row in csv.DictReader(file)]
+    late = [(n, best) for n, best in rows if best >= LATE * bound] or rows
+    ends = (late[0][0], max(late[-1][0], late[0][0] + 1))
+    best = [
+        Point(n, y, f"{n:,} evaluations: {y:.3f}, {100 * (1 - y / bound):.3f} % below the bound")
+        for n, y in late
+    ]
+    series = [
+        Curve("best score", thinned(best)),
+        Curve("upper bound", [Point(n, bound) for n in ends], dots=False),
+    ]
+    what = "Best score against evaluations, and its upper bound"
+    return curves(what, "evaluations", "score", series)

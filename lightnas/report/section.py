@@ -1,0 +1,195 @@
+"""What the page says of one directory, and the parts that several kinds of directories share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from ..errors import InputError
+from ..files import read_text
+from ..network.blocks import Block, layers
+from ..network.cost import INPUT_SIZE, block_cost
+from ..network.entropy import ALPHA, block_entropy
+from ..network.published import PUBLISHED
+from ..network.stages import fed_size
+from ..network.structure import Structure
+from ..units import format_count, format_size
+from .charts import Bar, Chart, Point, bars
+
+T = TypeVar("T")
+
+MAX_BYTES = 2**25
+COSTS = ("flops", "params", "layers")  # columns of the comparison
+
+
+class Budget(NamedTuple):
+    """A budget, what was used of it, in words and in percent."""
+
+    name: str
+    used: str
+    limit: str
+    share: float
+
+
+class Stage(NamedTuple):
+    """A row of the architecture: one stage; ``shares`` are names and percents of the whole backbone."""
+
+    name: str
+    size: str
+    width: int
+    depth: str
+    kernel: str
+    btn: str
+    shares: list[tuple[str, float]]
+
+
+class Architecture(NamedTuple):
+    """The convolutions of a backbone as a chart, and its stages as a table."""
+
+    chart: Chart
+    rows: list[Stage]
+    input_size: str
+
+
+class Row(NamedTuple):
+    """A row of the comparison; ``text`` is the id of the structure txt that can be copied, ``kind`` own or published."""
+
+    name: str
+    cells: list[str]
+    text: str
+    kind: str
+
+
+class Comparison(NamedTuple):
+    """Networks beside each other, ours first."""
+
+    input_size: str
+    rows: list[Row]
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page says of one directory.
+
+    Attributes:
+        path: the directory; ``key`` opens the ids of its elements.
+        kind: what it holds, in words.
+        figures: names and values that stand on top.
+        text: the id of the structure txt that the button on top copies; empty where there is none.
+        texts: structure txts by id.
+        charts: names and charts; ``hint`` says what can be done with them.
+        picture: a JPEG file to show, where it exists.
+    """
+
+    path: Path
+    key: str
+    kind: str
+    figures: Sequence[tuple[str, str]]
+    text: str = ""
+    budgets: Sequence[Budget] = ()
+    charts: Sequence[tuple[str, Chart]] = ()
+    hint: str = ""
+    architecture: Architecture | None = None
+    picture: Path | None = None
+    table: Comparison | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """What people call the directory."""
+        return self.path.name or str(self.path)
+
+
+def read_result(path: Path, parse: Callable[[str], T]) -> T:
+    """What ``parse`` makes of the text of a result.
+
+    Raises:
+        InputError: the file cannot be read, or ``parse`` finds it damaged.
+    """
+    text = read_text(path, MAX_BYTES)
+    try:
+        return parse(text)
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: is damaged ({error}), expected a result") from error
+
+
+def thinned(points: Sequence[Point], most: int = 60) -> list[Point]:
+    """At most so many points, the last among them."""
+    step = -(-len(points) // most)
+    return [*points[:-1:step], points[-1]]
+
+
+def architecture(structure: Structure, input_size: tuple[int, int]) -> Architecture:
+    """A chart of the convolutions, and a row a stage with its shares of the whole."""
+    size, sizes = fed_size(input_size, structure.strides), []
+    uses = {name: [0.0] * 5 for name in ("flops", "params", "entropy")}
+    for block, stage in zip(structure, structure.stages, strict=True):
+        cost, size = block_cost(block, size)
+        sizes.append(size)
+        figures = (cost.flops, cost.params, block_entropy(block))
+        for values, figure in zip(uses.values(), figures, strict=True):
+            values[stage - 1] += float(figure)
+    rows = []
+    for i, end in enumerate(structure.ends):
+        blocks = [b for b, at in zip(structure, structure.stages, strict=True) if at == i + 1]
+        rows.append(
+            Stage(
+                name=f"C{i + 1}",
+                size=format_size(sizes[end]),
+                width=structure.widths[i],
+                depth=" + ".join(str(block.depth) for block in blocks),
+                kernel=", ".join(f"{block.k}x{block.k}" for block in blocks),
+                btn=", ".join(str(block.btn) for block in blocks if block.btn) or "-",
+                shares=[(name, 100 * values[i] / sum(values)) for name, values in uses.items()],
+            )
+        )
+    return Architecture(_convolutions(structure), rows, format_size(input_size))
+
+
+def _convolutions(structure: Structure) -> Chart:
+    """A bar for every convolution on the main path, as tall as its output channels, coloured by stage."""
+    drawn = [
+        Bar(channels, f"C{stage}: {text}", stage - 1)
+        for block, stage in zip(structure, structure.stages, strict=True)
+        for channels, text in _main_path(block)
+    ]
+    legend = [f"C{stage}" for stage in sorted(set(structure.stages))]
+    return bars("Output channels of every convolution on the main path", drawn, legend)
+
+
+def _main_path(block: Block[int]) -> list[tuple[int, str]]:
+    """Output channels of every convolution on the main path, and what it is in words."""
+    path = []
+    for layer, times in layers(block):
+        for conv in int(times) * layer.main:  # type: ignore[arg-type]  # a number, of one structure
+            stride = f", stride {conv.stride}" if conv.stride > 1 else ""
+            text = f"{conv.k}x{conv.k}, {conv.c_in} to {conv.c_out} channels{stride}"
+            path.append((int(conv.c_out), text))  # type: ignore[arg-type]
+    return path
+
+
+def own_row(name: str, score: float, costs: Mapping[str, Any], text: str = "") -> Row:
+    """A row of the comparison that stands for a network of the user's; ``costs`` by resource."""
+    return _row(name, score, costs, text, "own")
+
+
+def comparison(
+    own: Sequence[Row], input_size: tuple[int, int], alpha: Sequence[float]
+) -> Comparison:
+    """Rows of ours, then the published networks, whose FLOPs hold at 800 x 1280 and scores for the default weights."""
+    rows = list(own)
+    for network in PUBLISHED:
+        score = network.score if tuple(alpha) == ALPHA else None
+        costs = network._asdict() | ({} if input_size == INPUT_SIZE else {"flops": None})
+        rows.append(_row(network.name, score, costs, "", "published"))
+    return Comparison(format_size(input_size), rows)
+
+
+def _row(name: str, score: float | None, costs: Mapping[str, Any], text: str, kind: str) -> Row:
+    cells = ["-" if score is None else f"{score:.3f}"]
+    cells += ["-" if costs[key] is None else format_count(costs[key], 4) for key in COSTS]
+    return Row(name, cells, text, kind)
