@@ -15,13 +15,14 @@ from ..network.entropy import ALPHA, block_entropy
 from ..network.published import PUBLISHED
 from ..network.stages import fed_size
 from ..network.structure import Structure
+from ..resources import RESOURCES
 from ..units import format_count, format_size
 from .charts import Bar, Chart, Point, bars
 
 T = TypeVar("T")
 
 MAX_BYTES = 2**25
-COSTS = ("flops", "params", "layers")  # columns of the comparison
+COSTS = [name for name, resource in RESOURCES.items() if resource.counted]  # of the comparison
 
 
 class Budget(NamedTuple):
