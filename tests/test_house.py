@@ -152,27 +152,16 @@ def test_array_functions_state_shapes():
 # --- circles --------------------------------------------------------------------------------------------------------
 
 
-def at_import(body):
-    """Statements that run when a module is imported, those for the type checker left out."""
-    for node in body:
-        if isinstance(node, ast.If) and "TYPE_CHECKING" not in ast.unparse(node.test):
-            yield from at_import(node.body + node.orelse)
-        elif isinstance(node, ast.Try):
-            yield from at_import(node.body + node.orelse + node.finalbody)
-        else:
-            yield node
-
-
 def file_of(name):
     """The module file of a dotted name in the house, the package's own for a folder; None for anything else."""
     path = "/".join(name)
     return next((p for p in (f"{path}.py", f"{path}/__init__.py") if p in MODULES), None)
 
 
-def imports(path, body):
-    """The files that a module imports when it is imported itself."""
+def imports(path, tree):
+    """The files that a module imports, in its functions and for the type checker too."""
     package = Path(path).parent.parts
-    for node in at_import(body):
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = package[: len(package) - node.level + 1] + tuple(
                 (node.module or "").split(".") if node.module else ()
@@ -186,7 +175,7 @@ def imports(path, body):
 
 
 def test_no_module_imports_itself_in_a_circle():
-    graph = {path: {*imports(path, tree.body)} - {None} for path, tree in MODULES.items()}
+    graph = {path: {*imports(path, tree)} - {None} for path, tree in MODULES.items()}
     assert graph["search/engine.py"] >= {"search/problem.py", "network/cost.py", "errors.py"}
     list(TopologicalSorter(graph).static_order())  # raises CycleError with the files
 

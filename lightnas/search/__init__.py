@@ -7,7 +7,8 @@ result = search("k1kxk1", flops=83.6e9, params=25.6e6, layers=91)
 
 from .engine import Limits, Progress, Search, search
 from .fronts import Front, Point, front
-from .problem import Budget, Evaluation, Problem
+from .objective import Budget, Evaluation
+from .problem import Problem
 from .result import Found, SearchResult
 from .space import Space
 from .space_file import load_space

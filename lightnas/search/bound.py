@@ -31,7 +31,7 @@ from ..network.blocks import Block
 from ..network.cost import Cost, block_cost
 from ..network.entropy import block_entropy
 from ..network.stages import downsample, fed_size, stage_ends
-from .problem import Problem
+from .objective import Objective
 
 # Relative error of a block's terms, as a sum of at most sixteen of them, each right to half a unit in the last place.
 ROUNDING = 16 * 2.0**-53
@@ -127,8 +127,17 @@ class Relaxation:
         grid: channel counts in steps run from 0 to grid - 1.
     """
 
-    def __init__(self, problem: Problem, alpha: tuple[float, ...] | None = None) -> None:
-        """``alpha`` replaces the problem's weights of the stages: with zeros only costs are left."""
+    def __init__(
+        self,
+        problem: Objective,
+        alpha: tuple[float, ...] | None = None,
+        start: Genomes | None = None,
+    ) -> None:
+        """``alpha`` replaces the problem's weights of the stages: with zeros only costs are left.
+
+        ``start``: a genome (D,) within the budgets, where one is known; it bounds the multipliers.
+        """
+        self.start = start
         alpha = problem.alpha if alpha is None else alpha
         self.problem = problem
         self.space = problem.searched
@@ -378,9 +387,9 @@ class Relaxation:
 
         Where none is known yet, the relaxed problem is one of costs alone, and only ratios of multipliers count.
         """
-        if not any(self.weights):
+        if self.start is None:
             return np.ones(len(self.limits))
-        start = self.problem.evaluate(self.problem.start[None])
+        start = self.problem.evaluate(self.start[None])
         use = self._limited(start.cost, (1,))[:, 0] / self.limits
         largest: Floats = (theta - start.score[0]) / np.maximum(1 - use, 1e-6) + 1.0
         return largest

@@ -29,7 +29,8 @@ from ..network.entropy import ALPHA
 from ..network.structure import Structure
 from .bound import Relaxation
 from .evolution import Evolution, Settings
-from .problem import Budget, Evaluation, Problem, joined
+from .objective import Budget, Evaluation, joined
+from .problem import Problem
 from .proof import Proof
 from .result import SearchResult
 from .space import Space
@@ -154,7 +155,7 @@ class Search:
         self.top, self.executor, self.known = top, executor, tuple(known)
         self.space = problem.searched
         self.evolution = Evolution(*self.space.bounds, np.random.default_rng(seed))
-        self.relaxation = Relaxation(problem)
+        self.relaxation = Relaxation(problem, start=problem.start)
         self.proof: Proof | None = None
         self.phase = "start"
         self.evaluations = 0

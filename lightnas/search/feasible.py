@@ -15,7 +15,6 @@ an infeasible minimiser and v <= 1 is decided by the branch and bound of ``proof
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,10 +24,8 @@ from ..network.stages import STAGES
 from ..resources import RESOURCES
 from ..units import format_size
 from .bound import Best, Options, Relaxation, join_options, merge_options
+from .objective import Objective
 from .proof import Proof
-
-if TYPE_CHECKING:
-    from .problem import Problem
 
 # Cutting planes, and operations of the proof, before a feasible structure is given up.
 ROUNDS = 60
@@ -37,7 +34,7 @@ WORK = 50_000_000
 SLACK = 1e-9
 
 
-def find_start(problem: Problem) -> Genomes:
+def find_start(problem: Objective) -> Genomes:
     """A genome (D,) within every budget: the smallest one where that is.
 
     Raises:
@@ -62,11 +59,11 @@ def find_start(problem: Problem) -> Genomes:
     return _by_proof(relaxation, met)
 
 
-def _fits(problem: Problem, genome: Genomes) -> bool:
+def _fits(problem: Objective, genome: Genomes) -> bool:
     return bool(problem.feasible(problem.evaluate(genome[None]))[0])
 
 
-def _check_each(problem: Problem, least: dict[str, float]) -> None:
+def _check_each(problem: Objective, least: dict[str, float]) -> None:
     for name, limit in problem.limits.items():
         if least[name] > limit:
             shown = RESOURCES[name].format
@@ -81,7 +78,7 @@ def _check_each(problem: Problem, least: dict[str, float]) -> None:
             )
 
 
-def _least_of_all(problem: Problem, least: dict[str, float]) -> dict[str, float]:
+def _least_of_all(problem: Objective, least: dict[str, float]) -> dict[str, float]:
     """``least``, and for resources without a budget what the smallest structure uses."""
     smallest = problem.evaluate(problem.searched.smallest[None]).cost.known()
     return {name: least.get(name, float(np.asarray(value)[0])) for name, value in smallest.items()}

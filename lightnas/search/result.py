@@ -13,7 +13,7 @@ from ..network.cost import Cost
 from ..network.structure import Structure
 from ..resources import RESOURCES
 from ..units import whole
-from .problem import Evaluation
+from .objective import Evaluation
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -61,7 +61,9 @@ def test_search_finds_and_proves_the_optimum(listed, mix):
 @pytest.mark.parametrize("mix", MIXES)
 def test_every_theta_is_a_bound(listed, mix):
     best = optimum(listed, mix)
-    relaxation = Relaxation(Problem(parse_space(TINY, "tiny"), Budget(**mix), SIZE))
+    relaxation = Relaxation(
+        p := Problem(parse_space(TINY, "tiny"), Budget(**mix), SIZE), start=p.start
+    )
     chain = full_chain(relaxation)
     rng = np.random.default_rng(0)
     for multipliers in [np.zeros(len(mix)), *rng.exponential(100, size=(20, len(mix)))]:
@@ -75,7 +77,9 @@ def test_every_theta_is_a_bound(listed, mix):
 def test_theta_is_the_exact_maximum_of_the_relaxed_problem(listed, mix):
     """theta(lambda) by dynamic programming equals the maximum over all structures, one by one."""
     _, costs, scores = listed
-    relaxation = Relaxation(Problem(parse_space(TINY, "tiny"), Budget(**mix), SIZE))
+    relaxation = Relaxation(
+        p := Problem(parse_space(TINY, "tiny"), Budget(**mix), SIZE), start=p.start
+    )
     chain = full_chain(relaxation)
     columns = [("flops", "params", "layers").index(name) for name in relaxation.problem.limits]
     slack = 1 - costs[:, columns] / relaxation.limits
@@ -101,7 +105,7 @@ def test_the_proof_alone_finds_it_from_the_smallest_structure(listed, mix, monke
     monkeypatch.setattr(proof_module, "MAX_LABELS", 40)
     best = optimum(listed, mix)
     problem = Problem(parse_space(TINY, "tiny"), Budget(**mix), SIZE)
-    relaxation = Relaxation(problem)
+    relaxation = Relaxation(problem, start=problem.start)
     smallest = relaxation.space.smallest
     start = float(problem.evaluate(smallest[None]).score[0])
     proof = Proof(relaxation, smallest, start, np.full(len(mix), 30.0))

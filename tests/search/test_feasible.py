@@ -89,7 +89,7 @@ def test_no_multiplier_makes_a_bound_too_low(scale):
     space = random_space(rng)
     _, scores, costs = listed(space, None)
     mix = {name: float(np.median(costs[name])) for name in ("flops", "params", "layers")}
-    relaxation = Relaxation(Problem(space, Budget(**mix), SIZE))
+    relaxation = Relaxation(p := Problem(space, Budget(**mix), SIZE), start=p.start)
     whole = [next(iter(relaxation.all_pairs(i))) for i in range(len(space.blocks))]
     chain = [join_options(list(relaxation.options(i, pairs))) for i, pairs in enumerate(whole)]
     limits = [Fraction(limit) for limit in relaxation.limits]

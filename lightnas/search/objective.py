@@ -1,0 +1,144 @@
+"""What structures of a space score and use, and whether that is within budgets: arrays in, arrays out.
+
+Nothing is checked here; ``problem`` makes a search problem of it, once bound and proof have said that it has a solution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from numbers import Real
+from typing import NamedTuple
+
+import numpy as np
+
+from ..arrays import Flags, Floats, Genomes
+from ..errors import InputError, nearest, shown
+from ..network.blocks import Block
+from ..network.cost import INPUT_SIZE, Cost, Latencies, cost
+from ..network.entropy import ALPHA, entropies, score
+from ..resources import RESOURCES
+from .space import Space
+
+# Arrays of this many structures stay in the cache; larger ones are slower a structure.
+CHUNK = 8192
+
+
+class Evaluation(NamedTuple):
+    """Score and cost of N structures, every figure an array of shape (N,)."""
+
+    score: Floats
+    cost: Cost
+
+    def columns(self) -> dict[str, Floats]:
+        """Score and the figures there are, by name, each of shape (N,)."""
+        return {"score": self.score} | self.cost.known()  # type: ignore[return-value]
+
+
+class Budget:
+    """Upper limits by resource. FLOPs in multiply-accumulates at the problem's input size, latency in seconds.
+
+    Args:
+        limits: by the names of ``resources.RESOURCES``; None: unlimited.
+
+    Raises:
+        InputError: there is no limit, one is not positive and finite, or a resource is unknown.
+    """
+
+    def __init__(self, **limits: float | None) -> None:
+        for name, limit in limits.items():
+            if name not in RESOURCES:
+                raise InputError(f"no budget '{name}', {nearest(name, RESOURCES)}")
+            if limit is not None and not (isinstance(limit, Real) and 0 < limit < float("inf")):
+                raise InputError(f"budget {name} is {shown(limit)}, expected a positive number")
+        given = {name: limits.get(name) for name in RESOURCES}
+        self.limits = {name: float(limit) for name, limit in given.items() if limit is not None}
+        if not self.limits:
+            raise InputError(f"no budget: expected at least one of {', '.join(RESOURCES)}")
+
+    def replace(self, **limits: float | None) -> Budget:
+        """This budget with other limits for some resources, or with None for those named; errors as for Budget."""
+        return Budget(**(self.limits | limits))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Budget) and self.limits == other.limits
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.limits.items()))
+
+    def __repr__(self) -> str:
+        return f"Budget({', '.join(f'{name}={limit!r}' for name, limit in self.limits.items())})"
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A space, limits on what its structures use, and the weights of their score.
+
+    Attributes:
+        space: the user's; ``searched`` is what the layer budget leaves of it.
+        budget: the limits.
+        input_size: height and width of the picture, in pixels.
+        alpha: weights of the entropies of C1 ... C5 in the score.
+        table: gives the latencies; without one they are not known and cannot be limited.
+    """
+
+    space: Space
+    budget: Budget
+    input_size: tuple[int, int] = INPUT_SIZE
+    alpha: tuple[float, ...] = ALPHA
+    table: Latencies | None = None
+
+    @cached_property
+    def searched(self) -> Space:
+        """The space with the depth limits that the layer budget sets."""
+        return self.space.under_layers(self.limits.get("layers"))
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The budgets there are, by resource."""
+        return self.budget.limits
+
+    def evaluate(self, genomes: Genomes) -> Evaluation:
+        """Score and cost, each figure of shape (N,), of a population of shape (N, D), CHUNK structures at a time."""
+        return joined([self._evaluate_chunk(chunk) for chunk in chunks(genomes)])
+
+    def _evaluate_chunk(self, genomes: Genomes) -> Evaluation:
+        return evaluate_blocks(
+            self.searched.decode(genomes), self.input_size, self.alpha, self.table
+        )
+
+    def feasible(self, evaluation: Evaluation) -> Flags:
+        """Which structures are within every budget, shape (N,)."""
+        within = np.ones(len(evaluation.score), bool)
+        for name, limit in self.limits.items():
+            within &= evaluation.cost.known()[name] <= limit
+        return within
+
+
+def evaluate_blocks(
+    blocks: tuple[Block, ...],
+    input_size: tuple[int, int] = INPUT_SIZE,
+    alpha: tuple[float, ...] = ALPHA,
+    table: Latencies | None = None,
+) -> Evaluation:
+    """Score and cost of one chain of blocks; its sizes are arrays of shape (N,), or numbers for one structure."""
+    figures = cost(blocks, input_size, table).known()
+    values = (score(entropies(blocks), alpha), *figures.values())
+    of_chain, *costs = np.broadcast_arrays(
+        *(np.atleast_1d(np.asarray(value, float)) for value in values)
+    )
+    return Evaluation(of_chain, Cost(**dict(zip(figures, costs, strict=True))))
+
+
+def joined(parts: Sequence[Evaluation]) -> Evaluation:
+    """The evaluations of a population's pieces as one."""
+    pieces = [part.columns() for part in parts]
+    whole = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+    return Evaluation(whole.pop("score"), Cost(**whole))
+
+
+def chunks(genomes: Genomes) -> Iterator[Genomes]:
+    """The population, shape (N, D), in pieces of at most CHUNK rows; one piece at least, empty where N is 0."""
+    for start in range(0, max(1, len(genomes)), CHUNK):
+        yield genomes[start : start + CHUNK]
