@@ -12,7 +12,6 @@ from typing import Any, NoReturn, TypeVar
 
 import torch
 import torch.distributed as dist
-from mmcv.runner import init_dist
 
 from lightnas.errors import InputError, WorkError
 
@@ -57,6 +56,8 @@ def process_group(device: str) -> Iterator[int]:
         yield 0
         return
     if device == "cuda" and _slurm():
+        from mmcv.runner import init_dist  # finds the other processes; nothing else here needs mmcv
+
         init_dist("slurm")
     elif device == "cuda":
         local, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()

@@ -9,9 +9,8 @@ from torch import Tensor, nn
 
 from lightnas.backbone.onnx import export_onnx
 
-from .apply import config_of_checkpoint
-from .evaluate import load_detector
-from .settings import test_size
+from .config import config_of_checkpoint, test_size
+from .testing import load_detector
 
 
 class RawOutputs(nn.Module):
@@ -37,7 +36,7 @@ def export_detector(
         input_size: height and width that it is traced at; by default those that the detector is tested at.
 
     Returns:
-        the largest relative difference from torch, as ``lightnas.onnx.export_onnx``.
+        the largest relative difference from torch, as ``lightnas.backbone.onnx.export_onnx``.
 
     Raises:
         InputError: the checkpoint cannot be read or does not fit.

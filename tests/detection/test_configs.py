@@ -9,7 +9,7 @@ import torch
 from mmcv import Config
 from mmdet.models import build_detector
 
-from lightnas.detection.settings import (
+from lightnas.detection.config import (
     config_of_literal,
     format_config,
     merge_options,
@@ -19,9 +19,9 @@ from lightnas.detection.settings import (
 )
 from lightnas.errors import InputError
 from lightnas.files import data_folder
+from lightnas.network.structure import Structure, format_structures
 
 from ..conftest import published
-from ..lightnas.test_structure import Structure, format_structures
 
 CONFIGS = sorted((data_folder("configs") / "detection").glob("*.py"))
 
