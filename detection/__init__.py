@@ -5,7 +5,8 @@ In any mmdet 2.x project two lines of a config are enough:
     custom_imports = dict(imports=['lightnas.detection'])
     model = dict(backbone=dict(type='MadNas', structure_txt='maedet_m.txt'), ...)
 
-Importing it registers ``MadNas``, ``GFocalHead``, the hooks and the runners. From Python a training is
+Importing it registers ``MadNas``, ``GFocalHead``, the hooks and the runners. A training from
+Python:
 
     from lightnas.data.coco import SPLITS, find_split
     from lightnas.detection import Start, TrainOptions, train

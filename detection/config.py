@@ -31,7 +31,8 @@ from .options import (
     parse_schedule,
 )
 
-# Names that a config is put together with, and that nothing reads afterwards: left in, they would say what is no longer so.
+# Names that a config is put together with, and that nothing reads afterwards: left in, they would
+# say what is no longer so.
 SCAFFOLDING = ("width", "img_norm_cfg", "train_pipeline", "test_pipeline", "data_root")
 OLD_NAMES = {"detection": "lightnas.detection"}
 RUNNERS = {"EpochBasedRunner": "WholeEpochRunner", "IterBasedRunner": "WholeIterRunner"}
@@ -210,7 +211,11 @@ def _check_key(cfg: Config, key: str) -> None:
 
 
 def use_structure(cfg: Config) -> None:
-    """Write the text of a MadNas structure into the config, and its widths into the neck."""
+    """Write the text of a MadNas structure into the config, and its widths into the neck.
+
+    Raises:
+        InputError: the config names no structure, or one that is not well-formed.
+    """
     backbone, neck = cfg.model.backbone, cfg.model.get("neck")
     if backbone.get("type") != "MadNas":
         return

@@ -34,8 +34,8 @@ def detect(
     """Find objects in pictures; writes ``output/NAME`` with boxes on it for each, and ``output/detections.json``.
 
     Returns:
-        for each picture: image, picture (where the boxes were drawn), and detections, best first, each with class, score
-        and bbox (x, y, width, height in pixels).
+        for each picture: image, picture (where the boxes were drawn), and detections, best first,
+        each with class, score and bbox (x, y, width, height in pixels).
 
     Raises:
         InputError: the checkpoint or a picture cannot be read, or the output exists.

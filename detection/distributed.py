@@ -92,8 +92,9 @@ def _slurm_to_torch() -> None:
 def leave(status: int) -> NoReturn:
     """End a process that was one of several, at once.
 
-    After a training gloo's threads outlive ``destroy_process_group``, and one that is still busy when the interpreter takes
-    itself down can abort the process: "terminate called without an active exception".
+    After a training gloo's threads outlive ``destroy_process_group``, and one that is still busy
+    when the interpreter takes itself down can abort the process: "terminate called without an
+    active exception".
     """
     sys.stdout.flush()
     sys.stderr.flush()

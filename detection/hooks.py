@@ -22,10 +22,12 @@ from .pictures import SHOWN, draw_split, threshold_of_the_best
 class ReseedEpochs(Hook):
     """Seeds each epoch by its number, so that a resumed run draws what an unbroken one would have drawn.
 
-    Without it mmdet's loader workers start every epoch from the same seed and repeat the same augmentations.
+    Without it mmdet's loader workers start every epoch from the same seed and repeat the same
+    augmentations.
     """
 
     def before_train_epoch(self, runner: Any) -> None:
+        """Seed this process, and the workers that the loader is about to start."""
         base = (runner.meta or {}).get("seed")
         if base is None:
             return
@@ -46,8 +48,8 @@ class ReseedEpochs(Hook):
 class DrawDetections(Hook):
     """Draws, after every epoch, what the detector finds by then on the first pictures of the val split.
 
-    Whether a training goes well is seen from them after minutes. It draws no random number and leaves the model in
-    training mode, so a run with it and one without end alike.
+    Whether a training goes well is seen from them after minutes. It draws no random number and
+    leaves the model in training mode, so a run with it and one without end alike.
 
     Args:
         data: the val section of an mmdet config.
@@ -58,6 +60,7 @@ class DrawDetections(Hook):
         self.data, self.path = data, Path(path)
 
     def after_train_epoch(self, runner: Any) -> None:
+        """Draw, in the first process."""
         if get_dist_info()[0] == 0:
             detections = self._detections(runner.model.module)
             draw_split(self.data, detections, self.path, threshold_of_the_best(detections))

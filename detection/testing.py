@@ -124,7 +124,8 @@ def load_detector(cfg: Config, checkpoint: Path, trust: bool = False) -> Any:
     """The trained detector of a config, in evaluation mode on the CPU. Every weight must fit.
 
     Raises:
-        InputError: the checkpoint cannot be read, or holds weights of another structure or other classes.
+        InputError: the checkpoint cannot be read, or holds weights of another structure or other
+            classes.
     """
     content = read_checkpoint(checkpoint, trust)
     model = build_detector(cfg.model, test_cfg=cfg.get("test_cfg"))
@@ -143,7 +144,8 @@ def evaluate(
     """AP, AP50, AP75 and AP of small, medium and large objects on a split, None where there are no such objects.
 
     Returns:
-        the metrics, and of each picture the detections of each class (n, 5): corners in pixels, and score.
+        the metrics, and of each picture the detections of each class (n, 5): corners in pixels, and
+        score.
 
     Raises:
         InputError: as ``load_detector``; or the split has other categories than the checkpoint.
