@@ -26,8 +26,8 @@ import lightnas.detection  # noqa: F401 (where torchvision is missing, mmcv cann
 from mmcv.cnn import fuse_conv_bn
 
 from lightnas.detection import cpu
-from lightnas.detection.settings import read_config
-from lightnas.detection.train import build_model
+from lightnas.detection.config import read_config
+from lightnas.detection.training import build_model
 from lightnas.files import data_file
 
 OURS, THEIRS = "maedet_m", "resnet50"

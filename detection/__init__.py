@@ -1,14 +1,37 @@
-"""The mmdet plug-in: importing it registers ``MadNas``, ``GFocalHead``, the hooks and the whole-file runners.
+"""The detection stage: training, testing and detecting with mmdet, and what registers our parts there.
 
 In any mmdet 2.x project two lines of a config are enough:
 
     custom_imports = dict(imports=['lightnas.detection'])
     model = dict(backbone=dict(type='MadNas', structure_txt='maedet_m.txt'), ...)
+
+Importing it registers ``MadNas``, ``GFocalHead``, the hooks and the runners. A training from
+Python:
+
+    from lightnas.data.coco import SPLITS, find_split
+    from lightnas.detection import Start, TrainOptions, train
+
+    data = {name: find_split(Path("digits"), name) for name in SPLITS}
+    train(TrainOptions(structure=Path("maedet_m.txt")), data, Start(Path("outputs/m")))
+
+Where things are. Whatever framework trains:
+
+    options      what a training is asked for
+    checkpoint   checkpoints read without running code, loaded without silence
+    pictures     detections as boxes on pictures
+    distributed, cpu, output     processes, memory of a CPU, where prints go
+
+Of mmdet:
+
+    config       its configs, read, put together and written down
+    madnas, gfocal_head          backbone and head
+    runners, hooks               of a training
+    training, testing, detecting, onnx    ``train``, ``measure``, ``detect``, ``export_detector``
+    work_dir     a ``runs.training_run`` whose config is one of mmdet's
+    compat, ops  where mmcv and mmdet do not fit today's torch; operators without a compiler
 """
 
-if (
-    __name__ != "lightnas.detection"
-):  # as `detection`, everything here would be registered a second time
+if __name__ != "lightnas.detection":  # else everything here would be registered a second time
     raise ImportError(
         "the detection stage is lightnas.detection: import that, also in an mmdet config's custom_imports"
     )
@@ -17,17 +40,29 @@ from . import compat
 
 compat.apply()
 
-from .gfocal_head import GFocalHead  # noqa: E402 (mmcv cannot be imported before compat.apply())
+# mmcv cannot be imported before compat.apply().
+from .detecting import detect  # noqa: E402
+from .gfocal_head import GFocalHead  # noqa: E402
+from .hooks import DrawDetections, ReseedEpochs  # noqa: E402
 from .madnas import MadNas, load_structure  # noqa: E402
-from .pictures import DrawDetections  # noqa: E402
-from .runners import ReseedEpochs, WholeEpochRunner, WholeIterRunner  # noqa: E402
+from .onnx import export_detector  # noqa: E402
+from .options import Start, TrainOptions  # noqa: E402
+from .runners import WholeEpochRunner, WholeIterRunner  # noqa: E402
+from .testing import measure  # noqa: E402
+from .training import train  # noqa: E402
 
 __all__ = [
     "DrawDetections",
     "GFocalHead",
     "MadNas",
     "ReseedEpochs",
+    "Start",
+    "TrainOptions",
     "WholeEpochRunner",
     "WholeIterRunner",
+    "detect",
+    "export_detector",
     "load_structure",
+    "measure",
+    "train",
 ]

@@ -21,8 +21,8 @@ def read_checkpoint(path: str | Path, trust: bool) -> dict[str, Any]:
     """A checkpoint: ``state_dict`` on the CPU, and ``meta`` if it has one. A bare state dict is wrapped.
 
     Args:
-        trust: unpickle everything. Without it a file that holds more than tensors and plain values is refused, since
-            unpickling runs whatever code the file names.
+        trust: unpickle everything. Without it a file that holds more than tensors and plain values
+            is refused, since unpickling runs whatever code the file names.
 
     Raises:
         InputError: the file is missing, damaged, no checkpoint, or would run code.
@@ -87,7 +87,8 @@ def load_weights(
         What did not fit, in one line; empty where everything did.
 
     Raises:
-        InputError: keys are missing, unexpected or of another shape (without ``allow_mismatch``), or nothing fits at all.
+        InputError: keys are missing, unexpected or of another shape (without ``allow_mismatch``),
+            or nothing fits at all.
     """
     own = model.state_dict()
     optional = {key for key in own if key.endswith(("num_batches_tracked", "integral.project"))}

@@ -36,7 +36,8 @@ def apply() -> None:
 def _torchvision() -> None:
     """mmcv's checkpoint module imports torchvision at its top, for model-zoo addresses only.
 
-    Beside a CPU torch it is often missing, or its import fails on an operator. Where it works it is left alone.
+    Beside a CPU torch it is often missing, or its import fails on an operator. Where it works it is
+    left alone.
     """
     if "torchvision" in sys.modules:
         return

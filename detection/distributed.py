@@ -12,7 +12,6 @@ from typing import Any, NoReturn, TypeVar
 
 import torch
 import torch.distributed as dist
-from mmcv.runner import init_dist
 
 from lightnas.errors import InputError, WorkError
 
@@ -57,6 +56,8 @@ def process_group(device: str) -> Iterator[int]:
         yield 0
         return
     if device == "cuda" and _slurm():
+        from mmcv.runner import init_dist  # finds the other processes; nothing else here needs mmcv
+
         init_dist("slurm")
     elif device == "cuda":
         local, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
@@ -91,8 +92,9 @@ def _slurm_to_torch() -> None:
 def leave(status: int) -> NoReturn:
     """End a process that was one of several, at once.
 
-    After a training gloo's threads outlive ``destroy_process_group``, and one that is still busy when the interpreter takes
-    itself down can abort the process: "terminate called without an active exception".
+    After a training gloo's threads outlive ``destroy_process_group``, and one that is still busy
+    when the interpreter takes itself down can abort the process: "terminate called without an
+    active exception".
     """
     sys.stdout.flush()
     sys.stderr.flush()

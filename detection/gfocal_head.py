@@ -17,8 +17,9 @@ from torch import Tensor, nn
 class GFocalHead(GFLHead):
     """Classification scores weighted by a box quality that is read off the shape of the box distributions.
 
-    The four distributions of a location are sorted; their ``reg_topk`` largest probabilities, and the mean of those, say
-    how sure the box is. ``reg_conf``, two 1x1 convolutions, turns them into a quality in 0 ... 1, and
+    The four distributions of a location are sorted; their ``reg_topk`` largest probabilities, and
+    the mean of those, say how sure the box is. ``reg_conf``, two 1x1 convolutions, turns them into
+    a quality in 0 ... 1, and
 
         score = sigmoid(gfl_cls) * quality
 
@@ -26,8 +27,9 @@ class GFocalHead(GFLHead):
 
     Args:
         num_classes, in_channels, and all others: as GFLHead.
-        loss_cls: QualityFocalLoss. Published configs say ``use_sigmoid=False`` and have one more channel, for the
-            background, whose target is always 0; both spellings work, each with its own number of channels.
+        loss_cls: QualityFocalLoss. Published configs say ``use_sigmoid=False`` and have one more
+            channel, for the background, whose target is always 0; both spellings work, each with
+            its own number of channels.
         reg_topk: probabilities kept of each distribution.
         reg_channels: hidden channels of ``reg_conf``.
         add_mean: whether the mean of the kept probabilities is one more input.
@@ -74,7 +76,8 @@ class GFocalHead(GFLHead):
         for conv in self.reg_convs:
             reg_feat = conv(reg_feat)
         bbox_pred = scale(self.gfl_reg(reg_feat)).float()
-        # In float32, and outside the half precision of mixed-precision training: the loss takes the logarithm of the score.
+        # In float32, and outside the half precision of mixed-precision training: the loss takes the
+        # logarithm of the score.
         score = (
             self.gfl_cls(cls_feat).float().sigmoid()
             * self.reg_conf(self._shape(bbox_pred).to(x.dtype)).float()
@@ -142,11 +145,13 @@ class GFocalHead(GFLHead):
     ) -> dict[str, list[Tensor]] | None:
         """Losses of each level: loss_cls, loss_bbox, loss_dfl.
 
-        Box losses are divided by the plain sum of the box weights of all levels (the mean of it over processes), as
-        published; GFLHead never divides by less than 1, which trains differently. Without any object they are zero.
+        Box losses are divided by the plain sum of the box weights of all levels (the mean of it
+        over processes), as published; GFLHead never divides by less than 1, which trains
+        differently. Without any object they are zero.
 
         Raises:
-            FloatingPointError: a score is no number (torch's cross entropy would end the process on a GPU).
+            FloatingPointError: a score is no number (torch's cross entropy would end the process on
+                a GPU).
         """
         if not torch.stack([score.detach().sum() for score in cls_scores]).isfinite().all():
             raise FloatingPointError("the detector's scores are no longer numbers")
@@ -192,9 +197,10 @@ class GFocalHead(GFLHead):
         """Boxes (n, 5) with scores and labels (n,) of one picture; without NMS boxes (n, 4) and
         scores (n, cls_out_channels + 1), the last column zero.
 
-        Of each level, the ``nms_pre`` locations of the largest best score stay, with all their classes, as published.
-        (GFLHead keeps the best pairs of location and class above the threshold instead.) Where weights have a channel for
-        the background it competes like a class; mmdet's ``bbox2result`` then drops its boxes.
+        Of each level, the ``nms_pre`` locations of the largest best score stay, with all their
+        classes, as published. (GFLHead keeps the best pairs of location and class above the
+        threshold instead.) Where weights have a channel for the background it competes like a
+        class; mmdet's ``bbox2result`` then drops its boxes.
         """
         cfg = self.test_cfg if cfg is None else cfg
         all_boxes, all_scores = [], []

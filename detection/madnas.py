@@ -33,21 +33,25 @@ class MadNas(BaseModule):
     """``CnnNet`` under the key ``body``, so that published detector weights (``backbone.body.*``) fit.
 
     Args:
-        structure_txt: path of a structure txt, or its text: work directories and checkpoints then need no second file.
+        structure_txt: path of a structure txt, or its text: work directories and checkpoints then
+            need no second file.
         out_indices: stages to return, 0 for C1 up to 4 for C5.
-        frozen_stages: stages 0 ... frozen_stages do not train, and their BN keeps its statistics (-1: all train).
+        frozen_stages: stages 0 ... frozen_stages do not train, and their BN keeps its statistics
+            (-1: all train).
         norm_eval: BN keeps its statistics everywhere.
         with_cp: activation checkpointing: less memory, one more forward pass.
         init_cfg: as in mmdet; ``dict(type='Pretrained', checkpoint=...)`` loads weights.
 
-    ``forward`` takes pictures (N, 3, H, W), both sides at least 32, and gives a tuple of feature maps. Behind a
-    Focus stem it lays the pixels into channels first.
+    ``forward`` takes pictures (N, 3, H, W), both sides at least 32, and gives a tuple of feature
+    maps. Behind a Focus stem it lays the pixels into channels first.
 
     Attributes:
-        out_channels, strides: of each returned stage. ``out_channels`` are the ``in_channels`` of a neck.
+        out_channels, strides: of each returned stage. ``out_channels`` are the ``in_channels`` of a
+            neck.
 
     Raises:
-        InputError: the structure is not well-formed, there is no such stage, or pretrained weights do not fit.
+        InputError: the structure is not well-formed, there is no such stage, or pretrained weights
+            do not fit.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class MadNas(BaseModule):
         self.strides = self.body.strides
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Feature maps (N, C_i, H / 2^i, W / 2^i) of pictures (N, 3, H, W), sides rounded up."""
         return tuple(self.body(self.focus(x)))
 
     def init_weights(self) -> None:

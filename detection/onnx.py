@@ -9,9 +9,8 @@ from torch import Tensor, nn
 
 from lightnas.backbone.onnx import export_onnx
 
-from .apply import config_of_checkpoint
-from .evaluate import load_detector
-from .settings import test_size
+from .config import config_of_checkpoint, test_size
+from .testing import load_detector
 
 
 class RawOutputs(nn.Module):
@@ -22,6 +21,7 @@ class RawOutputs(nn.Module):
         self.detector = detector
 
     def forward(self, image: Tensor) -> list[Tensor]:
+        """Maps (N, ..., h, w) of a picture (N, 3, H, W), in the order said above."""
         return [level for kind in self.detector.forward_dummy(image) for level in kind]
 
 
@@ -30,14 +30,15 @@ def export_detector(
 ) -> float:
     """Write the detector of a checkpoint; pictures come in normalised as its config says, and no box is decoded.
 
-    Outputs are ``cls_0`` ... (n, classes, h, w), scores in 0 ... 1 with our GFocalHead, and ``box_0`` ... (n, 4 * (reg_max
-    + 1), h, w), one a level, strides rising.
+    Outputs are ``cls_0`` ... (n, classes, h, w), scores in 0 ... 1 with our GFocalHead, and
+    ``box_0`` ... (n, 4 * (reg_max + 1), h, w), one a level, strides rising.
 
     Args:
-        input_size: height and width that it is traced at; by default those that the detector is tested at.
+        input_size: height and width that it is traced at; by default those that the detector is
+            tested at.
 
     Returns:
-        the largest relative difference from torch, as ``lightnas.onnx.export_onnx``.
+        the largest relative difference from torch, as ``lightnas.backbone.onnx.export_onnx``.
 
     Raises:
         InputError: the checkpoint cannot be read or does not fit.

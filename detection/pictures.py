@@ -7,10 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from mmcv.parallel import collate, scatter
-from mmcv.runner import HOOKS, Hook, get_dist_info
-from mmdet.datasets import build_dataset
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
@@ -66,42 +62,3 @@ def threshold_of_the_best(detections: Sequence[Sequence[NDArray[Any]]], most: fl
     scores = np.concatenate([rows[:, 4] for found in detections for rows in found])
     count = min(len(detections), len(scores))
     return min(most, float(np.partition(scores, -count)[-count])) if count else most
-
-
-@HOOKS.register_module()
-class DrawDetections(Hook):
-    """Draws, after every epoch, what the detector finds by then on the first pictures of the val split.
-
-    Whether a training goes well is seen from them after minutes. It draws no random number and leaves the model in
-    training mode, so a run with it and one without end alike.
-
-    Args:
-        data: the val section of an mmdet config.
-        path: the picture that is replaced each time.
-    """
-
-    def __init__(self, data: Any, path: str) -> None:
-        self.data, self.path = data, Path(path)
-
-    def after_train_epoch(self, runner: Any) -> None:
-        if get_dist_info()[0] == 0:
-            detections = self._detections(runner.model.module)
-            draw_split(self.data, detections, self.path, threshold_of_the_best(detections))
-            runner.logger.info(f"{self.path}: what it finds after epoch {runner.epoch + 1}")
-
-    def _detections(self, model: Any) -> list[list[NDArray[Any]]]:
-        dataset = build_dataset(self.data, {"test_mode": True})
-        device = next(model.parameters()).get_device()  # -1 is the CPU, to scatter too
-        model.eval()
-        try:
-            with torch.no_grad():
-                batches = (
-                    collate([dataset[i]], samples_per_gpu=1)
-                    for i in range(min(SHOWN, len(dataset)))
-                )
-                return [
-                    model(return_loss=False, rescale=True, **scatter(batch, [device])[0])[0]
-                    for batch in batches
-                ]
-        finally:
-            model.train()

@@ -1,18 +1,13 @@
-"""Training that can be killed at any moment: checkpoints written whole, and epochs that come out the same after a resume."""
+"""Runners whose checkpoints are written whole or not at all, so that a training can be killed at any moment."""
 
 from __future__ import annotations
 
 import os
-import random
 import shutil
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from mmcv.runner import HOOKS, RUNNERS, EpochBasedRunner, Hook, IterBasedRunner, get_dist_info
-from mmdet.datasets.builder import worker_init_fn
+from mmcv.runner import RUNNERS, EpochBasedRunner, IterBasedRunner
 
 
 class _WholeCheckpoints:
@@ -53,27 +48,3 @@ class WholeEpochRunner(_WholeCheckpoints, EpochBasedRunner):
 @RUNNERS.register_module()
 class WholeIterRunner(_WholeCheckpoints, IterBasedRunner):
     """mmcv's IterBasedRunner with checkpoints that are written whole or not at all."""
-
-
-@HOOKS.register_module()
-class ReseedEpochs(Hook):
-    """Seeds each epoch by its number, so that a resumed run draws what an unbroken one would have drawn.
-
-    Without it mmdet's loader workers start every epoch from the same seed and repeat the same augmentations.
-    """
-
-    def before_train_epoch(self, runner: Any) -> None:
-        base = (runner.meta or {}).get("seed")
-        if base is None:
-            return
-        rank, _ = get_dist_info()
-        loader = runner.data_loader
-        # Far apart, so that no worker of one epoch has the seed of a worker of another.
-        seed = (int(base) + 1_000_003 * (runner.epoch + 1)) % 2**31
-        random.seed(seed + rank)
-        # GroupSampler shuffles with numpy's global generator, in this process.
-        np.random.seed(seed + rank)
-        torch.manual_seed(seed + rank)
-        loader.worker_init_fn = partial(
-            worker_init_fn, num_workers=loader.num_workers, rank=rank, seed=seed
-        )

@@ -10,9 +10,10 @@ from lightnas.network.structure import format_structures
 from lightnas.runs.output_dir import STRUCTURE
 from lightnas.runs.training_run import CONFIG, TrainingRun
 
-from .settings import format_config, plain, read_config, structure_of
+from .config import format_config, plain, read_config, structure_of
 
-# What may differ between a run and its continuation: where the data lies, and what the result does not depend on.
+# What may differ between a run and its continuation: where the data lies, and what the result does
+# not depend on.
 MAY_DIFFER = {"ann_file", "img_prefix", "workers_per_gpu", "device", "work_dir"}
 
 

@@ -1,8 +1,9 @@
 """mmcv 1.7's compiled operators in plain torch, so that nobody needs a compiler.
 
-``install()`` puts a module in the place of ``mmcv._ext`` where mmcv-full's is missing or does not load. mmcv's own wrappers
-(``mmcv.ops.nms``, ``RoIAlign``, ``sigmoid_focal_loss``, ...) then call the functions named in ``PLAIN``, which take their
-arguments by the names of mmcv's ``csrc/pytorch/pybind.cpp``. An operator that has no version here raises when it is called.
+``install()`` puts a module in the place of ``mmcv._ext`` where mmcv-full's is missing or does not
+load. mmcv's own wrappers (``mmcv.ops.nms``, ``RoIAlign``, ``sigmoid_focal_loss``, ...) then call
+the functions named in ``PLAIN``, which take their arguments by the names of mmcv's
+``csrc/pytorch/pybind.cpp``. An operator that has no version here raises when it is called.
 """
 
 from __future__ import annotations
@@ -90,7 +91,8 @@ def install() -> Operators:
 class StandIn(ModuleType):
     """The module in the place of ``mmcv._ext``. ``failure``: why the compiled one does not load, empty where there is none.
 
-    mmcv asks at import for every operator it has wrappers for, so each name is there, and those unknown raise when called.
+    mmcv asks at import for every operator it has wrappers for, so each name is there, and those
+    unknown raise when called.
     """
 
     _stand_in = True

@@ -1,9 +1,10 @@
 """Deformable convolution (Dai et al., ICCV 2017, arXiv 1703.06211; with masks Zhu et al., CVPR 2019, arXiv 1811.11168) and
 the attention of Deformable DETR (Zhu et al., ICLR 2021, arXiv 2010.04159).
 
-Both read a map between its pixels, bilinearly, with zeros outside, as mmcv's kernels do (mmcv/ops/csrc/pytorch/cpu/
-deform_conv.cpp and modulated_deform_conv.cpp, common/cuda/ms_deform_attn_cuda_kernel.cuh). Gradients come from autograd, by
-computing again. Offsets are in pixels, (y, x) of each kernel position in turn.
+Both read a map between its pixels, bilinearly, with zeros outside, as mmcv's kernels do
+(mmcv/ops/csrc/pytorch/cpu/deform_conv.cpp and modulated_deform_conv.cpp,
+common/cuda/ms_deform_attn_cuda_kernel.cuh). Gradients come from autograd, by computing again.
+Offsets are in pixels, (y, x) of each kernel position in turn.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ def deform_conv_forward(
         weight: (c_out, c / group, kH, kW).
         offset: (n, 2 * deformable_group * kH * kW, h_out, w_out).
         columns, ones: memory of the compiled operator; not used.
-        settings: kH, kW (kernel), dH, dW (stride), padH, padW, dilationH, dilationW, group, deformable_group; and
-            im2col_step, which is not used.
+        settings: kH, kW (kernel), dH, dW (stride), padH, padW, dilationH, dilationW, group,
+            deformable_group; and im2col_step, which is not used.
 
     Raises:
         ValueError: the offsets' channels are not as many.
@@ -245,8 +246,9 @@ def _regular(offset: Tensor, window: Window) -> Tensor:
 def _sample(maps: Tensor, at: Tensor) -> Tensor:
     """(m, c, points): the maps (m, c, h, w) read at ``at`` (m, points, 2), (y, x) in pixels, bilinearly, zeros outside.
 
-    Not by grid_sample: at a pixel, where every untrained offset points, the slope is that of the next cell, and
-    grid_sample's rounding to and from -1 ... 1 would take now that one, now the one before.
+    Not by grid_sample: at a pixel, where every untrained offset points, the slope is that of the
+    next cell, and grid_sample's rounding to and from -1 ... 1 would take now that one, now the one
+    before.
     """
     height, width = maps.shape[2:]
     pixels = maps.flatten(2)

@@ -1,8 +1,9 @@
 """The sigmoid focal loss (Lin et al., ICCV 2017, arXiv 1708.02002) and its gradient, as in mmcv's
 csrc/common/cuda/sigmoid_focal_loss_cuda_kernel.cuh, but with a logarithm that does not cancel.
 
-With p = sigmoid(x), an element of the target's class costs -alpha * (1 - p)**gamma * log(p), any other
--(1 - alpha) * p**gamma * log(1 - p). As 1 - p = sigmoid(-x), one formula is enough, with z = x for the class, -x for others:
+With p = sigmoid(x), an element of the target's class costs -alpha * (1 - p)**gamma * log(p), any
+other -(1 - alpha) * p**gamma * log(1 - p). As 1 - p = sigmoid(-x), one formula is enough, with z =
+x for the class, -x for others:
 
     loss = -weight * sigmoid(-z)**gamma * log(sigmoid(z))
 
@@ -17,7 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-# mmcv takes the logarithm of no less than the smallest normal float32, which bounds the loss of one element.
+# mmcv takes the logarithm of no less than the smallest normal float32, which bounds the loss of one
+# element.
 LOG_TINY = math.log(torch.finfo(torch.float32).tiny)
 
 
@@ -28,8 +30,10 @@ def sigmoid_focal_loss_forward(
 
     Args:
         input: (n, classes) logits.
-        target: (n,) int64, the class of each row; any other number, as the background's, is no class.
-        weight: (classes,) a factor for the rows of each class, those without one keeping theirs; or empty.
+        target: (n,) int64, the class of each row; any other number, as the background's, is no
+            class.
+        weight: (classes,) a factor for the rows of each class, those without one keeping theirs; or
+            empty.
         output: (n, classes).
         gamma: how much easy elements count less.
         alpha: the weight of elements of the target's class; all others weigh 1 - alpha.

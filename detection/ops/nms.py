@@ -1,8 +1,9 @@
 """Non-maximum suppression: greedy, soft (Bodla et al., ICCV 2017, arXiv 1704.04503), and with the suppressed ones listed.
 
-Each gives what mmcv's CPU operator gives (mmcv/ops/csrc/pytorch/cpu/nms.cpp), to the index and the order: the same sort, the
-same float32 arithmetic in the same order, thresholds rounded to float32, and nothing suppressed by an IoU that is no number.
-Boxes are (x1, y1, x2, y2) in pixels; with ``offset`` 1 a box holds its last pixel too, as in (x2 - x1 + 1).
+Each gives what mmcv's CPU operator gives (mmcv/ops/csrc/pytorch/cpu/nms.cpp), to the index and the
+order: the same sort, the same float32 arithmetic in the same order, thresholds rounded to float32,
+and nothing suppressed by an IoU that is no number. Boxes are (x1, y1, x2, y2) in pixels; with
+``offset`` 1 a box holds its last pixel too, as in (x2 - x1 + 1).
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# Boxes whose suppression is decided at once, and boxes they are then compared with at once: what a CPU's cache holds (with
-# tiles of 4096 twice the time), and on a GPU what keeps it busy.
+# Boxes whose suppression is decided at once, and boxes they are then compared with at once: what a
+# CPU's cache holds (with tiles of 4096 twice the time), and on a GPU what keeps it busy.
 BLOCK = 256
 TILE, TILE_GPU = 512, 2**16
 
@@ -34,8 +35,9 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     Returns:
         (k,) int64: the boxes that stay, by falling score.
 
-    On a GPU this is torchvision's operator where there is one; its compiler may fuse a multiplication with an addition, so
-    that an IoU within one rounding of the threshold can fall on the other side.
+    On a GPU this is torchvision's operator where there is one; its compiler may fuse a
+    multiplication with an addition, so that an IoU within one rounding of the threshold can fall on
+    the other side.
     """
     if not boxes.numel():
         return boxes.new_empty(0, dtype=torch.long)
@@ -86,8 +88,9 @@ def _greedy(boxes: Tensor, threshold: float, offset: int) -> Tensor:
 def _block(corners: Tensor, threshold: float, offset: int) -> Tensor:
     """(m,) bool: which of a few sorted boxes (4, m) stay.
 
-    Not box by box: with "every box stays" to begin with, ask again and again who is suppressed by one that stays. After t
-    rounds the first t answers are final, and in pictures a chain of boxes that save one another is a few long.
+    Not box by box: with "every box stays" to begin with, ask again and again who is suppressed by
+    one that stays. After t rounds the first t answers are final, and in pictures a chain of boxes
+    that save one another is a few long.
     """
     suppresses = (
         _iou(corners, corners, offset).gt_(threshold).triu_(1)
@@ -139,11 +142,13 @@ def softnms(
     Args:
         boxes: (n, 4).
         scores: (n,).
-        dets: (n, 5) float32, written to: of the k boxes that stay (x1, y1, x2, y2, score at its turn); later rows are left.
+        dets: (n, 5) float32, written to: of the k boxes that stay (x1, y1, x2, y2, score at its
+            turn); later rows are left.
         iou_threshold: from which IoU on scores fall (methods 0 and 1).
         sigma: of the Gaussian.
         min_score: boxes whose score falls below it go.
-        method: 0 naive (the score becomes 0), 1 linear (times 1 - IoU), 2 Gaussian (times exp(-IoU**2 / sigma)).
+        method: 0 naive (the score becomes 0), 1 linear (times 1 - IoU), 2 Gaussian (times
+            exp(-IoU**2 / sigma)).
         offset: 0 or 1.
 
     Returns:
@@ -154,7 +159,8 @@ def softnms(
     left = torch.arange(scores.numel())
     order: list[int] = []
     while len(left):
-        # the first of the best; of those that are no number only one that stands in front is ever taken
+        # the first of the best; of those that are no number only one that stands in front is ever
+        # taken
         best = (
             0
             if scores[0].isnan()

@@ -1,9 +1,10 @@
 """RoIAlign (He et al., ICCV 2017, arXiv 1703.06870) with average pooling, and its gradient.
 
-A bin is the mean of bilinear samples on a grid, and a bilinear sample is a weighted sum of rows times one of columns. So a
-region of interest is two small matrices, (bins, rows) and (bins, columns), between which its part of the map is multiplied.
-Positions are computed as in mmcv/ops/csrc/pytorch/cpu/roi_align.cpp, rounding included: whether a sample still counts as
-inside of the map hangs on them.
+A bin is the mean of bilinear samples on a grid, and a bilinear sample is a weighted sum of rows
+times one of columns. So a region of interest is two small matrices, (bins, rows) and (bins,
+columns), between which its part of the map is multiplied. Positions are computed as in
+mmcv/ops/csrc/pytorch/cpu/roi_align.cpp, rounding included: whether a sample still counts as inside
+of the map hangs on them.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ def roi_align_forward(
         spatial_scale: pixels of the map by one of the picture.
         sampling_ratio: samples of a bin in each direction; 0: as many as it has pixels, rounded up.
         pool_mode: 1, the average.
-        aligned: whether pixel 0 lies at 0.5 (half a pixel is subtracted) rather than at 0; without, a region has at
-            least one pixel.
+        aligned: whether pixel 0 lies at 0.5 (half a pixel is subtracted) rather than at 0; without,
+            a region has at least one pixel.
 
     Raises:
         NotImplementedError: pool_mode 0, the maximum.

@@ -1,9 +1,11 @@
-"""The entropy of a structure measured by running it, to check the closed form, and for blocks that have none.
+"""The entropy of a structure measured by running it: a check of the closed form.
 
-As the score assumes it: a Gaussian input through Gaussian weights, without BN, ReLU and shortcuts. Each convolution's
-output is divided by its standard deviation, whose log is what the convolution adds; H_i is the sum up to the end of
-stage i plus log(channels of C_i). Zero padding makes the borders a little quieter than the closed form says, the more
-so the smaller the picture.
+For blocks that have no closed form it is the only one.
+
+As the score assumes it: a Gaussian input through Gaussian weights, without BN, ReLU and shortcuts.
+Each convolution's output is divided by its standard deviation, whose log is what the convolution
+adds; H_i is the sum up to the end of stage i plus log(channels of C_i). Zero padding makes the
+borders a little quieter than the closed form says, the more so the smaller the picture.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The backbone in torch, built from the same block description that cost and entropy read.
 
-Names of parameters are the published ones (``block_list.1.block_list.0.conv1.conv1.weight``), so that published weights
-load with ``strict=True``. Sides that 32 does not divide are rounded up at each stride 2, by the convolutions and by the
-pool of the shortcut alike; where 32 divides them, that makes no difference.
+Names of parameters are the published ones (``block_list.1.block_list.0.conv1.conv1.weight``), so
+that published weights load with ``strict=True``. Sides that 32 does not divide are rounded up at
+each stride 2, by the convolutions and by the pool of the shortcut alike; where 32 divides them,
+that makes no difference.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ from ..network.structure import Structure
 
 
 class ConvBN(nn.Module):
-    """One convolution of the description, its BN, and a ReLU if it has one: (N, c_in, H, W) to (N, c_out, H/s, W/s)."""
+    """One convolution of the description, its BN, and a ReLU if it has one.
+
+    (N, c_in, H, W) to (N, c_out, H/s, W/s), rounded up.
+    """
 
     def __init__(self, conv: Conv[int]) -> None:
         super().__init__()
@@ -34,11 +38,12 @@ class ConvBN(nn.Module):
         self.relu = conv.relu
 
     def forward(self, x: Tensor) -> Tensor:
+        """Convolution, BN and ReLU of x."""
         x = self.bn1(self.conv1(x))
         return functional.relu(x, inplace=True) if self.relu else x
 
     def fuse(self) -> ConvBN:
-        """Fold the BN into the convolution: the same function in evaluation mode, with fewer steps."""
+        """Fold the BN into the convolution: the same function in evaluation, in fewer steps."""
         if isinstance(self.bn1, nn.BatchNorm2d):
             self.conv1 = fuse_conv_bn_eval(self.conv1.eval(), self.bn1.eval())
             self.bn1 = nn.Identity()  # type: ignore[assignment]
@@ -58,6 +63,7 @@ class ResidualLayer(nn.Module):
         self.residual_proj = None if projection is None else ConvBN(projection)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, c_in, H, W) to (N, c_out, H/s, W/s), rounded up."""
         shortcut = x
         if self.pool > 1:
             shortcut = functional.avg_pool2d(
@@ -72,7 +78,10 @@ class ResidualLayer(nn.Module):
 
 
 class LayerChain(nn.Module):
-    """A block of several layers. ``with_cp``: recompute each layer in the backward pass instead of keeping its insides."""
+    """A block of several layers.
+
+    ``with_cp``: recompute each layer in the backward pass instead of keeping its insides.
+    """
 
     def __init__(self, block: Block[int], with_cp: bool) -> None:
         super().__init__()
@@ -81,6 +90,7 @@ class LayerChain(nn.Module):
         self.with_cp = with_cp
 
     def forward(self, x: Tensor) -> Tensor:
+        """The layers one after the other."""
         for layer in self.block_list:
             x = (
                 checkpoint(layer, x, use_reentrant=False)
@@ -91,12 +101,14 @@ class LayerChain(nn.Module):
 
 
 class Focus(nn.Module):
-    """Pictures (N, C, H, W) to (N, 4 C, H/2, W/2), rounded up: every 2 x 2 patch of pixels becomes channels.
+    """Every 2 x 2 patch of pixels becomes channels: (N, C, H, W) to (N, 4 C, H/2, W/2), rounded up.
 
-    In the order of YOLOX and DAMO-YOLO: top left, bottom left, top right, bottom right. Odd sides are filled with zeros.
+    In the order of YOLOX and DAMO-YOLO: top left, bottom left, top right, bottom right. Odd sides
+    are filled with zeros.
     """
 
     def forward(self, x: Tensor) -> Tensor:
+        """Pad, then lay pixels into channels."""
         x = functional.pad(x, (0, x.shape[-1] % FOCUS, 0, x.shape[-2] % FOCUS))
         return torch.cat(
             [x[..., row::FOCUS, column::FOCUS] for column in range(FOCUS) for row in range(FOCUS)],
@@ -105,14 +117,17 @@ class Focus(nn.Module):
 
 
 class CnnNet(nn.Module):
-    """A backbone; ``forward`` takes pictures (N, 3, H, W), both sides at least 32, and gives a list of feature maps.
+    """A backbone; ``forward`` takes pictures (N, 3, H, W) and gives a list of feature maps.
 
-    Behind a Focus stem (``focus`` is true) it takes what ``Focus`` makes of the pictures: (N, 12, H/2, W/2).
+    Both sides are at least 32. Behind a Focus stem (``focus`` is true) it takes what ``Focus``
+    makes of the pictures: (N, 12, H/2, W/2).
 
     Args:
-        structure: a ``Structure`` such as ``result.structure``, or the list of block dicts that a structure txt holds.
+        structure: a ``Structure`` such as ``result.structure``, or the list of block dicts that a
+            structure txt holds.
         out_indices: stages to return, 0 for C1 up to 4 for C5. Their strides are 2, 4, 8, 16, 32.
-        frozen_stages: stages 0 ... frozen_stages do not train, and their BN keeps its statistics (-1: all train).
+        frozen_stages: stages 0 ... frozen_stages do not train, and their BN keeps its statistics
+            (-1: all train).
         norm_eval: BN keeps its statistics everywhere.
         with_cp: activation checkpointing: less memory, one more forward pass.
 
@@ -120,8 +135,9 @@ class CnnNet(nn.Module):
         out_channels, strides: of each returned stage; strides are in pixels of the picture.
         focus: the structure has a Focus stem.
 
-    Weights are initialised for training from scratch: He et al. 2015 (normal, fan out), and 0 for the scale of the last BN
-    on every residual path, so that layers begin as their shortcuts (Goyal et al. 2017). Loading weights replaces them all.
+    Weights are initialised for training from scratch: He et al. 2015 (normal, fan out), and 0 for
+    the scale of the last BN on every residual path, so that layers begin as their shortcuts (Goyal
+    et al. 2017). Loading weights replaces them all.
 
     Raises:
         InputError: the structure is not well-formed, or there is no such stage.
@@ -157,6 +173,7 @@ class CnnNet(nn.Module):
         self.train()
 
     def forward(self, x: Tensor) -> list[Tensor]:
+        """Features of the stages ``out_indices``, each (N, out_channels, H/stride, W/stride)."""
         outputs = []
         for i, block in enumerate(self.block_list):
             x = block(x)
@@ -165,7 +182,7 @@ class CnnNet(nn.Module):
         return outputs
 
     def train(self, mode: bool = True) -> CnnNet:
-        """As in torch, but frozen stages, and with ``norm_eval`` every BN, stay in evaluation mode."""
+        """As in torch, but frozen stages and, with ``norm_eval``, every BN stay in evaluation."""
         super().train(mode)
         for block in self.block_list[: self._frozen]:
             block.eval()

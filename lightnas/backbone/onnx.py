@@ -25,7 +25,8 @@ def export_backbone(
 ) -> float:
     """Write the backbone of a structure, with the weights that a training from scratch starts from.
 
-    The input ``image`` is (n, 3, height, width), any n and any sides from 32; the outputs are ``c2`` ... ``c5``.
+    The input ``image`` is (n, 3, height, width), any n and any sides from 32; the outputs are
+    ``c2`` ... ``c5``.
 
     Returns:
         as ``export_onnx``.
@@ -43,7 +44,7 @@ def export_backbone(
 def export_onnx(
     net: nn.Module, path: Path, input_size: tuple[int, int], outputs: Sequence[str]
 ) -> float:
-    """Write a network of one picture input, and compare it with torch on two sizes that it was not traced at.
+    """Write a network of one picture input, and compare it with torch on two sizes of picture.
 
     Args:
         net: takes ``image`` (n, 3, height, width) and gives a list of tensors.
@@ -51,7 +52,8 @@ def export_onnx(
         outputs: names of the tensors.
 
     Returns:
-        the largest difference between onnxruntime's outputs and torch's, relative to the largest value of each output.
+        the largest difference between onnxruntime's outputs and torch's, relative to the largest
+        value of each output.
 
     Raises:
         WorkError: the two differ by more than 1e-4; nothing is written.
@@ -75,7 +77,8 @@ def _traced(net: nn.Module, input_size: tuple[int, int], outputs: Sequence[str])
     axes = {0: "n", 2: "height", 3: "width"}
     buffer = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
-        # torch recommends its newer exporter, which wants onnxscript, and warns of every shape that it follows.
+        # torch recommends its newer exporter, which wants onnxscript, and warns of every shape that
+        # it follows.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             net, (torch.zeros(1, 3, *input_size),), buffer, dynamo=False,  # type: ignore[arg-type]

@@ -13,8 +13,7 @@ from ..errors import InputError, require
 from .options import PAIR, PATH, SIZE, begin_options, json_option, option_names
 
 if TYPE_CHECKING:
-    from lightnas.detection.settings import TrainOptions
-    from lightnas.detection.train import Start
+    from lightnas.detection import Start, TrainOptions
 
     from ..data.coco import CocoSplit
 
@@ -159,8 +158,8 @@ def train_det(structure: str | None, gpus: int | None, as_json: bool, **given: A
     from ..install.doctor import preflight
 
     preflight()
+    from lightnas.detection import train
     from lightnas.detection.distributed import choose_device, launched, leave, start_processes
-    from lightnas.detection.train import train
 
     request = _request(structure, **given)
     if gpus and not launched():
@@ -180,8 +179,7 @@ def _request(
     structure: str | None, **given: Any
 ) -> tuple[TrainOptions | None, dict[str, CocoSplit], Start]:
     """What the options ask for; no options (None) where a run goes on as it was."""
-    from lightnas.detection.settings import TrainOptions
-    from lightnas.detection.train import Start
+    from lightnas.detection import Start, TrainOptions
 
     from ..data.coco import SPLITS, find_split
     from ..runs import name_of, structure_path
@@ -295,7 +293,7 @@ def test_det(source: Path, checkpoint: Path | None, as_json: bool, **given: Any)
     from ..install.doctor import preflight
 
     preflight()
-    from lightnas.detection.apply import measure
+    from lightnas.detection import measure
 
     split = None
     if given["data"] is not None or given["annotations"] is not None:
@@ -347,7 +345,7 @@ def detect(
     from ..install.doctor import preflight
 
     preflight()
-    from lightnas.detection.apply import detect as run
+    from lightnas.detection import detect as run
 
     results = run(
         checkpoint, images, output,
@@ -391,7 +389,7 @@ def export_det(
 
     require("export-det", "onnx", "onnx", "onnxruntime")
     preflight()
-    from lightnas.detection.onnx import export_detector
+    from lightnas.detection import export_detector
 
     difference = export_detector(checkpoint, output, input_size, trust_checkpoint)
     click.echo(f"{output}: onnxruntime and torch differ by {difference:.1e} at most")

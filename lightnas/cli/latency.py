@@ -1,4 +1,4 @@
-"""``lightnas profile`` and ``lightnas latency``: a latency table of this machine, and how well it predicts networks."""
+"""``lightnas profile`` and ``lightnas latency``: a table of this machine, and how good it is."""
 
 from __future__ import annotations
 

@@ -98,7 +98,8 @@ def several(*options: Callable[[Command], Command]) -> Callable[[Command], Comma
 def option_names() -> Iterator[None]:
     """The library's errors, which name arguments, in the words of the running command's options.
 
-    ``device is tpu, expected ...`` becomes ``--device is tpu, expected ...``, and ``resume=True`` becomes ``--resume``.
+    ``device is tpu, expected ...`` becomes ``--device is tpu, expected ...``, and ``resume=True``
+    becomes ``--resume``.
     """
     parameters = click.get_current_context().command.params
     options = {p.name: p.opts[0] for p in parameters if isinstance(p, click.Option)}

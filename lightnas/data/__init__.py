@@ -1,1 +1,6 @@
-"""Data sets for detectors: reading, checking and making them, and pictures with boxes."""
+"""What people have to train on, brought to one form, and pictures with boxes to look at.
+
+``coco`` finds and checks data in COCO format, the one form that everything behind it reads; what
+reads another layout belongs beside it and writes that form. ``demo_data`` makes a small set
+offline. ``pictures`` draws boxes. Nothing here knows of a detector or of a framework.
+"""

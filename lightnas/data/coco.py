@@ -28,7 +28,8 @@ class CocoSplit:
         annotations: the JSON file.
         images: the directory that ``file_name`` starts from.
         classes: names of the categories, in the order of the file.
-        content: the JSON without what is bad, where something is; it has to be written somewhere to be used.
+        content: the JSON without what is bad, where something is; it has to be written somewhere to
+            be used.
         skipped: what is bad, in words.
     """
 
@@ -45,8 +46,9 @@ def find_split(
 ) -> CocoSplit | None:
     """The files of a split: explicit paths, else the usual names in ``data``; None where there is no such split.
 
-    Annotation files are ``annotations/instances_train2017.json`` and the like: a name with the split in it. Pictures are
-    looked for in ``train2017/``, ``images/train2017/``, ``train/``, ``images/train/``, ``images/`` and ``data`` itself.
+    Annotation files are ``annotations/instances_train2017.json`` and the like: a name with the
+    split in it. Pictures are looked for in ``train2017/``, ``images/train2017/``, ``train/``,
+    ``images/train/``, ``images/`` and ``data`` itself.
 
     Raises:
         InputError: a given path does not exist, or the pictures are nowhere.
@@ -82,7 +84,8 @@ def _find_annotations(data: Path, split: str) -> Path | None:
             f"--data {data} holds no annotations/*.json, expected COCO annotation files there, or --train-json"
         )
     named = [path for path in files if any(alias in path.stem.lower() for alias in ALIASES[split])]
-    # COCO's own folder has captions and keypoints beside the instances, and test files without any annotation.
+    # COCO's own folder has captions and keypoints beside the instances, and test files without any
+    # annotation.
     instances = [path for path in named if path.stem.lower().startswith("instances")]
     plain = [path for path in named if path.stem.lower() in ALIASES[split]]
     others = [
@@ -118,15 +121,17 @@ def check_split(
 ) -> CocoSplit:
     """Read a split and check every annotation and every picture file.
 
-    A picture is opened for its size, and decoded only where its last bytes do not show that it is whole.
+    A picture is opened for its size, and decoded only where its last bytes do not show that it is
+    whole.
 
     Args:
         skip_bad: leave out bad pictures and bad boxes instead of refusing them.
-        classes: names that the categories must have; where the file has them in another order, ``content`` has them in
-            this one, since mmdet numbers classes by the order in the file.
+        classes: names that the categories must have; where the file has them in another order,
+            ``content`` has them in this one, since mmdet numbers classes by the order in the file.
 
     Raises:
-        InputError: not JSON, not COCO, other categories, or (without ``skip_bad``) bad pictures or boxes, named and counted.
+        InputError: not JSON, not COCO, other categories, or (without ``skip_bad``) bad pictures or
+            boxes, named and counted.
     """
     content = _read_json(split.annotations)
     images = _images_of(content, split.annotations)

@@ -1,6 +1,7 @@
 """A small real detection set, made offline: scikit-learn's 1,797 handwritten digits on textured canvases, in COCO format.
 
-The source digits are those of E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits (UCI, 1998).
+The source digits are those of E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits
+(UCI, 1998).
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ def write_demo_data(
 ) -> dict[str, int]:
     """Write the set: ``annotations/instances_{split}.json``, ``{split}/*.jpg``, and ``ground_truth.jpg`` to look at.
 
-    The splits share no source digit. The same seed gives the same bytes, and a picture does not depend on how many others
-    there are. The directory appears whole or not at all.
+    The splits share no source digit. The same seed gives the same bytes, and a picture does not
+    depend on how many others there are. The directory appears whole or not at all.
 
     Returns:
         Objects of each split.
@@ -83,7 +84,8 @@ def _write(directory: Path, splits: Splits, seed: int) -> dict[str, int]:
     sources = _sources(np.random.default_rng(seed))
     counts = {}
     for i, split in enumerate(SPLITS):
-        # A generator for each picture, keyed by what it is: more pictures leave the first ones as they were.
+        # A generator for each picture, keyed by what it is: more pictures leave the first ones as
+        # they were.
         seeds = (
             np.random.default_rng([seed, i, number]) for number in range(getattr(splits, split))
         )

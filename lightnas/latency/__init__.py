@@ -5,9 +5,9 @@
     table = load_table("table.json")        # what `lightnas profile` wrote
     table.chain(structure)                  # seconds
 
-``table`` is the model, ``table_file`` its file, ``fit`` its coefficients; ``plan`` says what to measure for a space,
-``measure`` measures it (the only module that needs torch), ``profile`` makes a table of it, and ``agreement`` checks one.
-Importing this package loads none of them.
+``table`` is the model, ``table_file`` its file, ``fit`` its coefficients; ``plan`` says what to
+measure for a space, ``measure`` measures it (the only module that needs torch), ``profile`` makes a
+table of it, and ``agreement`` checks one. Importing this package loads none of them.
 """
 
 from importlib import import_module

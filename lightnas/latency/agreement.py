@@ -37,8 +37,9 @@ def measure_structures(
         on_progress: called before every measurement with how many are done, and how many there are.
 
     Returns:
-        ``device``, ``input_size``, and of every structure in ``structures`` its name, FLOPs and seconds, with a table
-        also the seconds by the ``table`` and how far it is ``off``; beside them what ``agreement_of`` says.
+        ``device``, ``input_size``, and of every structure in ``structures`` its name, FLOPs and
+        seconds, with a table also the seconds by the ``table`` and how far it is ``off``; beside
+        them what ``agreement_of`` says.
 
     Raises:
         InputError: a structure needs an operation that the table does not have.
@@ -62,7 +63,10 @@ def measure_structures(
 
 
 def agreement_of(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Over at least three structures: Spearman's rank correlation of table and measurement, and the median error."""
+    """Spearman's rank correlation of table and measurement, and the median relative error.
+
+    Empty for fewer than three structures, or without a table.
+    """
     from scipy.stats import spearmanr
 
     if len(rows) < 3 or "table" not in rows[0]:
@@ -75,10 +79,14 @@ def agreement_of(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 
 def settings_of(table: LatencyTable, given: dict[str, Any]) -> dict[str, Any]:
-    """What a table was measured with, by the keys of what is given: device, precision, batch, threads, input_size.
+    """What a table was measured with, by the keys of what is given.
+
+    Args:
+        table: the latency table.
+        given: any of device, precision, batch, threads and input_size; None says nothing.
 
     Raises:
-        InputError: what is given says otherwise; None says nothing.
+        InputError: what is given says otherwise.
     """
     for key, value in given.items():
         if value not in (None, table.document[key]):
@@ -89,7 +97,9 @@ def settings_of(table: LatencyTable, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def structures_like(path: Path, n: int, seed: int = 0) -> list[Structure]:
-    """n random structures of the space that a table was made for, within its FLOPs; other ones than it was made from.
+    """n random structures of the space and FLOPs that a table was made for.
+
+    They are other ones than those that it was calibrated by.
 
     Raises:
         InputError: the file cannot be read, or does not say what it was made for.

@@ -1,7 +1,8 @@
 """Fitting: from measured seconds to the coefficients of a latency table.
 
-The coefficients of an operation are those of the non-negative least squares of the relative error over the channels that it
-was measured with; ``scale`` and ``per_conv`` likewise, over whole networks. ``table`` says what they mean.
+The coefficients of an operation are those of the non-negative least squares of the relative error
+over the channels that it was measured with; ``scale`` and ``per_conv`` likewise, over whole
+networks. ``table`` says what they mean.
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ Measured = dict[Op, list[tuple[int, int, float]]]
 # A structure and its measured seconds.
 Network = tuple[Structure, float]
 
-# Seconds of a network over the sum of its operations: beyond these the measurements are of something else.
+# Seconds of a network over the sum of its operations: beyond these the measurements are of
+# something else.
 SCALES = 0.05, 20.0
 
 
 def fit_seconds(points: Sequence[Sequence[float]]) -> tuple[list[float], float]:
-    """a, b, c, d of ``(c_in, c_out, seconds)`` rows, all at least 0, and the median of the relative error."""
+    """a, b, c, d of (c_in, c_out, seconds) rows, all at least 0, and the median relative error."""
     c_in, c_out, seconds = np.array(points, float).T
     terms = np.stack([np.ones_like(c_in), c_in, c_out, c_in * c_out], axis=1)
     fit = _fitted(terms, seconds)
@@ -40,7 +42,10 @@ def fit_seconds(points: Sequence[Sequence[float]]) -> tuple[list[float], float]:
 
 
 def _fitted(terms: Floats, seconds: Floats) -> Floats:
-    """Coefficients of at least 0 of the terms, (n, m), whose sum comes closest to the seconds, (n,), in relative error."""
+    """Coefficients, (m,), of at least 0 of the terms, (n, m), for the seconds, (n,).
+
+    Their sum comes closest in relative error.
+    """
     relative = terms / seconds[:, None]
     scale = np.maximum(np.abs(relative).max(axis=0), 1e-300)
     fit: Floats = nnls(relative / scale, np.ones(len(seconds)))[0] / scale
@@ -52,7 +57,7 @@ def calibration(
     input_size: tuple[int, int],
     networks: Sequence[tuple[Sequence[Block], float]],
 ) -> dict[str, float]:
-    """``scale`` and ``per_conv``, from the fitted operations of a table, and whole networks with their seconds."""
+    """``scale`` and ``per_conv``, from the fitted operations of a table and measured networks."""
     fits = calibrated_fits(ops, 1.0, 0.0)
     terms = [_sums(fits, blocks, input_size) for blocks, _ in networks]
     scale, per_conv = _fitted(np.array(terms), np.array([seconds for _, seconds in networks]))
@@ -69,10 +74,11 @@ def _sums(fits: Fits, blocks: Sequence[Block], input_size: tuple[int, int]) -> t
 def table_document(
     measured: Measured, input_size: tuple[int, int], networks: Sequence[Network] = ()
 ) -> dict[str, Any]:
-    """What a table file says of the measurements; complete once there are networks to calibrate it by.
+    """What a table file says of the measurements; complete once there are networks.
 
     Raises:
-        WorkError: the networks do not calibrate it: their seconds have nothing to do with those of their operations.
+        WorkError: the networks do not calibrate it: their seconds have nothing to do with those of
+            their operations.
     """
     ops = [
         {**op._asdict(), "size": format_size(op.size), "points": [list(p) for p in points]}

@@ -1,7 +1,8 @@
-"""Measuring: the seconds of single operations for a latency table, and of whole networks to check it.
+"""Measuring: the seconds of single operations for a latency table, and of whole networks.
 
-Inference as one would deploy it: BN fused into the convolutions, no gradients, channels_last. What an operation takes
-changes from repeat to repeat, so that it comes from memory as it mostly does in a network, not from the cache.
+Inference as one would deploy it: BN fused into the convolutions, no gradients, channels_last. What
+an operation takes changes from repeat to repeat, so that it comes from memory as it mostly does in
+a network, not from the cache.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from ..network.structure import Structure
 from .table import Op
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-# Bytes of inputs and weights that an operation cycles through, more than a cache holds, and how many of them at most.
+# Bytes of inputs and weights that an operation cycles through, more than a cache holds, and how
+# many of them at most.
 COLD_BYTES, COPIES = 2**26, 100
 # Of one measurement, at least.
 SECONDS = 0.1
@@ -56,7 +58,9 @@ class Machine:
         batch: int | None = None,
         threads: int | None = None,
     ) -> Machine:
-        """This machine, ready to measure: ``cuda`` where there is a GPU, ``fp32`` and one picture unless given.
+        """This machine, ready to measure.
+
+        Unless given: ``cuda`` where there is a GPU, ``fp32``, one picture at a time.
 
         Raises:
             InputError: there is no such device, or it cannot compute in that precision.
@@ -118,9 +122,9 @@ class Machine:
     ) -> float:
         """Median time of ``run`` over the arguments in turn, after runs that do not count.
 
-        torch's Timer waits for the GPU, and repeats what is short until the clock's own time does not show. It stops
-        after four measurements that take ``SECONDS`` between them, however far they spread: on a busy machine, waiting
-        for a small spread would have no end.
+        torch's Timer waits for the GPU, and repeats what is short until the clock's own time does
+        not show. It stops after four measurements that take ``SECONDS`` between them, however far
+        they spread: on a busy machine, waiting for a small spread would have no end.
         """
         timer = Timer(
             "run(*next(given))",

@@ -1,4 +1,4 @@
-"""What to measure for a latency table: the operations that a search space asks for, and channels for each."""
+"""What to measure for a latency table: the operations that a space asks for, and their channels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SAMPLES, DRAWN, DRAWS = 1000, 4096, 200
 
 
 def largest_flops(input_size: tuple[int, int]) -> float:
-    """FLOPs of the largest structures worth measuring for: what ResNet-101 uses at that input size."""
+    """FLOPs of the largest structures worth measuring for: ResNet-101's at that input size."""
     return (
         NAMED_FLOPS["resnet101"] * (input_size[0] * input_size[1]) / (INPUT_SIZE[0] * INPUT_SIZE[1])
     )
@@ -52,10 +52,11 @@ def random_structures(
 def plan(
     space: Space, input_size: tuple[int, int], most: float, seed: int = 0
 ) -> dict[Op, list[tuple[int, int]]]:
-    """What to measure: for every operation that the space can ask for, the channels (c_in, c_out) to measure it with.
+    """For every operation that the space can ask for, the channels (c_in, c_out) to measure.
 
-    Operations are those of random structures of at most ``most`` FLOPs and of the smallest one with each kernel; of
-    each, the channels lie as far apart as they can (on a logarithmic scale), the smallest first.
+    Operations are those of random structures of at most ``most`` FLOPs and of the smallest one with
+    each kernel; of each, the channels lie as far apart as they can (on a logarithmic scale), the
+    smallest first.
     """
     structures = random_structures(space, input_size, most, SAMPLES, seed)
     smallest = space.structures(space.smallest[None])[0]
@@ -80,7 +81,7 @@ def _meet(met: dict[Op, set[tuple[int, int]]], use: Use) -> None:
 
 
 def _spread(points: Sequence[tuple[int, int]], n: int) -> list[tuple[int, int]]:
-    """At most n of the points, each the farthest from those before it; the smallest is the first."""
+    """At most n of the points, the smallest first, each the farthest from those before it."""
     at = np.log(np.maximum(np.array(points, float), 1.0))
     chosen, distance = [0], np.abs(at - at[0]).max(axis=1)
     while len(chosen) < n and distance.max() > 0:

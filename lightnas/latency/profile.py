@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 # Seconds of measuring that a stop may cost.
 SAVE_EVERY = 1.0
-# Whole networks that a table is calibrated by, and how often they are measured where they do not calibrate it.
+# Whole networks that a table is calibrated by, and how often they are measured where they do not
+# calibrate it.
 NETWORKS, ATTEMPTS = 16, 3
 
 # Called with how many measurements are done, and how many there are.
@@ -57,7 +58,7 @@ def profile_table(
     overwrite: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Profiled:
-    """Measure every operation that a space can ask for, and whole networks, and write the latency table.
+    """Measure what a space can ask for, and whole networks, and write the latency table.
 
     Args:
         path: the table's file, JSON.
@@ -71,8 +72,10 @@ def profile_table(
         on_progress: called after every measurement.
 
     Raises:
-        InputError: the file is there, was measured otherwise or cannot be written; the space cannot be read.
-        WorkError: the whole networks have nothing to do with their operations. What was measured is saved.
+        InputError: the file is there, was measured otherwise or cannot be written; the space cannot
+            be read.
+        WorkError: the whole networks have nothing to do with their operations. What was measured is
+            saved.
     """
     if resume and overwrite:
         raise InputError("resume=True and overwrite=True are both given, expected one of them")
@@ -127,7 +130,7 @@ class _Work(NamedTuple):
     on_progress: OnProgress
 
     def run(self, done: Measured) -> None:
-        """Measure the operations but for points that are ``done``, then the networks; save all the while."""
+        """Measure the operations but for points that are ``done``, then the networks."""
         wanted = plan(self.space, self.input_size, self.most_flops)
         measured = {
             op: [point for point in done.get(op, ()) if point[:2] in points]
@@ -160,7 +163,7 @@ class _Work(NamedTuple):
 def measured_points(
     machine: Machine, wanted: dict[Op, list[tuple[int, int]]], measured: Measured
 ) -> Iterator[int]:
-    """Measure the channels (c_in, c_out) that are wanted of every operation, and add them to ``measured``.
+    """Measure the wanted channels (c_in, c_out) of every operation, and add them to ``measured``.
 
     Yields:
         after every point, and once before: how many are measured so far.
@@ -180,10 +183,11 @@ def measured_networks(
     input_size: tuple[int, int],
     measured: Measured,
 ) -> Iterator[list[Network]]:
-    """Measure whole networks to calibrate a table by, all of them anew where they do not calibrate it.
+    """Measure whole networks to calibrate a table by; all of them anew where they do not.
 
     Yields:
-        after every network: those measured so far in this attempt. The last ones calibrate the table.
+        after every network: those measured so far in this attempt. The last ones calibrate the
+            table.
 
     Raises:
         WorkError: no attempt calibrates it.

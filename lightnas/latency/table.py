@@ -1,4 +1,4 @@
-"""Latency tables: the seconds of any block, and of a whole structure, by what was measured on one machine.
+"""Latency tables: the seconds of any block and structure by what was measured on one machine.
 
 A network is a sum of operations, each at one size of its input (height x width):
 
@@ -11,16 +11,18 @@ The seconds of an operation depend on its channels:
 
     seconds = a + b c_in + c c_out + d c_in c_out        a, b, c, d >= 0
 
-(call, read, write, arithmetic). A network takes longer than its operations alone: code and data of one displace those
-of another. So
+(call, read, write, arithmetic). A network takes longer than its operations alone: code and data of
+one displace those of another. So
 
     seconds of a network = scale * sum over its operations + per_conv * its convolutions       scale, per_conv >= 0
 
-and ``scale`` and ``per_conv`` go into a, b, c and d at once. So the latency of a block is a sum over its layers, and a
-quadratic in btn with coefficients of at least 0, as the bound asks of every cost.
+and ``scale`` and ``per_conv`` go into a, b, c and d at once. So the latency of a block is a sum
+over its layers, and a quadratic in btn with coefficients of at least 0, as the bound asks of every
+cost.
 
-A table belongs to one device, precision, batch, number of threads and input size. ``table_file`` reads its file, ``fit``
-finds the coefficients, ``measure`` and ``profile`` the seconds. Importing this module loads numpy alone.
+A table belongs to one device, precision, batch, number of threads and input size. ``table_file``
+reads its file, ``fit`` finds the coefficients, ``measure`` and ``profile`` the seconds. Importing
+this module loads numpy alone.
 """
 
 from __future__ import annotations
@@ -38,12 +40,13 @@ from ..network.cost import cost
 from ..network.stages import downsample, fed_size
 from ..units import format_size, parse_size
 
-# (kind, stride, size) to an array (largest k + 1, 4) of a, b, c, d by kernel; NaN where k was not measured.
+# (kind, stride, size) to an array (largest k + 1, 4) of a, b, c, d by kernel; NaN where k was not
+# measured.
 Fits = dict[tuple[str, int, tuple[int, int]], Floats]
 
 
 class Op(NamedTuple):
-    """One kind of operation at one size (height, width) of its input; channels are what remains open."""
+    """One kind of operation at one size (height, width) of its input; its channels are open."""
 
     kind: str
     k: int
@@ -56,7 +59,10 @@ class Op(NamedTuple):
 
 
 class Use(NamedTuple):
-    """An operation as a block has it, ``times`` over; k, channels and times may be arrays of shape (N,)."""
+    """An operation as a block has it, ``times`` over.
+
+    k, channels and times may be arrays of shape (N,).
+    """
 
     kind: str
     k: Size
@@ -142,7 +148,10 @@ class LatencyTable:
         return f"{d['name']}{threads}, {d['precision']}, batch {d['batch']}"
 
     def block(self, block: Block, size: tuple[int, int]) -> Size:
-        """Seconds of a block on an input of ``size``; a number, or an array of shape (N,) for a population."""
+        """Seconds of a block on an input of ``size`` (height, width).
+
+        A number, or an array of shape (N,) for a population.
+        """
         total: Size = 0.0
         for use in block_uses(block, size):
             total = total + use.times * use_seconds(self.fits, use)

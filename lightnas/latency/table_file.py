@@ -5,9 +5,9 @@
      "ops": [{"kind": "conv", "k": 3, "stride": 2, "size": "160x160", "fit": [a, b, c, d], "off": 0.04,
               "points": [[c_in, c_out, seconds], ...]}, ...]}
 
-``points`` is what was measured; ``fit`` describes it in seconds, and ``off`` is the median of its relative error. ``scale``
-and ``per_conv`` calibrate the sum, as ``table`` says. An unfinished table has neither; ``space`` and ``most_flops`` say
-what it was measured for.
+``points`` is what was measured; ``fit`` describes it in seconds, and ``off`` is the median of its
+relative error. ``scale`` and ``per_conv`` calibrate the sum, as ``table`` says. An unfinished table
+has neither; ``space`` and ``most_flops`` say what it was measured for.
 """
 
 from __future__ import annotations

@@ -1,12 +1,15 @@
-"""What a network is: its blocks, stages and structure, and what follows from them: cost, entropy and score. numpy only.
+"""What a network is: blocks, stages, structure; and what follows: cost, entropy, score.
+
+numpy only.
 
     from lightnas.network import Structure
 
     structure = Structure.from_file("best.txt")
     structure.cost((800, 1280)).flops, structure.widths
 
-``blocks`` describes each block once; ``stages`` and ``structure`` put them together; ``cost``, ``entropy`` and ``score``
-read the descriptions. A function that is called as a module (``cost``, ``score``) is imported from its module.
+``blocks`` describes each block once; ``stages`` and ``structure`` put them together; ``cost``,
+``entropy`` and ``score`` read the descriptions. A function that is called as a module (``cost``,
+``score``) is imported from its module.
 """
 
 from .blocks import BLOCKS, Block, BlockType, Conv, Layer

@@ -1,13 +1,14 @@
 """What a block is made of: the one description that cost, entropy and the torch module read.
 
-A block stands for one entry of a structure. It is a chain of ``depth`` layers (L in the txt), the first one
-included: the first carries the stride and the change of channels, the others keep both. A layer is a chain
-of convolutions (each with BN) on its main path and, where it is residual, a shortcut beside it.
+A block stands for one entry of a structure. It is a chain of ``depth`` layers (L in the txt), the
+first one included: the first carries the stride and the change of channels, the others keep both. A
+layer is a chain of convolutions (each with BN) on its main path and, where it is residual, a
+shortcut beside it.
 
-Sizes (channels, kernels, depths) are plain numbers in a ``Block[int]``, and arrays of shape ``(N,)`` in a
-``Block[Floats]``: one description then stands for a whole population, and everything that reads it is
-vectorised for free. A size that a whole population shares, such as the channels of the picture, may be a
-plain number there too.
+Sizes (channels, kernels, depths) are plain numbers in a ``Block[int]``, and arrays of shape
+``(N,)`` in a ``Block[Floats]``: one description then stands for a whole population, and everything
+that reads it is vectorised for free. A size that a whole population shares, such as the channels of
+the picture, may be a plain number there too.
 
 To add a block type, write a function that returns its ``Layer`` and name it in ``BLOCKS``.
 """
@@ -30,7 +31,10 @@ S = TypeVar("S", int, Floats)
 
 @dataclass(frozen=True, slots=True)
 class Block(Generic[S]):
-    """One entry of a structure; ``kind`` is its class in the structure txt, ``stride`` is always a number."""
+    """One entry of a structure.
+
+    ``kind`` is its class in the structure txt; ``stride`` is always a number.
+    """
 
     kind: str
     c_in: S | int
@@ -60,10 +64,13 @@ class Conv(Generic[S]):
 class Layer(Generic[S]):
     """Convolutions in the order they run, and the shortcut beside them.
 
-    ``residual``: the shortcut is added to the main path, and a ReLU follows the sum.
-    ``pool``: stride of the average pool that opens the shortcut (1: none).
-    ``projection``: the convolution that follows the pool on the shortcut (None: identity).
-    ``projected``: 1 where the projection stands, 0 where it does not after all; it may depend on the sizes.
+    Attributes:
+        main: the convolutions.
+        residual: the shortcut is added to the main path, and a ReLU follows the sum.
+        pool: stride of the average pool that opens the shortcut (1: none).
+        projection: the convolution that follows the pool on the shortcut (None: identity).
+        projected: 1 where the projection stands, 0 where it does not after all; it may depend on
+            the sizes.
     """
 
     main: tuple[Conv[S], ...]
@@ -89,7 +96,7 @@ def _conv_kx(block: Block[S], first: bool) -> Layer[S]:
 
 
 def _k1_kx_k1(block: Block[S], first: bool) -> Layer[S]:
-    """Residual bottleneck; the first layer of a block always projects its shortcut, even where in = out."""
+    """Residual bottleneck; a block's first layer projects its shortcut, even where in = out."""
     c_in = block.c_in if first else block.c_out
     stride = block.stride if first else 1
     return Layer(
@@ -105,7 +112,10 @@ def _k1_kx_k1(block: Block[S], first: bool) -> Layer[S]:
 
 
 def _two_convs(block: Block[S], first: bool, k_first: S | int) -> Layer[S]:
-    """Residual pair of convolutions, the last of which carries the stride; a projection stands only where in != out."""
+    """Residual pair of convolutions, the last of which carries the stride.
+
+    A projection stands only where in != out.
+    """
     c_in = block.c_in if first else block.c_out
     stride = block.stride if first else 1
     return Layer(
@@ -137,7 +147,10 @@ BLOCKS = {
 
 
 def layers(block: Block[S]) -> tuple[tuple[Layer[S], S | int], ...]:
-    """The block's distinct layers, each with the number of times it runs: the first once, the other ``depth - 1`` times."""
+    """The block's distinct layers, each with the number of times it runs.
+
+    The first runs once, the other ``depth - 1`` times.
+    """
     describe = BLOCKS[block.kind]
     first = (describe.layer(block, True), 1)
     if "L" not in describe.keys:

@@ -9,9 +9,10 @@ What is left out
 At which input
   800 x 1280 unless said otherwise; odd sizes round up at each stride 2.
 
-This reproduces the published 48.7 / 89.9 / 152.9 GFLOPs and 21.2 / 25.8 / 43.9 M params of MAE-DET-S / M / L.
-Seconds come from a latency table of the user's own machine (the room ``latency``) where there is one.
-All other numbers are float64: exact integers up to 2**53, far above any budget one can train.
+This reproduces the published 48.7 / 89.9 / 152.9 GFLOPs and 21.2 / 25.8 / 43.9 M params of
+MAE-DET-S / M / L. Seconds come from a latency table of the user's own machine (the room
+``latency``) where there is one. All other numbers are float64: exact integers up to 2**53, far
+above any budget one can train.
 """
 
 from __future__ import annotations
@@ -38,9 +39,10 @@ class Latencies(Protocol):
 
 
 class Cost(NamedTuple):
-    """Each a number, or an array of shape (N,) for a population. Fields are named as in ``resources.RESOURCES``.
+    """Each a number, or an array of shape (N,) for a population.
 
-    Units: multiply-accumulates, weights, layers, seconds. ``latency`` is None where there is no latency table.
+    Fields are named as in ``resources.RESOURCES``. Units: multiply-accumulates, weights, layers,
+    seconds. ``latency`` is None where there is no latency table.
     """
 
     flops: Size
@@ -65,7 +67,8 @@ def _conv_params(conv: Conv) -> Size:
 def _layer_cost(layer: Layer, size: tuple[int, int]) -> tuple[Size, Size, tuple[int, int]]:
     """FLOPs and params of one layer on an input of ``size``, and the size of its output.
 
-    A convolution and its BN touch each of their parameters once per output pixel, so FLOPs = pixels * params.
+    A convolution and its BN touch each of their parameters once per output pixel, so FLOPs = pixels
+    * params.
     """
     flops: Size = 0
     params: Size = 0

@@ -1,8 +1,8 @@
-"""Figures of published networks to compare with, at 800 x 1280: FLOPs in multiply-accumulates, backbone alone.
+"""Published networks to compare with: FLOPs in multiply-accumulates, backbone alone, at 800 x 1280.
 
-MAE-DET: what ``lightnas score`` prints for the published structures (arXiv 2111.13336). ResNets: FLOPs and parameters of
-the MAE-DET paper's table; their blocks are not those of a structure txt, so they have no score. Scores hold for the default
-weights of the stages.
+MAE-DET: what ``lightnas score`` prints for the published structures (arXiv 2111.13336). ResNets:
+FLOPs and parameters of the MAE-DET paper's table; their blocks are not those of a structure txt, so
+they have no score. Scores hold for the default weights of the stages.
 """
 
 from __future__ import annotations

@@ -20,7 +20,10 @@ def score_structures(
     input_size: tuple[int, int] = INPUT_SIZE,
     alpha: tuple[float, ...] = ALPHA,
 ) -> list[dict[str, Any]]:
-    """score, flops, params, layers and entropies (H_1 ... H_5) of each structure, as ``score --json`` prints them."""
+    """A row a structure, as ``score --json`` prints it.
+
+    Keys: score, flops, params, layers, entropies (H_1 ... H_5, in nats).
+    """
     rows = []
     for structure in structures:
         counts = {name: int(value) for name, value in structure.cost(input_size).known().items()}

@@ -1,8 +1,9 @@
 """The stages C1 ... C5 of a chain of blocks, at 1/2 ... 1/32 of the picture.
 
-A stage runs up to the next block of stride 2. The first stage opens with the stem: a convolution of stride 2, or a
-Focus stem (YOLOv5, YOLOX, DAMO-YOLO), a first block of stride 1 before which every 2 x 2 patch of pixels has been
-laid into channels. So a chain with a Focus stem has four blocks of stride 2, and 12 input channels for an RGB picture.
+A stage runs up to the next block of stride 2. The first stage opens with the stem: a convolution of
+stride 2, or a Focus stem (YOLOv5, YOLOX, DAMO-YOLO), a first block of stride 1 before which every 2
+x 2 patch of pixels has been laid into channels. So a chain with a Focus stem has four blocks of
+stride 2, and 12 input channels for an RGB picture.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def chosen_stages(out_indices: Sequence[int]) -> tuple[int, ...]:
 
 
 def fed_size(picture: tuple[int, int], strides: Sequence[int]) -> tuple[int, int]:
-    """Height and width of what the first block takes, for a picture of that size: half of it before a Focus stem."""
+    """Height and width of what the first block takes: half of the picture's before a Focus stem."""
     return downsample(picture, FOCUS) if has_focus(strides) else picture
 
 
@@ -53,9 +54,9 @@ def downsample(size: tuple[int, int], stride: int) -> tuple[int, int]:
 
 
 def fault(strides: Sequence[int], c_in: int, key: str) -> str | None:
-    """What keeps blocks with these strides and ``c_in`` input channels from having five stages; None where they do.
+    """What keeps blocks with these strides and ``c_in`` input channels from having five stages.
 
-    ``key`` is what the message calls a stride.
+    None where they do have them. ``key`` is what the message calls a stride.
     """
     opened = sum(stride == 2 for stride in strides)
     if has_focus(strides):

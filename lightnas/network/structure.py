@@ -10,7 +10,8 @@ A structure is a list of blocks from the stem to the last stage, each a dict:
     L       depth: number of layers, the first one included
     btn     bottleneck channels
 
-A txt holds the Python literal ``{'space_arch': 'CnnNet', 'best_structures': [structure, ...]}``, best first:
+A txt holds the Python literal ``{'space_arch': 'CnnNet', 'best_structures': [structure, ...]}``,
+best first:
 
     {'space_arch': 'CnnNet', 'best_structures': [
       [
@@ -22,8 +23,9 @@ A txt holds the Python literal ``{'space_arch': 'CnnNet', 'best_structures': [st
       ],
     ]}
 
-A first block of stride 1, with four blocks of stride 2 behind it, is a Focus stem: its ``in`` are the 12 channels of 2 x 2
-pixels. The txt is read as a literal: no code in it ever runs. Importing this module never imports torch.
+A first block of stride 1, with four blocks of stride 2 behind it, is a Focus stem: its ``in`` are
+the 12 channels of 2 x 2 pixels. The txt is read as a literal: no code in it ever runs. Importing
+this module never imports torch.
 """
 
 from __future__ import annotations
@@ -53,8 +55,8 @@ FIELDS = {"in": "c_in", "out": "c_out", "s": "stride", "k": "k", "L": "depth", "
 class Structure(Sequence[Block[int]]):
     """One backbone: its blocks from the stem to the last stage, with whole numbers for sizes.
 
-    It is a sequence of its blocks. ``from_dicts`` and ``from_file`` check what they read; a structure
-    made from blocks directly is taken as it is.
+    It is a sequence of its blocks. ``from_dicts`` and ``from_file`` check what they read; a
+    structure made from blocks directly is taken as it is.
     """
 
     blocks: tuple[Block[int], ...]
@@ -147,7 +149,7 @@ class Structure(Sequence[Block[int]]):
     def cost(
         self, input_size: tuple[int, int] = INPUT_SIZE, table: Latencies | None = None
     ) -> Cost:
-        """FLOPs, params and layers for a picture of that height and width, and by a table its latency."""
+        """FLOPs, params and layers for a picture of that height and width; by a table, latency."""
         return cost(self.blocks, input_size, table)
 
 
@@ -161,7 +163,11 @@ def read_structures(path: str | Path) -> list[Structure]:
 
 
 def parse_structures(text: str, where: str = "structure txt") -> list[Structure]:
-    """``read_structures`` of a text at hand, errors as for it; ``where`` opens their messages."""
+    """``read_structures`` of a text at hand; ``where`` opens the error messages.
+
+    Raises:
+        InputError: one line that names the structure, the block and the key.
+    """
     content = _literal(text, where)
     if not isinstance(content, dict):
         raise InputError(
@@ -216,7 +222,7 @@ def _literal(text: str, where: str) -> Any:
 
 
 def _nesting(text: str) -> int:
-    """Deepest nesting of brackets, those in strings counted too: a bound that costs no recursion."""
+    """Deepest nesting of brackets, those in strings included: a bound without recursion."""
     depth = deepest = 0
     for char in text:
         if char in "([{":

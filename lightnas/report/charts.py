@@ -1,7 +1,8 @@
 """Charts of the report as inline SVG: ``templates/chart.svg``, laid out here.
 
-report.css has one style for all of them, with colours for light and dark. report.js shows a mark's text (``data-tip``) on
-hover and focus; a mark with ``data-copy`` copies the text of the element with that id.
+report.css has one style for all of them, with colours for light and dark. report.js shows a mark's
+text (``data-tip``) on hover and focus; a mark with ``data-copy`` copies the text of the element
+with that id.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from markupsafe import Markup
 from .axes import Axis, axis
 from .rendering import render
 
-# Of a drawing, which the page scales as a whole: units are pixels of it. Letters are as large as report.css says.
+# Of a drawing, which the page scales as a whole: units are pixels of it. Letters are as large as
+# report.css says.
 WIDTH, HEIGHT = 680, 320
 MARGIN, DIGIT, LINE = 8, 7, 20
 # From so many points on they are drawn smaller.

@@ -4,7 +4,8 @@
 
     write_report([Path("outputs/maedet-m")])      # outputs/maedet-m/report.html
 
-Everything is read from the directories, so that a report can be made again, and of several runs together.
+Everything is read from the directories, so that a report can be made again, and of several runs
+together.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from .training_section import read_training
 
 # The file that tells what a directory holds, and who reads it. A training has a result.json too.
 KINDS = {TRAINING_CONFIG: read_training, FRONT: read_front, RESULT: read_search}
-# The page stays below 1 MB: pictures of all its sections together may take so many bytes (base64 makes them a third larger).
+# The page stays below 1 MB: pictures of all its sections together may take so many bytes (base64
+# makes them a third larger).
 PICTURE_BYTES = 600_000
 
 

@@ -43,7 +43,7 @@ def read_training(path: Path, key: str) -> Section:
         raise InputError(f"{path} holds no log of a training, expected one that train-det wrote")
     structure = read_structures(path / STRUCTURE)[0] if (path / STRUCTURE).is_file() else None
     charts = [("Training loss", _loss_chart(losses))]
-    if evaluations:
+    if any(metric in row for row in evaluations for metric in LOGGED):
         charts.append(("Average precision on the val split", _ap_chart(evaluations)))
     known = [(name, (result or {}).get(metric)) for metric, name in RESULTS.items()]
     epochs = max((row["epoch"] for row in evaluations), default=int(losses[-1][0]))

@@ -7,9 +7,10 @@ import torch
 from torch import distributed as dist
 
 import lightnas.detection  # noqa: F401 (registers)
+from lightnas.detection.config import build_config
 from lightnas.detection.distributed import launched, leave, process_group
-from lightnas.detection.settings import TrainOptions, build_config
-from lightnas.detection.train import build_model
+from lightnas.detection.options import TrainOptions
+from lightnas.detection.training import build_model
 
 OBJECTS = (3, 0, 1, 2)
 

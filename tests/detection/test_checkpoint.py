@@ -11,7 +11,8 @@ from mmcv.utils import get_logger
 from torch import nn
 
 from lightnas.detection.checkpoint import load_weights, read_checkpoint
-from lightnas.detection.runners import ReseedEpochs, WholeEpochRunner, WholeIterRunner
+from lightnas.detection.hooks import ReseedEpochs
+from lightnas.detection.runners import WholeEpochRunner, WholeIterRunner
 from lightnas.errors import InputError
 
 

@@ -9,7 +9,7 @@ import torch
 from mmcv import Config
 from mmdet.models import build_detector
 
-from lightnas.detection.settings import (
+from lightnas.detection.config import (
     config_of_literal,
     format_config,
     merge_options,

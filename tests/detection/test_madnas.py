@@ -7,7 +7,7 @@ import torch
 from mmdet.models import build_backbone
 
 from lightnas.backbone.net import Focus
-from lightnas.detection.settings import one_line
+from lightnas.detection.config import one_line
 from lightnas.errors import InputError
 from lightnas.network.structure import Structure
 

@@ -345,8 +345,8 @@ def test_export_det(capfd, trained, tmp_path):
     """The raw outputs of onnxruntime are torch's, at another size than the traced one too."""
     import onnxruntime
 
-    from lightnas.detection.evaluate import load_detector
-    from lightnas.detection.settings import read_config
+    from lightnas.detection.config import read_config
+    from lightnas.detection.testing import load_detector
 
     path = tmp_path / "d.onnx"
     assert "differ by" in call(capfd, "export-det", trained / "epoch_1.pth", "--output", path)[0]
@@ -528,7 +528,8 @@ def test_no_checkpoint_and_no_picture(capfd, trained, digits, tmp_path):
 def test_a_published_size_is_the_default(capfd, tmp_path, digits):
     """No --size: the widths of MAE-DET-M, and the structure's own in_channels."""
     from lightnas.data.coco import check_split, find_split
-    from lightnas.detection.settings import TrainOptions, build_config, use_data
+    from lightnas.detection.config import build_config, use_data
+    from lightnas.detection.options import TrainOptions
 
     (tmp_path / "s.txt").write_text(format_structures([Structure.from_dicts(published("s"))]))
     cfg = build_config(TrainOptions(structure=tmp_path / "s.txt"), "cpu")

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from lightnas.cli.main import main
+from lightnas.errors import InputError
+from lightnas.latency.agreement import agreement_of, settings_of
 from lightnas.network.structure import Structure, format_structures
 
 from .. import oracle
@@ -38,3 +40,22 @@ def test_latency_mistakes(capsys, folder, quick):
         assert "torch sees no GPU" in refused(
             capsys, "profile", "--device", "cuda", "--output", "own.json"
         )
+
+
+def test_agreement_by_hand():
+    """The table puts the last two in the wrong order; errors of 0, 10, 20 and 50 %."""
+    pairs = [(1.0, 1.0), (2.0, 2.2), (4.0, 4.8), (5.0, 2.5)]
+    rows = [{"seconds": s, "table": t, "off": t / s - 1} for s, t in pairs]
+    found = agreement_of(rows)
+    # Ranks 1 2 3 4 against 1 2 4 3: 1 - 6 * (0 + 0 + 1 + 1) / (4 * 15).
+    assert found["rank_correlation"] == pytest.approx(0.8)
+    assert found["median_error"] == pytest.approx(0.15)
+    assert agreement_of(rows[:2]) == {} == agreement_of([{"seconds": 1.0}] * 3)
+
+
+def test_what_a_table_was_measured_with_holds(table):
+    given = {"device": None, "precision": "fp32", "batch": None, "input_size": None}
+    expected = {"device": "cpu", "precision": "fp32", "batch": 1, "input_size": "64x64"}
+    assert settings_of(table, given) == expected
+    with pytest.raises(InputError, match="batch is 2, expected 1, what the latency table has"):
+        settings_of(table, given | {"batch": 2})

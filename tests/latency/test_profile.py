@@ -5,7 +5,8 @@ import json
 import pytest
 
 from lightnas.cli.main import main
-from lightnas.latency.profile import ATTEMPTS, NETWORKS
+from lightnas.errors import InputError
+from lightnas.latency.profile import ATTEMPTS, NETWORKS, profile_table
 from lightnas.latency.table_file import load_table
 from lightnas.network.structure import Structure
 
@@ -132,3 +133,44 @@ def test_a_calibration_that_degenerates_is_repeated_then_refused(
     monkeypatch.setattr(steady.Machine, "op_seconds", None)
     run(capsys, *PROFILE, "--output", "own.json", "--resume")
     assert load_table(folder / "own.json").document["scale"] == pytest.approx(1.1)
+
+
+def test_the_function_behind_the_command(folder, steady, capsys):
+    """Progress counts up to the end; a complete table is not measured again."""
+    path, seen = folder / "own.json", []
+    arguments = {"input_size": (64, 64), "most_flops": 2e7}
+    machine = steady.Machine.here("cpu", threads=1)
+
+    def measure(**more):
+        return profile_table(path, machine, "tiny.yaml", **arguments, **more)
+
+    found = measure(on_progress=lambda done, total: seen.append((done, total)))
+    assert found.anew and found.table.document == load_table(path).document
+    assert seen == [(done, found.points + NETWORKS) for done in range(found.points + NETWORKS + 1)]
+    assert found.operations == len(found.table.document["ops"])
+    with pytest.raises(InputError, match="expected a new file, resume=True or overwrite=True"):
+        measure()
+    with pytest.raises(InputError, match="resume=True and overwrite=True are both given"):
+        measure(resume=True, overwrite=True)
+    again = measure(resume=True)
+    assert not again.anew and again.points == found.points
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--space", "no-such"), "--space is 'no-such', neither a file nor a known space"),
+        (
+            ("--output", "table.json"),
+            "--output table.json exists, expected a new file, --resume or",
+        ),
+        (("--output", "none/a.json"), "--output none/a.json cannot be written"),
+        (("--resume", "--overwrite"), "--resume and --overwrite are both given"),
+        (("--most-flops", "1K"), "--most-flops is 1000, expected more"),
+    ],
+)
+def test_mistakes_name_the_option(capsys, folder, steady, arguments, said):
+    assert refused(capsys, *PROFILE, "--output", "new.json", *arguments).startswith(
+        f"lightnas: {said}"
+    )

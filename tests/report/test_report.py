@@ -179,6 +179,15 @@ def test_a_training_that_goes_on(capsys, folder):
     assert "not finished" in text_of(Path("det/report.html").read_text())
 
 
+def test_a_training_that_has_found_nothing_yet(capsys, folder):
+    """mmdet logs no AP for an epoch after which not a single box is found."""
+    log = next(training(finished=False).glob("*.log.json"))
+    log.write_text(log.read_text().replace("bbox_mAP", "nothing"))
+    run(capsys, "report", "det")
+    text = text_of(Path("det/report.html").read_text())
+    assert "Training loss" in text and "Average precision" not in text
+
+
 def test_several_on_one_page(capsys, folder):
     first, second = searched(capsys), front(capsys)
     assert (

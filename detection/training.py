@@ -6,8 +6,6 @@ import logging
 import os
 import sys
 import time
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -29,11 +27,7 @@ from lightnas.runs.training_run import CONFIG, PICTURE
 
 from . import cpu
 from .checkpoint import load_weights, read_checkpoint
-from .distributed import choose_device, first_process, process_group
-from .evaluate import evaluate
-from .output import stdout_to_stderr
-from .settings import (
-    TrainOptions,
+from .config import (
     build_config,
     config_of_literal,
     data_of,
@@ -41,21 +35,12 @@ from .settings import (
     read_config,
     use_data,
 )
+from .distributed import choose_device, first_process, process_group
+from .options import Start, TrainOptions
+from .output import stdout_to_stderr
+from .pictures import draw_split
+from .testing import evaluate
 from .work_dir import WorkDir
-
-
-@dataclass
-class Start:
-    """How a run begins."""
-
-    work_dir: Path
-    resume: bool = False
-    overwrite: bool = False
-    skip_bad_images: bool = False
-    load_from: Path | None = None
-    allow_mismatch: bool = False
-    trust_checkpoint: bool = False
-    device: str | None = None
 
 
 def train(
@@ -250,8 +235,6 @@ def _say(logger: Any, cfg: Config, dataset: Any, world_size: int) -> None:
 
 def _finish(cfg: Config, run: WorkDir) -> dict[str, Any]:
     """Evaluate the best checkpoint on the val split, draw its detections, and write both down."""
-    from .pictures import draw_split
-
     best = run.best
     assert best is not None and run.last is not None
     metrics, detections = evaluate(cfg, best, "val")

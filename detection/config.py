@@ -1,4 +1,4 @@
-"""From a structure, a data folder and options to one mmdet config that says everything."""
+"""The mmdet config of a run: read, put together from structure, data and options, written down."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import ast
 import json
 import pprint
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,41 +18,24 @@ from lightnas.files import data_file
 from lightnas.network.stages import chosen_stages
 from lightnas.network.structure import Structure
 
+from .checkpoint import read_checkpoint
 from .madnas import load_structure
+from .options import (
+    MULTI_SCALE,
+    OPTIMIZERS,
+    SCHEDULES,
+    TEST_SIZE,
+    WIDTHS,
+    TrainOptions,
+    check_width,
+    parse_schedule,
+)
 
-# Epochs and the epochs after which the learning rate falls to a tenth.
-SCHEDULES = {"1x": (12, [8, 11]), "2x": (24, [16, 22]), "3x": (36, [28, 34]), "6x": (73, [65, 71])}
-# Both for 16 pictures a step. AdamW learns faster where epochs are few; SGD is the published one.
-OPTIMIZERS = {
-    "sgd": {"type": "SGD", "lr": 0.02, "momentum": 0.9, "weight_decay": 1e-4},
-    "adamw": {"type": "AdamW", "lr": 0.002, "weight_decay": 0.05},
-}
-WIDTHS = {"s": 192, "m": 256, "l": 256}
-TEST_SIZE = (800, 1333)
-MULTI_SCALE = (0.6, 1.2)
-# Names that a config is put together with, and that nothing reads afterwards: left in, they would say what is no longer so.
+# Names that a config is put together with, and that nothing reads afterwards: left in, they would
+# say what is no longer so.
 SCAFFOLDING = ("width", "img_norm_cfg", "train_pipeline", "test_pipeline", "data_root")
+OLD_NAMES = {"detection": "lightnas.detection"}
 RUNNERS = {"EpochBasedRunner": "WholeEpochRunner", "IterBasedRunner": "WholeIterRunner"}
-
-
-@dataclass
-class TrainOptions:
-    """What ``train-det`` was asked for; None where the config decides."""
-
-    structure: Path | None = None
-    config: Path | None = None
-    size: str | None = None
-    width: int | None = None
-    schedule: str | None = None
-    optimizer: str | None = None
-    input_size: tuple[int, int] | None = None
-    multi_scale: tuple[float, float] | None = None
-    flip: float | None = None
-    batch: int | None = None
-    workers: int | None = None
-    seed: int | None = None
-    amp: bool = False
-    cfg_options: Sequence[str] = ()
 
 
 def build_config(options: TrainOptions, device: str) -> Config:
@@ -101,7 +83,7 @@ def _use_runner(cfg: Config) -> None:
     """What every run has, also with a user's own config: whole checkpoints, the best one kept, epochs that can be redone."""
     cfg.setdefault(
         "runner",
-        {"type": "EpochBasedRunner", "max_epochs": cfg.get("total_epochs", SCHEDULES["1x"][0])},
+        {"type": "EpochBasedRunner", "max_epochs": cfg.get("total_epochs", SCHEDULES["1x"].epochs)},
     )
     cfg.runner.type = RUNNERS.get(cfg.runner.type, cfg.runner.type)
     cfg.setdefault("evaluation", {})
@@ -119,7 +101,9 @@ def read_config(path: Path) -> Config:
     """
     try:
         cfg = Config.fromfile(str(path), import_custom_modules=False)
-        _import_custom_modules(cfg)
+        _rename_imports(cfg)
+        if cfg.get("custom_imports"):
+            import_modules_from_strings(**cfg.custom_imports)
     except Exception as error:  # a config is a program: anything can go wrong in it
         raise InputError(
             f"{path}: is no mmdet config ({type(error).__name__}: {str(error)[:120]})"
@@ -130,13 +114,12 @@ def read_config(path: Path) -> Config:
     return cfg
 
 
-def _import_custom_modules(cfg: Config) -> None:
-    """What a config's ``custom_imports`` asks for; until version 0.1 the detection stage was called ``detection``."""
-    asked = cfg.get("custom_imports")
-    if asked:
+def _rename_imports(content: Any) -> None:
+    """Until version 0.1 the detection stage was called ``detection``: runs and configs of then say so."""
+    asked = content.get("custom_imports")
+    if isinstance(asked, dict) and "imports" in asked:
         names = [asked["imports"]] if isinstance(asked["imports"], str) else asked["imports"]
-        asked["imports"] = ["lightnas.detection" if name == "detection" else name for name in names]
-        import_modules_from_strings(**asked)
+        asked["imports"] = [OLD_NAMES.get(name, name) for name in names or ()]
 
 
 def format_config(cfg: Config) -> str:
@@ -166,11 +149,26 @@ def config_of_literal(text: str, source: str) -> Config:
         content = ast.literal_eval(text)
         if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
             raise ValueError("no model")
+        _rename_imports(content)
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
         raise InputError(
             f"{source}: its config cannot be read, expected a checkpoint of lightnas train-det"
         ) from error
     return Config(content)
+
+
+def config_of_checkpoint(checkpoint: Path, trust: bool) -> Config:
+    """The config that a checkpoint of ``train-det`` carries.
+
+    Raises:
+        InputError: it carries none.
+    """
+    text = read_checkpoint(checkpoint, trust).get("meta", {}).get("lightnas_config")
+    if not isinstance(text, str):
+        raise InputError(
+            f"{checkpoint}: carries no config, expected a checkpoint of lightnas train-det, or a config before it"
+        )
+    return config_of_literal(text, str(checkpoint))
 
 
 def merge_options(cfg: Config, cfg_options: Sequence[str]) -> None:
@@ -216,7 +214,7 @@ def use_structure(cfg: Config) -> None:
     """Write the text of a MadNas structure into the config, and its widths into the neck.
 
     Raises:
-        InputError: the config's structure is none.
+        InputError: the config names no structure, or one that is not well-formed.
     """
     backbone, neck = cfg.model.backbone, cfg.model.get("neck")
     if backbone.get("type") != "MadNas":
@@ -286,10 +284,7 @@ def _dicts(node: Any) -> Iterator[Any]:
 
 
 def _set_width(cfg: Config, width: int) -> None:
-    if width < 64 or width % 32:
-        raise InputError(
-            f"--width is {width}, expected a multiple of 32 from 64 (group norm has 32 groups)"
-        )
+    check_width(width)
     neck, head = cfg.model.get("neck"), cfg.model.get("bbox_head")
     if not isinstance(neck, dict) or not isinstance(head, dict):
         raise InputError(
@@ -298,18 +293,12 @@ def _set_width(cfg: Config, width: int) -> None:
     neck["out_channels"] = head["in_channels"] = head["feat_channels"] = width
 
 
-def _set_schedule(cfg: Config, schedule: str) -> None:
-    if schedule in SCHEDULES:
-        epochs, steps = SCHEDULES[schedule]
-        cfg.lr_config = {**_warm_up(cfg), "policy": "step", "step": steps}
-    elif schedule.isdigit() and 1 <= int(schedule) <= 10_000:
-        epochs = int(schedule)
-        cfg.lr_config = {**_warm_up(cfg), "policy": "CosineAnnealing", "min_lr_ratio": 0.01}
-    else:
-        raise InputError(
-            f"--schedule is {shown(schedule)}, expected one of {', '.join(SCHEDULES)}, or a number of epochs"
-        )
-    cfg.runner = {"type": "WholeEpochRunner", "max_epochs": epochs}
+def _set_schedule(cfg: Config, text: str) -> None:
+    schedule = parse_schedule(text)
+    cosine = {"policy": "CosineAnnealing", "min_lr_ratio": 0.01}
+    falls = {"policy": "step", "step": list(schedule.steps)} if schedule.steps else cosine
+    cfg.lr_config = {**_warm_up(cfg), **falls}
+    cfg.runner = {"type": "WholeEpochRunner", "max_epochs": schedule.epochs}
 
 
 def _warm_up(cfg: Config) -> dict[str, Any]:

@@ -1,0 +1,84 @@
+"""Hooks of a training: epochs that come out the same after a resume, and early pictures."""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.parallel import collate, scatter
+from mmcv.runner import HOOKS, Hook, get_dist_info
+from mmdet.datasets import build_dataset
+from mmdet.datasets.builder import worker_init_fn
+from numpy.typing import NDArray
+
+from .pictures import SHOWN, draw_split, threshold_of_the_best
+
+
+@HOOKS.register_module()
+class ReseedEpochs(Hook):
+    """Seeds each epoch by its number, so that a resumed run draws what an unbroken one would have drawn.
+
+    Without it mmdet's loader workers start every epoch from the same seed and repeat the same
+    augmentations.
+    """
+
+    def before_train_epoch(self, runner: Any) -> None:
+        """Seed this process, and the workers that the loader is about to start."""
+        base = (runner.meta or {}).get("seed")
+        if base is None:
+            return
+        rank, _ = get_dist_info()
+        loader = runner.data_loader
+        # Far apart, so that no worker of one epoch has the seed of a worker of another.
+        seed = (int(base) + 1_000_003 * (runner.epoch + 1)) % 2**31
+        random.seed(seed + rank)
+        # GroupSampler shuffles with numpy's global generator, in this process.
+        np.random.seed(seed + rank)
+        torch.manual_seed(seed + rank)
+        loader.worker_init_fn = partial(
+            worker_init_fn, num_workers=loader.num_workers, rank=rank, seed=seed
+        )
+
+
+@HOOKS.register_module()
+class DrawDetections(Hook):
+    """Draws, after every epoch, what the detector finds by then on the first pictures of the val split.
+
+    Whether a training goes well is seen from them after minutes. It draws no random number and
+    leaves the model in training mode, so a run with it and one without end alike.
+
+    Args:
+        data: the val section of an mmdet config.
+        path: the picture that is replaced each time.
+    """
+
+    def __init__(self, data: Any, path: str) -> None:
+        self.data, self.path = data, Path(path)
+
+    def after_train_epoch(self, runner: Any) -> None:
+        """Draw, in the first process."""
+        if get_dist_info()[0] == 0:
+            detections = self._detections(runner.model.module)
+            draw_split(self.data, detections, self.path, threshold_of_the_best(detections))
+            runner.logger.info(f"{self.path}: what it finds after epoch {runner.epoch + 1}")
+
+    def _detections(self, model: Any) -> list[list[NDArray[Any]]]:
+        dataset = build_dataset(self.data, {"test_mode": True})
+        device = next(model.parameters()).get_device()  # -1 is the CPU, to scatter too
+        model.eval()
+        try:
+            with torch.no_grad():
+                batches = (
+                    collate([dataset[i]], samples_per_gpu=1)
+                    for i in range(min(SHOWN, len(dataset)))
+                )
+                return [
+                    model(return_loss=False, rescale=True, **scatter(batch, [device])[0])[0]
+                    for batch in batches
+                ]
+        finally:
+            model.train()

@@ -1,0 +1,98 @@
+"""What a training is asked for, whatever framework trains: options, how it begins, schedules and sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from lightnas.errors import InputError, shown
+
+MAX_EPOCHS = 10_000
+
+
+class Schedule(NamedTuple):
+    """Epochs, and those after which the learning rate falls to a tenth; without steps it falls along a cosine."""
+
+    epochs: int
+    steps: tuple[int, ...] = ()
+
+
+SCHEDULES = {
+    "1x": Schedule(12, (8, 11)),
+    "2x": Schedule(24, (16, 22)),
+    "3x": Schedule(36, (28, 34)),
+    "6x": Schedule(73, (65, 71)),
+}
+# Both for 16 pictures a step. AdamW learns faster where epochs are few; SGD is the published one.
+OPTIMIZERS = {
+    "sgd": {"type": "SGD", "lr": 0.02, "momentum": 0.9, "weight_decay": 1e-4},
+    "adamw": {"type": "AdamW", "lr": 0.002, "weight_decay": 0.05},
+}
+# Of FPN and head, as published.
+WIDTHS = {"s": 192, "m": 256, "l": 256}
+# Height and width that pictures are tested at, and how many times that they are trained at.
+TEST_SIZE = (800, 1333)
+MULTI_SCALE = (0.6, 1.2)
+
+
+@dataclass
+class TrainOptions:
+    """What ``train-det`` was asked for; None where the config decides."""
+
+    structure: Path | None = None
+    config: Path | None = None
+    size: str | None = None
+    width: int | None = None
+    schedule: str | None = None
+    optimizer: str | None = None
+    input_size: tuple[int, int] | None = None
+    multi_scale: tuple[float, float] | None = None
+    flip: float | None = None
+    batch: int | None = None
+    workers: int | None = None
+    seed: int | None = None
+    amp: bool = False
+    cfg_options: Sequence[str] = ()
+
+
+@dataclass
+class Start:
+    """How a run begins."""
+
+    work_dir: Path
+    resume: bool = False
+    overwrite: bool = False
+    skip_bad_images: bool = False
+    load_from: Path | None = None
+    allow_mismatch: bool = False
+    trust_checkpoint: bool = False
+    device: str | None = None
+
+
+def parse_schedule(text: str) -> Schedule:
+    """The schedule of that name, or so many epochs.
+
+    Raises:
+        InputError: neither.
+    """
+    if text in SCHEDULES:
+        return SCHEDULES[text]
+    if text.isdigit() and 1 <= int(text) <= MAX_EPOCHS:
+        return Schedule(int(text))
+    raise InputError(
+        f"--schedule is {shown(text)}, expected one of {', '.join(SCHEDULES)}, or a number of epochs"
+    )
+
+
+def check_width(width: int) -> None:
+    """Refuse a width of FPN and head that group norm cannot take.
+
+    Raises:
+        InputError: it is below 64 or no multiple of 32.
+    """
+    if width < 64 or width % 32:
+        raise InputError(
+            f"--width is {width}, expected a multiple of 32 from 64 (group norm has 32 groups)"
+        )

@@ -1,0 +1,178 @@
+"""Testing: AP of a checkpoint on a split, by COCO's own evaluation."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmcv import Config
+from mmcv.parallel import MMDataParallel
+from mmdet.apis import single_gpu_test
+from mmdet.datasets import build_dataloader, build_dataset
+from mmdet.models import build_detector
+from numpy.typing import NDArray
+
+from lightnas.data.coco import CocoSplit, check_split, settle
+from lightnas.errors import InputError
+from lightnas.runs.training_run import CONFIG, TrainingRun
+
+from .checkpoint import load_weights, read_checkpoint
+from .config import (
+    config_of_checkpoint,
+    data_of,
+    merge_options,
+    read_config,
+    use_data,
+    use_structure,
+)
+from .distributed import choose_device
+from .madnas import MadNas
+from .output import stdout_to_stderr
+
+# Our key, mmdet's.
+METRICS = {
+    "ap": "mAP",
+    "ap50": "mAP_50",
+    "ap75": "mAP_75",
+    "ap_s": "mAP_s",
+    "ap_m": "mAP_m",
+    "ap_l": "mAP_l",
+}
+Detections = list[list[NDArray[Any]]]
+
+
+def measure(
+    source: Path,
+    checkpoint: Path | None,
+    split: CocoSplit | None = None,
+    name: str | None = None,
+    *,
+    device: str | None = None,
+    skip_bad_images: bool = False,
+    trust: bool = False,
+    cfg_options: Sequence[str] = (),
+) -> dict[str, Any]:
+    """AP of a checkpoint, on a split given, or on the one that its config names.
+
+    Args:
+        source, checkpoint: as for ``find_checkpoint``.
+        split: data to test on.
+        name: ``val`` or ``test`` of the config; by default ``test``.
+
+    Raises:
+        InputError: weights, structure, classes or data do not fit together.
+    """
+    cfg, path = find_checkpoint(source, checkpoint)
+    merge_options(cfg, cfg_options)
+    use_structure(cfg)
+    cfg.device = choose_device(device)
+    part = name or "test"
+    classes = read_checkpoint(path, trust).get("meta", {}).get("CLASSES")
+    chosen = split or data_of(cfg).get(part)
+    if chosen is None:
+        raise InputError(f"{source}: its config names no {part} data, expected --data")
+    checked = check_split(chosen, skip_bad_images, classes)
+    annotations = str(checked.annotations)
+    with tempfile.TemporaryDirectory() as folder, stdout_to_stderr():
+        settle({part: checked}, Path(folder))
+        use_data(cfg, {part: checked})
+        metrics, _ = evaluate(cfg, path, part, trust)
+    return {
+        "checkpoint": str(path),
+        "split": part,
+        "annotations": annotations,
+        "skipped": checked.skipped,
+        **metrics,
+    }
+
+
+def find_checkpoint(source: Path, checkpoint: Path | None) -> tuple[Config, Path]:
+    """Config and checkpoint from what the user named: a work directory, a config and a checkpoint, or a checkpoint alone.
+
+    Raises:
+        InputError: there is no such file, or a config stands alone.
+    """
+    for path in (source, checkpoint):
+        if path is not None and not path.exists():
+            raise InputError(
+                f"{path} does not exist, expected a work directory, a config or a checkpoint"
+            )
+    if source.is_dir():
+        if not (source / CONFIG).is_file():
+            raise InputError(
+                f"{source} holds no {CONFIG}, expected the work directory of a training run"
+            )
+        found = checkpoint or TrainingRun(source).best
+        if found is None:
+            raise InputError(
+                f"{source} holds no checkpoint yet, expected a run with at least one finished epoch"
+            )
+        return read_config(source / CONFIG), found
+    if source.suffix == ".py":
+        if checkpoint is None:
+            raise InputError(
+                f"{source}: a config without a checkpoint, expected test-det CONFIG CHECKPOINT"
+            )
+        return read_config(source), checkpoint
+    return config_of_checkpoint(source, trust=False), source
+
+
+def load_detector(cfg: Config, checkpoint: Path, trust: bool = False) -> Any:
+    """The trained detector of a config, in evaluation mode on the CPU. Every weight must fit.
+
+    Raises:
+        InputError: the checkpoint cannot be read, or holds weights of another structure or other
+            classes.
+    """
+    content = read_checkpoint(checkpoint, trust)
+    model = build_detector(cfg.model, test_cfg=cfg.get("test_cfg"))
+    load_weights(model, content["state_dict"], str(checkpoint))
+    model.CLASSES = tuple(content.get("meta", {}).get("CLASSES") or ())
+    model.cfg = cfg
+    model.eval()
+    if isinstance(model.backbone, MadNas):
+        model.backbone.body.fuse()
+    return model
+
+
+def evaluate(
+    cfg: Config, checkpoint: Path, split: str, trust: bool = False
+) -> tuple[dict[str, Any], Detections]:
+    """AP, AP50, AP75 and AP of small, medium and large objects on a split, None where there are no such objects.
+
+    Returns:
+        the metrics, and of each picture the detections of each class (n, 5): corners in pixels, and
+        score.
+
+    Raises:
+        InputError: as ``load_detector``; or the split has other categories than the checkpoint.
+    """
+    dataset = build_dataset(cfg.data[split], {"test_mode": True})
+    model = load_detector(cfg, checkpoint, trust)
+    if model.CLASSES and tuple(model.CLASSES) != tuple(dataset.CLASSES):
+        raise InputError(
+            f"{cfg.data[split].ann_file}: its categories are {tuple(dataset.CLASSES)}, expected those of "
+            f"{checkpoint}: {tuple(model.CLASSES)}"
+        )
+    loader = build_dataloader(
+        dataset,
+        cfg.data.get("samples_per_gpu", 1),
+        cfg.data.get("workers_per_gpu", 0),
+        dist=False,
+        shuffle=False,
+    )
+    on_gpu = cfg.get("device") == "cuda" and torch.cuda.is_available()
+    wrapped = (
+        MMDataParallel(model.cuda(), device_ids=[torch.cuda.current_device()])
+        if on_gpu
+        else MMDataParallel(model)
+    )
+    detections: Detections = single_gpu_test(wrapped, loader)
+    found = dataset.evaluate(detections, metric="bbox")
+    values = {ours: found.get(f"bbox_{theirs}", 0.0) for ours, theirs in METRICS.items()}
+    return {key: None if value < 0 else float(value) for key, value in values.items()} | {
+        "images": len(dataset)
+    }, detections

@@ -1,0 +1,54 @@
+"""Early pictures: drawn after every epoch, and without a trace in the training."""
+
+import numpy as np
+import pytest
+
+from lightnas.detection import hooks
+from lightnas.detection.pictures import threshold_of_the_best
+
+from .test_train import same, train, weights
+
+
+def found(*scores):
+    """What mmdet says of one picture with one class: (n, 5), corners and score."""
+    return [np.array([[0.0, 0.0, 5.0, 5.0, score] for score in scores]).reshape(-1, 5)]
+
+
+@pytest.mark.parametrize(
+    ("detections", "threshold"),
+    [
+        ([found(0.9, 0.1), found(0.8, 0.2)], 0.3),  # two boxes above 0.3 in two pictures
+        ([found(0.1, 0.08), found(0.05, 0.04)], 0.08),  # the second best of four
+        ([found(0.1, 0.2, 0.15), found()], 0.15),  # both in the first picture
+        ([found(0.1), found(), found()], 0.1),  # fewer boxes than pictures: all of them
+        ([found(), found()], 0.3),
+    ],
+)
+def test_threshold_of_the_best(detections, threshold):
+    assert threshold_of_the_best(detections) == pytest.approx(threshold)
+
+
+def test_pictures_after_every_epoch(capfd, structure, digits, tmp_path, monkeypatch):
+    """Written after the first epoch, replaced after the second; weights are those of a run that draws nothing."""
+    drawn, draw = [], hooks.draw_split
+
+    def spied(data, detections, path, threshold):
+        draw(data, detections, path, threshold)
+        drawn.append((len(detections), path, path.stat().st_mtime_ns))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hooks, "draw_split", spied)
+        train(capfd, structure, digits, tmp_path / "with", epochs=2)
+    picture = tmp_path / "with" / "detections.jpg"
+    assert [(count, path) for count, path, _ in drawn] == [(6, picture)] * 2  # all of val
+    assert (
+        drawn[0][2] < drawn[1][2] < picture.stat().st_mtime_ns
+    )  # the last one is of the best epoch
+    log = "".join(path.read_text() for path in picture.parent.glob("*.log"))
+    for epoch in (1, 2):
+        assert f"{picture}: what it finds after epoch {epoch}" in log
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hooks.DrawDetections, "after_train_epoch", lambda self, runner: None)
+        train(capfd, structure, digits, tmp_path / "without", epochs=2)
+    assert same(weights(tmp_path / "with/epoch_2.pth"), weights(tmp_path / "without/epoch_2.pth"))
