@@ -214,7 +214,7 @@ def use_structure(cfg: Config) -> None:
     """Write the text of a MadNas structure into the config, and its widths into the neck.
 
     Raises:
-        InputError: the config names no structure, or one that is not well-formed.
+        InputError: the config's structure is none.
     """
     backbone, neck = cfg.model.backbone, cfg.model.get("neck")
     if backbone.get("type") != "MadNas":
