@@ -9,38 +9,43 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError, require
-from .options import option_names
+from .options import (
+    COUNT,
+    PATH,
+    SIZE,
+    STRUCTURES,
+    Named,
+    begin_options,
+    json_option,
+    option_names,
+    several,
+)
 
 if TYPE_CHECKING:
     from ..network.structure import Structure
 
-INPUT_SIZE = "800x1280"
-
-
-def machine_options(command: Any) -> Any:
-    """The options that say where and how to measure."""
-    for option in (
-        click.option(
-            "--threads",
-            metavar="N",
-            type=click.IntRange(1, 1024),
-            help="On a CPU.  [default: torch's own]",
-        ),
-        click.option(
-            "--precision", type=click.Choice(["fp32", "fp16", "bf16"]), help="[default: fp32]"
-        ),
-        click.option(
-            "--batch", metavar="N", type=click.IntRange(1), help="Pictures at a time.  [default: 1]"
-        ),
-        click.option("--input-size", metavar="HxW", help="Of the pictures.  [default: 800x1280]"),
-        click.option(
-            "--device",
-            type=click.Choice(["cpu", "cuda"]),
-            help="[default: cuda where there is a GPU]",
-        ),
-    ):
-        command = option(command)
-    return command
+machine_options = several(
+    click.option(
+        "--device",
+        type=click.Choice(["cpu", "cuda"]),
+        help="[default: cuda where there is a GPU]",
+    ),
+    click.option(
+        "--input-size", metavar="HxW", type=SIZE, help="Of the pictures.  [default: 800x1280]"
+    ),
+    click.option(
+        "--batch", metavar="N", type=click.IntRange(1), help="Pictures at a time.  [default: 1]"
+    ),
+    click.option(
+        "--precision", type=click.Choice(["fp32", "fp16", "bf16"]), help="[default: fp32]"
+    ),
+    click.option(
+        "--threads",
+        metavar="N",
+        type=click.IntRange(1, 1024),
+        help="On a CPU.  [default: torch's own]",
+    ),
+)
 
 
 @click.command()
@@ -61,43 +66,41 @@ def machine_options(command: Any) -> Any:
 @click.option(
     "--most-flops",
     metavar="N",
+    type=COUNT,
     help="Of the largest structure to measure for.  [default: ResNet-101's]",
 )
 @click.option(
     "--output",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=PATH,
     default=Path("table.json"),
     show_default=True,
 )
-@click.option("--resume", is_flag=True, help="Go on with a table that was stopped.")
-@click.option("--overwrite", is_flag=True, help="Replace the file.")
+@begin_options("Go on with a table that was stopped.", "Replace the file.")
 def profile(
     space: str,
-    max_channels: int | None,
-    most_flops: str | None,
     output: Path,
+    max_channels: int | None,
+    input_size: tuple[int, int] | None,
+    most_flops: float | None,
     resume: bool,
     overwrite: bool,
-    input_size: str | None,
     **options: Any,
 ) -> None:
     """Measure on this machine what a search space asks for, and write it as a latency table."""
     require("profile", "torch", "torch")
     from ..latency import Machine, profile_table
-    from ..units import parse_count, parse_size
+    from ..network import INPUT_SIZE
     from .tables import measuring_bar
 
-    size = parse_size(input_size or INPUT_SIZE, "--input-size")
-    most = None if most_flops is None else parse_count(most_flops, "--most-flops")
     with option_names(), measuring_bar() as show:
         found = profile_table(
             output,
             Machine.here(**options),
             space,
             max_channels=max_channels,
-            input_size=size,
-            most_flops=most,
+            input_size=input_size or INPUT_SIZE,
+            most_flops=most_flops,
             resume=resume,
             overwrite=overwrite,
             on_progress=show,
@@ -110,11 +113,11 @@ def profile(
 
 
 @click.command()
-@click.argument("structures", nargs=-1, metavar="[STRUCTURE]...", type=click.Path(path_type=Path))
+@click.argument("structures", nargs=-1, metavar="[STRUCTURE]...", type=STRUCTURES)
 @click.option(
     "--latency-table",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Compare with what it says.",
 )
 @click.option(
@@ -133,9 +136,9 @@ def profile(
     help="Of the random structures.",
 )
 @machine_options
-@click.option("--json", "as_json", is_flag=True, help="Print the measurements as one JSON object.")
+@json_option
 def latency(
-    structures: tuple[Path, ...],
+    structures: tuple[Named, ...],
     latency_table: Path | None,
     n_random: int | None,
     seed: int,
@@ -146,14 +149,14 @@ def latency(
     require("latency", "torch", "torch")
     from ..latency import Machine, load_table, measure_structures
     from ..latency.agreement import settings_of
-    from ..units import parse_size
+    from ..network import INPUT_SIZE
     from .tables import measuring_bar, print_latencies
 
     table = load_table(latency_table) if latency_table else None
     with option_names():
         settings = settings_of(table, options) if table else options
-        size = parse_size(settings.pop("input_size") or INPUT_SIZE, "--input-size")
-        named = _named(structures) + (_random(latency_table, n_random, seed) if n_random else [])
+        size = settings.pop("input_size") or INPUT_SIZE
+        named = _each(structures) + (_random(latency_table, n_random, seed) if n_random else [])
         if not named:
             raise InputError(
                 "nothing to measure, expected a structure txt, or --random N with --latency-table"
@@ -170,14 +173,14 @@ def latency(
         print_latencies(content)
 
 
-def _named(paths: tuple[Path, ...]) -> list[tuple[str, Structure]]:
-    """Every structure of the files, by the file's name and its place in it."""
-    from ..network.structure import read_structures
+def _each(asked: tuple[Named, ...]) -> list[tuple[str, Structure]]:
+    """Every structure that was asked for, by its file's name and its place in it."""
+    from ..runs import name_of
 
     return [
-        (path.stem if i == 0 else f"{path.stem} {i}", structure)
-        for path in paths
-        for i, structure in enumerate(read_structures(path))
+        (name_of(one.name) if i == 0 else f"{name_of(one.name)} {i}", structure)
+        for one in asked
+        for i, structure in enumerate(one.structures)
     ]
 
 

@@ -88,12 +88,14 @@ def settings_of(table: LatencyTable, given: dict[str, Any]) -> dict[str, Any]:
     Raises:
         InputError: what is given says otherwise.
     """
+    has = {**table.document, "input_size": table.input_size}
     for key, value in given.items():
-        if value not in (None, table.document[key]):
-            raise InputError(
-                f"{key} is {value}, expected {table.document[key]}, what the latency table has"
+        if value not in (None, has[key]):
+            was, expected = (
+                format_size(size) if key == "input_size" else size for size in (value, has[key])
             )
-    return {key: table.document[key] for key in given}
+            raise InputError(f"{key} is {was}, expected {expected}, what the latency table has")
+    return {key: has[key] for key in given}
 
 
 def structures_like(path: Path, n: int, seed: int = 0) -> list[Structure]:

@@ -6,11 +6,12 @@ import pytest
 
 from lightnas.cli.main import main
 from lightnas.errors import InputError
+from lightnas.files import data_file
 from lightnas.latency.agreement import agreement_of, settings_of
 from lightnas.network.structure import Structure, format_structures
 
 from .. import oracle
-from ..conftest import TINY, refused
+from ..conftest import TINY, refused, run
 from .tables import PROFILE
 
 
@@ -55,7 +56,18 @@ def test_agreement_by_hand():
 
 def test_what_a_table_was_measured_with_holds(table):
     given = {"device": None, "precision": "fp32", "batch": None, "input_size": None}
-    expected = {"device": "cpu", "precision": "fp32", "batch": 1, "input_size": "64x64"}
+    expected = {"device": "cpu", "precision": "fp32", "batch": 1, "input_size": (64, 64)}
     assert settings_of(table, given) == expected
     with pytest.raises(InputError, match="batch is 2, expected 1, what the latency table has"):
         settings_of(table, given | {"batch": 2})
+    with pytest.raises(InputError, match="input_size is 96x96, expected 64x64, what"):
+        settings_of(table, given | {"input_size": (96, 96)})
+
+
+def test_a_preset_is_measured_by_its_name(capsys, folder, steady, monkeypatch):
+    monkeypatch.setattr(steady.Machine, "network_seconds", lambda *_: 0.5)
+    arguments = ("latency", "maedet-s", "--device", "cpu", "--input-size", "64x96", "--json")
+    found = json.loads(run(capsys, *arguments))
+    structure = Structure.from_file(data_file("configs", "structures/maedet_s.txt"))
+    row = {"name": "maedet-s", "flops": structure.cost((64, 96)).flops, "seconds": 0.5}
+    assert found["input_size"] == "64x96" and found["structures"][0] == row
