@@ -77,10 +77,10 @@ def test_a_typo(capsys, command):
     ],
 )
 def test_train_det(capsys, folder, directory, monkeypatch, name, work_dir):
-    from lightnas.detection import train
+    from lightnas import detection
 
     asked = []
-    monkeypatch.setattr(train, "train", lambda *request: asked.append(request) or {})
+    monkeypatch.setattr(detection, "train", lambda *request: asked.append(request) or {})
     (folder / "d/annotations").mkdir(parents=True)
     (folder / "d/images").mkdir()
     (folder / "d/images/a.jpg").write_bytes(b"")
