@@ -67,14 +67,15 @@ test-slow: .venv/ready-test
 test-pythons:
 	@set -e; for python in $(PYTHONS); do \
 		if ! $$python -c '' 2>/dev/null; then echo "== $$python is not installed"; continue; fi; \
+		bin=dist/$$(basename $$python)/bin; \
 		echo "== $$python: light"; \
-		$$python -m venv --clear dist/$$python; \
-		dist/$$python/bin/pip install --quiet -e '.[test,dask]'; \
-		dist/$$python/bin/python -m pytest $(SIDE_BY_SIDE); \
+		$$python -m venv --clear $${bin%/bin}; \
+		$$bin/pip install --quiet -e '.[test,dask]'; \
+		$$bin/python -m pytest $(SIDE_BY_SIDE); \
 		echo "== $$python: detection"; \
-		dist/$$python/bin/pip install --quiet -e '.[det,test,dask,onnx]'; \
-		dist/$$python/bin/lightnas setup-det; \
-		dist/$$python/bin/python -m pytest $(SIDE_BY_SIDE); \
+		$$bin/pip install --quiet -e '.[det,test,dask,onnx]'; \
+		$$bin/lightnas setup-det; \
+		$$bin/python -m pytest $(SIDE_BY_SIDE); \
 	done
 
 # It compiles against the torch that is there, hence no build isolation; CFLAGS replaces the flags that
