@@ -1,7 +1,9 @@
-"""Speed and memory of the backbone against mmdet's ResNet at equal FLOPs: ``python -m benchmarks.detector``.
+"""Speed and memory of the backbone against mmdet's ResNet at equal FLOPs: ``python -m
+benchmarks.detector``.
 
-Everything that is compared is measured in turns in this process, so that a busy machine slows both alike; memory is the
-growth of the peak of a process of its own. FLOPs are those of the backbone alone, as everywhere in lightnas.
+Everything that is compared is measured in turns in this process, so that a busy machine slows both
+alike; memory is the growth of the peak of a process of its own. FLOPs are those of the backbone
+alone, as everywhere in lightnas.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ def detector(name):
 
 
 def counted_flops(model, side):
-    """FLOPs of the backbone as lightnas counts them: multiply-accumulates of convolutions, 2 an output element of BN."""
+    """FLOPs of the backbone as lightnas counts them: multiply-accumulates of convolutions, 2 an
+    output element of BN."""
     total = 0
 
     def count(module, _, output):

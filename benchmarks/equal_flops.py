@@ -1,7 +1,9 @@
-"""Our searched backbone against a ResNet-style one at equal FLOPs and equal training: ``python -m benchmarks.equal_flops``.
+"""Our searched backbone against a ResNet-style one at equal FLOPs and equal training: ``python -m
+benchmarks.equal_flops``.
 
-ResNet-style: bottlenecks 3-4-6-3 deep, 3x3 kernels, four times as wide outside as inside, doubling at each stage, scaled
-to the FLOPs of ours. Same data, epochs, head, options and seeds for both; AP on the test split.
+ResNet-style: bottlenecks 3-4-6-3 deep, 3x3 kernels, four times as wide outside as inside, doubling
+at each stage, scaled to the FLOPs of ours. Same data, epochs, head, options and seeds for both; AP
+on the test split.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """MAE-DET-S's size against ResNet-50 on a GPU: ``python -m benchmarks.gpu FOLDER``.
 
-Both GFLV2 detectors train on the same digits with the same options, in turns; the table has what their logs say: pictures a
-second (median over the log's lines after the first), peak memory of the GPU, and AP on the test split.
+Both GFLV2 detectors train on the same digits with the same options, in turns; the table has what
+their logs say: pictures a second (median over the log's lines after the first), peak memory of the
+GPU, and AP on the test split.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""mmcv's compiled operators against those in plain torch, on a CPU: ``python -m benchmarks.operators``.
+"""mmcv's compiled operators against those in plain torch, on a CPU: ``python -m
+benchmarks.operators``.
 
-Each pair runs in turns on the same inputs; a time is the median. Where mmcv-full is not installed there are the plain times
-alone. mmcv's compiled focal loss exists on CUDA only, so on a CPU it is compared with the one that mmdet has in Python.
+Each pair runs in turns on the same inputs; a time is the median. Where mmcv-full is not installed
+there are the plain times alone. mmcv's compiled focal loss exists on CUDA only, so on a CPU it is
+compared with the one that mmdet has in Python.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Pictures of the README: ``python -m benchmarks.picture search docs/search.png``, and of a front's directory
-``python -m benchmarks.picture front docs/front.png outputs/front/front.json``.
+"""Pictures of the README: ``python -m benchmarks.picture search docs/search.png``, and of a front's
+directory ``python -m benchmarks.picture front docs/front.png outputs/front/front.json``.
 """
 
 from __future__ import annotations

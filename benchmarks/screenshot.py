@@ -1,4 +1,5 @@
-"""The README's picture of a report, taken in Chromium: ``python -m benchmarks.screenshot REPORT.html docs/report.png``."""
+"""The README's picture of a report, taken in Chromium: ``python -m benchmarks.screenshot
+REPORT.html docs/report.png``."""
 
 from __future__ import annotations
 

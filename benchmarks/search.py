@@ -1,6 +1,7 @@
 """Speed of the search, side by side in one run on one core: ``python -m benchmarks.search``.
 
-Absolute times depend on the machine; the ratios are what to look at. Nothing is read from an earlier run.
+Absolute times depend on the machine; the ratios are what to look at. Nothing is read from an
+earlier run.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ def scoring() -> None:
 
 
 def run(config: SearchConfig, seed: int, limits: Limits) -> tuple[Search, float | None, float]:
-    """A search, the seconds until its own bound showed a gap of at most 0.05 %, and those until it ended."""
+    """A search, the seconds until its own bound showed a gap of at most 0.05 %, and those until it
+    ended."""
     search = Search(config.problem, seed, limits)
     close = None
     for progress in search.steps():
@@ -109,7 +111,8 @@ def random_budgets(count: int) -> None:
     )
 
 
-# Times and measures from a small process: a child's largest memory is never below that of the process that forked it.
+# Times and measures from a small process: a child's largest memory is never below that of the
+# process that forked it.
 LAUNCH = """
 import resource, subprocess, sys, time
 began = time.perf_counter()

@@ -1,4 +1,5 @@
-"""The detection stage: training, testing and detecting with mmdet, and what registers our parts there.
+"""The detection stage: training, testing and detecting with mmdet, and what registers our parts
+there.
 
 In any mmdet 2.x project two lines of a config are enough:
 

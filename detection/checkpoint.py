@@ -18,7 +18,8 @@ SHOWN = 3
 
 
 def read_checkpoint(path: str | Path, trust: bool) -> dict[str, Any]:
-    """A checkpoint: ``state_dict`` on the CPU, and ``meta`` if it has one. A bare state dict is wrapped.
+    """A checkpoint: ``state_dict`` on the CPU, and ``meta`` if it has one. A bare state dict is
+    wrapped.
 
     Args:
         trust: unpickle everything. Without it a file that holds more than tensors and plain values

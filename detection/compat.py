@@ -53,7 +53,8 @@ def _torchvision() -> None:
 
 
 def _get_stream() -> None:
-    """mmcv's scatter asks for the stream of GPU number i; torch from 2.1 on wants a ``torch.device``."""
+    """mmcv's scatter asks for the stream of GPU number i; torch from 2.1 on wants a
+    ``torch.device``."""
     from mmcv.parallel import _functions
 
     original = _functions._get_stream
@@ -68,7 +69,8 @@ def _get_stream() -> None:
 
 
 def _build_ddp() -> None:
-    """mmdet's ``build_ddp`` refuses CPUs, and mmcv's wrapper neither scatters there nor evaluates under torch 2."""
+    """mmdet's ``build_ddp`` refuses CPUs, and mmcv's wrapper neither scatters there nor evaluates
+    under torch 2."""
     import mmdet.apis.train
     from mmcv.parallel import MMDistributedDataParallel
     from mmcv.parallel.scatter_gather import scatter_kwargs
@@ -92,7 +94,8 @@ def _build_ddp() -> None:
             return self.module(*positional[0], **named[0])
 
         def _unwrap(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-            """Take the batch out of its DataContainers where no device is there to scatter it to (-1 means CPU).
+            """Take the batch out of its DataContainers where no device is there to scatter it to
+            (-1 means CPU).
 
             The optimizer, mmcv's second input, must not pass through the scatter.
             """

@@ -39,7 +39,8 @@ RUNNERS = {"EpochBasedRunner": "WholeEpochRunner", "IterBasedRunner": "WholeIter
 
 
 def build_config(options: TrainOptions, device: str) -> Config:
-    """The config of a training run: the published recipe or the user's own, with structure and options written in.
+    """The config of a training run: the published recipe or the user's own, with structure and
+    options written in.
 
     Raises:
         InputError: the config cannot be read, or an option does not fit it.
@@ -80,7 +81,8 @@ def build_config(options: TrainOptions, device: str) -> Config:
 
 
 def _use_runner(cfg: Config) -> None:
-    """What every run has, also with a user's own config: whole checkpoints, the best one kept, epochs that can be redone."""
+    """What every run has, also with a user's own config: whole checkpoints, the best one kept,
+    epochs that can be redone."""
     cfg.setdefault(
         "runner",
         {"type": "EpochBasedRunner", "max_epochs": cfg.get("total_epochs", SCHEDULES["1x"].epochs)},
@@ -115,7 +117,8 @@ def read_config(path: Path) -> Config:
 
 
 def _rename_imports(content: Any) -> None:
-    """Until version 0.1 the detection stage was called ``detection``: runs and configs of then say so."""
+    """Until version 0.1 the detection stage was called ``detection``: runs and configs of then say
+    so."""
     asked = content.get("custom_imports")
     if isinstance(asked, dict) and "imports" in asked:
         names = [asked["imports"]] if isinstance(asked["imports"], str) else asked["imports"]
@@ -123,7 +126,8 @@ def _rename_imports(content: Any) -> None:
 
 
 def format_config(cfg: Config) -> str:
-    """A config as text that mmcv reads back, whatever its strings hold (mmcv's own text breaks on quotes)."""
+    """A config as text that mmcv reads back, whatever its strings hold (mmcv's own text breaks on
+    quotes)."""
     return (
         "\n".join(
             f"{key} = {pprint.pformat(value, width=120, sort_dicts=False, compact=True)}"
@@ -172,7 +176,8 @@ def config_of_checkpoint(checkpoint: Path, trust: bool) -> Config:
 
 
 def merge_options(cfg: Config, cfg_options: Sequence[str]) -> None:
-    """Write ``key.of.the.config=value`` options into a config, values spelled as for mmdet's own tools.
+    """Write ``key.of.the.config=value`` options into a config, values spelled as for mmdet's own
+    tools.
 
     Raises:
         InputError: no such key, or no value.
@@ -193,7 +198,8 @@ def merge_options(cfg: Config, cfg_options: Sequence[str]) -> None:
 
 
 def _check_key(cfg: Config, key: str) -> None:
-    """Every part but the last must be there: a typo would else train something else than was asked for."""
+    """Every part but the last must be there: a typo would else train something else than was asked
+    for."""
     node: Any = cfg._cfg_dict
     *parents, last = key.split(".")
     for part in parents:
@@ -237,7 +243,8 @@ def one_line(structure: Structure) -> str:
 
 
 def use_data(cfg: Config, splits: dict[str, CocoSplit]) -> None:
-    """Write paths and classes of the data into the config, and the number of classes into every head."""
+    """Write paths and classes of the data into the config, and the number of classes into every
+    head."""
     for name in SPLITS:
         split = splits.get(name)
         part = cfg.data.get(name)
@@ -308,7 +315,8 @@ def _warm_up(cfg: Config) -> dict[str, Any]:
 
 
 def _set_scales(cfg: Config, size: tuple[int, int], multi_scale: tuple[float, float]) -> None:
-    """Pictures are tested at ``size`` (height, width) and trained at ``multi_scale`` times its short side."""
+    """Pictures are tested at ``size`` (height, width) and trained at ``multi_scale`` times its
+    short side."""
     short, long = min(size), max(size)
     low, high = multi_scale
     train = [

@@ -1,4 +1,5 @@
-"""Training on CPUs: what costs time there and what cures it. Measured by ``benchmarks/detector.py``."""
+"""Training on CPUs: what costs time there and what cures it. Measured by
+``benchmarks/detector.py``."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep freed memory: feature maps are freed and asked for at every step, and each fresh page costs a fault."""
+    """Let glibc keep freed memory: feature maps are freed and asked for at every step, and each
+    fresh page costs a fault."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
         if hasattr(libc, "mallopt"):
@@ -21,6 +23,7 @@ def keep_freed_memory() -> None:
 
 
 def prepare(model: Any) -> Any:
-    """The model in the memory layout that convolutions run fastest in on a CPU; its values and names stay."""
+    """The model in the memory layout that convolutions run fastest in on a CPU; its values and
+    names stay."""
     keep_freed_memory()
     return model.to(memory_format=torch.channels_last)

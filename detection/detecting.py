@@ -31,7 +31,8 @@ def detect(
     trust: bool = False,
     overwrite: bool = False,
 ) -> list[dict[str, Any]]:
-    """Find objects in pictures; writes ``output/NAME`` with boxes on it for each, and ``output/detections.json``.
+    """Find objects in pictures; writes ``output/NAME`` with boxes on it for each, and
+    ``output/detections.json``.
 
     Returns:
         for each picture: image, picture (where the boxes were drawn), and detections, best first,

@@ -1,4 +1,5 @@
-"""One process or many: torchrun, Slurm, or ``--gpus N``, which starts the processes itself. NCCL on GPUs, gloo on CPUs."""
+"""One process or many: torchrun, Slurm, or ``--gpus N``, which starts the processes itself. NCCL on
+GPUs, gloo on CPUs."""
 
 from __future__ import annotations
 
@@ -124,7 +125,8 @@ def first_process(work: Callable[[], T]) -> T:
 
 
 def start_processes(count: int, arguments: Sequence[str]) -> int:
-    """Run ``python -m lightnas`` with these arguments in ``count`` processes of this machine; returns the exit status."""
+    """Run ``python -m lightnas`` with these arguments in ``count`` processes of this machine;
+    returns the exit status."""
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 

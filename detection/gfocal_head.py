@@ -1,4 +1,5 @@
-"""GFocalHead: the GFLV2 head (Li et al., CVPR 2021, arXiv 2011.12885), as far as it differs from mmdet's GFLHead (v1)."""
+"""GFocalHead: the GFLV2 head (Li et al., CVPR 2021, arXiv 2011.12885), as far as it differs from
+mmdet's GFLHead (v1)."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from torch import Tensor, nn
 
 @HEADS.register_module()
 class GFocalHead(GFLHead):
-    """Classification scores weighted by a box quality that is read off the shape of the box distributions.
+    """Classification scores weighted by a box quality that is read off the shape of the box
+    distributions.
 
     The four distributions of a location are sorted; their ``reg_topk`` largest probabilities, and
     the mean of those, say how sure the box is. ``reg_conf``, two 1x1 convolutions, turns them into
@@ -68,8 +70,8 @@ class GFocalHead(GFLHead):
         )
 
     def forward_single(self, x: Tensor, scale: nn.Module) -> tuple[Tensor, Tensor]:
-        """Of one level (N, in_channels, H, W): scores (N, cls_out_channels, H, W) in 0 ... 1, and the logits of the box
-        distributions (N, 4 * (reg_max + 1), H, W)."""
+        """Of one level (N, in_channels, H, W): scores (N, cls_out_channels, H, W) in 0 ... 1, and
+        the logits of the box distributions (N, 4 * (reg_max + 1), H, W)."""
         cls_feat = reg_feat = x
         for conv in self.cls_convs:
             cls_feat = conv(cls_feat)
@@ -104,7 +106,8 @@ class GFocalHead(GFLHead):
         stride: tuple[int, int],
         num_total_samples: float,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Of one level: QFL, box loss and DFL, the last two not yet averaged, and the sum of the box weights."""
+        """Of one level: QFL, box loss and DFL, the last two not yet averaged, and the sum of the
+        box weights."""
         anchors, bbox_targets = anchors.reshape(-1, 4), bbox_targets.reshape(-1, 4)
         cls_score = cls_score.permute(0, 2, 3, 1).reshape(-1, self.cls_out_channels)
         bbox_pred = bbox_pred.permute(0, 2, 3, 1).reshape(-1, 4 * (self.reg_max + 1))

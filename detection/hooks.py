@@ -20,7 +20,8 @@ from .pictures import SHOWN, draw_split, threshold_of_the_best
 
 @HOOKS.register_module()
 class ReseedEpochs(Hook):
-    """Seeds each epoch by its number, so that a resumed run draws what an unbroken one would have drawn.
+    """Seeds each epoch by its number, so that a resumed run draws what an unbroken one would have
+    drawn.
 
     Without it mmdet's loader workers start every epoch from the same seed and repeat the same
     augmentations.
@@ -46,7 +47,8 @@ class ReseedEpochs(Hook):
 
 @HOOKS.register_module()
 class DrawDetections(Hook):
-    """Draws, after every epoch, what the detector finds by then on the first pictures of the val split.
+    """Draws, after every epoch, what the detector finds by then on the first pictures of the val
+    split.
 
     Whether a training goes well is seen from them after minutes. It draws no random number and
     leaves the model in training mode, so a run with it and one without end alike.

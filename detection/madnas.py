@@ -30,7 +30,8 @@ def load_structure(structure_txt: str) -> Structure:
 
 @BACKBONES.register_module()
 class MadNas(BaseModule):
-    """``CnnNet`` under the key ``body``, so that published detector weights (``backbone.body.*``) fit.
+    """``CnnNet`` under the key ``body``, so that published detector weights (``backbone.body.*``)
+    fit.
 
     Args:
         structure_txt: path of a structure txt, or its text: work directories and checkpoints then
@@ -79,7 +80,8 @@ class MadNas(BaseModule):
         return tuple(self.body(self.focus(x)))
 
     def init_weights(self) -> None:
-        """Load what ``init_cfg`` names. Without it CnnNet's own initialisation stands, and so do weights loaded since."""
+        """Load what ``init_cfg`` names. Without it CnnNet's own initialisation stands, and so do
+        weights loaded since."""
         if isinstance(self.init_cfg, dict) and self.init_cfg.get("type") == "Pretrained":
             from .checkpoint import load_weights, read_checkpoint
 

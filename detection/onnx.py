@@ -14,7 +14,8 @@ from .testing import load_detector
 
 
 class RawOutputs(nn.Module):
-    """A detector's head on its picture, level by level: all scores, then all boxes (for GFLV2 their distributions)."""
+    """A detector's head on its picture, level by level: all scores, then all boxes (for GFLV2 their
+    distributions)."""
 
     def __init__(self, detector: Any) -> None:
         super().__init__()
@@ -28,7 +29,8 @@ class RawOutputs(nn.Module):
 def export_detector(
     checkpoint: Path, path: Path, input_size: tuple[int, int] | None = None, trust: bool = False
 ) -> float:
-    """Write the detector of a checkpoint; pictures come in normalised as its config says, and no box is decoded.
+    """Write the detector of a checkpoint; pictures come in normalised as its config says, and no
+    box is decoded.
 
     Outputs are ``cls_0`` ... (n, classes, h, w), scores in 0 ... 1 with our GFocalHead, and
     ``box_0`` ... (n, 4 * (reg_max + 1), h, w), one a level, strides rising.

@@ -1,4 +1,5 @@
-"""What a training is asked for, whatever framework trains: options, how it begins, schedules and sizes."""
+"""What a training is asked for, whatever framework trains: options, how it begins, schedules and
+sizes."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ MAX_EPOCHS = 10_000
 
 
 class Schedule(NamedTuple):
-    """Epochs, and those after which the learning rate falls to a tenth; without steps it falls along a cosine."""
+    """Epochs, and those after which the learning rate falls to a tenth; without steps it falls
+    along a cosine."""
 
     epochs: int
     steps: tuple[int, ...] = ()

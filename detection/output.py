@@ -10,7 +10,8 @@ from contextlib import contextmanager, redirect_stdout
 
 @contextmanager
 def stdout_to_stderr() -> Iterator[None]:
-    """mmcv, mmdet and pycocotools print progress to stdout, which belongs to results. C code included."""
+    """mmcv, mmdet and pycocotools print progress to stdout, which belongs to results. C code
+    included."""
     sys.stdout.flush()
     saved = os.dup(1)
     os.dup2(2, 1)

@@ -55,7 +55,8 @@ def draw_split(
 
 
 def threshold_of_the_best(detections: Sequence[Sequence[NDArray[Any]]], most: float = 0.3) -> float:
-    """The score that about one box a picture reaches, and at most ``most``: early epochs are unsure of everything.
+    """The score that about one box a picture reaches, and at most ``most``: early epochs are unsure
+    of everything.
 
     ``detections``: of every picture and class, boxes and scores, shape (n, 5).
     """

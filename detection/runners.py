@@ -1,4 +1,5 @@
-"""Runners whose checkpoints are written whole or not at all, so that a training can be killed at any moment."""
+"""Runners whose checkpoints are written whole or not at all, so that a training can be killed at
+any moment."""
 
 from __future__ import annotations
 
@@ -11,12 +12,14 @@ from mmcv.runner import RUNNERS, EpochBasedRunner, IterBasedRunner
 
 
 class _WholeCheckpoints:
-    """Replaces a runner's ``save_checkpoint``: written beside, synced, then renamed, and ``latest.pth`` likewise."""
+    """Replaces a runner's ``save_checkpoint``: written beside, synced, then renamed, and
+    ``latest.pth`` likewise."""
 
     def save_checkpoint(
         self, out_dir: str, *args: Any, create_symlink: bool = True, **kwargs: Any
     ) -> None:
-        """As in mmcv, but ``out_dir`` holds the old checkpoints or the new one too, whatever happens in between.
+        """As in mmcv, but ``out_dir`` holds the old checkpoints or the new one too, whatever
+        happens in between.
 
         Raises:
             OSError: the disk is full; nothing has changed.

@@ -90,7 +90,8 @@ def measure(
 
 
 def find_checkpoint(source: Path, checkpoint: Path | None) -> tuple[Config, Path]:
-    """Config and checkpoint from what the user named: a work directory, a config and a checkpoint, or a checkpoint alone.
+    """Config and checkpoint from what the user named: a work directory, a config and a checkpoint,
+    or a checkpoint alone.
 
     Raises:
         InputError: there is no such file, or a config stands alone.
@@ -141,7 +142,8 @@ def load_detector(cfg: Config, checkpoint: Path, trust: bool = False) -> Any:
 def evaluate(
     cfg: Config, checkpoint: Path, split: str, trust: bool = False
 ) -> tuple[dict[str, Any], Detections]:
-    """AP, AP50, AP75 and AP of small, medium and large objects on a split, None where there are no such objects.
+    """AP, AP50, AP75 and AP of small, medium and large objects on a split, None where there are no
+    such objects.
 
     Returns:
         the metrics, and of each picture the detections of each class (n, 5): corners in pixels, and

@@ -1,4 +1,5 @@
-"""Training: one command from a structure and a data folder to a detector, over mmdet's own ``train_detector``."""
+"""Training: one command from a structure and a data folder to a detector, over mmdet's own
+``train_detector``."""
 
 from __future__ import annotations
 
@@ -78,7 +79,8 @@ def _prepare(
     device: str,
     run: WorkDir,
 ) -> str:
-    """Everything that can be wrong, checked before any work; holds ``run`` and returns the config as a literal."""
+    """Everything that can be wrong, checked before any work; holds ``run`` and returns the config
+    as a literal."""
     resume = start.resume and (start.work_dir / CONFIG).is_file()
     if options is None and not resume:
         raise InputError(
@@ -208,7 +210,8 @@ def _run(cfg: Config, start: Start) -> None:
 
 
 def _forget_logger() -> None:
-    """mmcv keeps its logger for the whole process: a second run would write into the log of the first."""
+    """mmcv keeps its logger for the whole process: a second run would write into the log of the
+    first."""
     logger_initialized.pop("mmdet", None)
     logger = logging.getLogger("mmdet")
     for handler in list(logger.handlers):

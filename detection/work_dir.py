@@ -1,4 +1,5 @@
-"""The work directory of a training with mmdet: a ``TrainingRun`` whose config is an mmdet config."""
+"""The work directory of a training with mmdet: a ``TrainingRun`` whose config is an mmdet
+config."""
 
 from __future__ import annotations
 

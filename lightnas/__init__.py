@@ -4,10 +4,11 @@
 
     result = search("k1kxk1", flops=83.6e9, params=25.6e6, layers=91)
 
-Rooms, each a folder: ``network`` (what a structure is, costs and scores), ``search``, ``latency``, ``backbone`` (torch),
-``runs`` (run directories), ``report``, ``data``, ``install``, ``detection`` (mmdet), ``cli``; docs/architecture.md walks
-through them. The names that most scripts need stand here too, and load their room when they are first used: ``import
-lightnas`` alone loads neither numpy nor torch. No name is that of a room: ``lightnas.search`` is always the folder.
+Rooms, each a folder: ``network`` (what a structure is, costs and scores), ``search``, ``latency``,
+``backbone`` (torch), ``runs`` (run directories), ``report``, ``data``, ``install``, ``detection``
+(mmdet), ``cli``; docs/architecture.md walks through them. The names that most scripts need stand
+here too, and load their room when they are first used: ``import lightnas`` alone loads neither
+numpy nor torch. No name is that of a room: ``lightnas.search`` is always the folder.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ _repr.maxlevel = 3
 
 
 class InputError(ValueError):
-    """Bad input: the message is one line that says which file or option, what it was and what was expected.
+    """Bad input: the message is one line that says which file or option, what it was and what was
+    expected.
 
     ``said`` is true in the other processes of a run where the first one has printed it.
     """

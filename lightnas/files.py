@@ -38,7 +38,8 @@ def read_text(path: str | Path, max_bytes: int) -> str:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that, killed or out of space at any instant, it holds the old bytes or the new ones.
+    """Write a file so that, killed or out of space at any instant, it holds the old bytes or the
+    new ones.
 
     A link is followed. What is no regular file (a pipe, a device) is written to, not replaced.
 
@@ -65,10 +66,12 @@ def write_whole(path: Path, content: bytes) -> None:
 
 @contextmanager
 def output_errors(option: str, path: str | Path, expected: str) -> Iterator[None]:
-    """Around the writing of what the user named: a path that cannot be written is bad input, a full disk is not.
+    """Around the writing of what the user named: a path that cannot be written is bad input, a full
+    disk is not.
 
     Args:
-        option: what the user calls the path, e.g. ``--output``; empty where the path speaks for itself.
+        option: what the user calls the path, e.g. ``--output``; empty where the path speaks for
+            itself.
         expected: what the path should have been, e.g. ``a directory``.
 
     Raises:
@@ -102,7 +105,8 @@ def _sync_directory(directory: Path) -> None:
 
 
 def data_file(folder: str, name: str) -> Path:
-    """A file of ``search_spaces`` or ``configs``: beside this package in a checkout, inside it once installed."""
+    """A file of ``search_spaces`` or ``configs``: beside this package in a checkout, inside it once
+    installed."""
     return data_folder(folder) / name
 
 

@@ -1,7 +1,7 @@
 """What a budget can limit: how each resource is called, read and shown.
 
-A new one is an entry here and its figure in ``network/cost.py``; options, configs, tables, fronts and
-reports follow from the two. Importing this module loads no numpy, since ``--help`` needs it.
+A new one is an entry here and its figure in ``network/cost.py``; options, configs, tables, fronts
+and reports follow from the two. Importing this module loads no numpy, since ``--help`` needs it.
 """
 
 from __future__ import annotations

@@ -56,7 +56,8 @@ def parse_count(text: object, what: str, named: dict[str, float] | None = None) 
 
 
 def parse_seconds(text: object, what: str) -> float:
-    """Seconds from ``30ms``, ``500us`` or ``0.03s``; a plain number, as a run's config holds it, is seconds too.
+    """Seconds from ``30ms``, ``500us`` or ``0.03s``; a plain number, as a run's config holds it, is
+    seconds too.
 
     Raises:
         InputError: another form, or not a positive finite number.
@@ -151,7 +152,8 @@ def format_size(size: tuple[int, int]) -> str:
 
 
 def format_count(value: float, digits: int = 5) -> str:
-    """A suffix and at most ``digits`` digits: 83.6G, 21.233M, 91; ``parse_count`` reads it back, rounded."""
+    """A suffix and at most ``digits`` digits: 83.6G, 21.233M, 91; ``parse_count`` reads it back,
+    rounded."""
     for suffix in ("T", "G", "M", "K"):
         unit = 10.0 ** EXPONENTS[suffix]
         if value >= unit:

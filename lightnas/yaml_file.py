@@ -21,7 +21,8 @@ MAX_VALUES = 100_000
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's plain data, where a key stands once: PyYAML takes the last of two, and merges ``<<`` without a word.
+    """YAML's plain data, where a key stands once: PyYAML takes the last of two, and merges ``<<``
+    without a word.
 
     Not the faster CSafeLoader: it recurses in C, and deep nesting then kills the process.
     """
@@ -49,7 +50,8 @@ def _marked(problem: str, node: Any) -> yaml.MarkedYAMLError:
 
 
 def _values(node: Any, known: dict[int, int]) -> int:
-    """Values in a node, aliases written out. ``known``: of nodes that were counted; one inside itself counts as too many."""
+    """Values in a node, aliases written out. ``known``: of nodes that were counted; one inside
+    itself counts as too many."""
     if id(node) not in known:
         known[id(node)] = MAX_VALUES + 1
         inner = node.value if isinstance(node, yaml.CollectionNode) else []

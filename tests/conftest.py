@@ -6,12 +6,13 @@ from hypothesis import HealthCheck, settings
 
 from lightnas.cli.main import main
 
-# For torch, a BLAS, and every process that a test starts: tests run side by side (`pytest -n 2`), and two OpenMP threads
-# spin against each other.
+# For torch, a BLAS, and every process that a test starts: tests run side by side (`pytest -n 2`),
+# and two OpenMP threads spin against each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-# A busy machine is no failure, and a failure must come again: no deadlines, the same examples each time.
+# A busy machine is no failure, and a failure must come again: no deadlines, the same examples each
+# time.
 settings.register_profile(
     "calm", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -35,7 +36,8 @@ TINY = {
     ],
 }
 
-# The published MAE-DET-S, M and L, quoted: (out, k, L, btn) of the four stages after the stem's out.
+# The published MAE-DET-S, M and L, quoted: (out, k, L, btn) of the four stages after the stem's
+# out.
 PUBLISHED = {
     "s": (32, [(48, 5, 2, 32), (272, 3, 4, 120), (1024, 5, 10, 80), (2048, 3, 10, 240)]),
     "m": (64, [(120, 3, 2, 64), (512, 5, 10, 72), (1632, 5, 10, 112), (2048, 5, 8, 184)]),

@@ -1,4 +1,5 @@
-"""Slow, plain answers to compare with: one structure, one layer, one number at a time, from the block dicts.
+"""Slow, plain answers to compare with: one structure, one layer, one number at a time, from the
+block dicts.
 
 Nothing here uses the block description of lightnas.
 """

@@ -2,9 +2,10 @@
 
     python -c "$(cat stopped.py)" SIGNAL MOMENT FILE NTH COMMAND ...
 
-The moment is ``before`` or ``after`` the process has replaced a file of that name (``*``: any) for the nth time; a search
-saves its state after every step. SIGNAL is a number, or ``worker``: one of the worker processes is killed instead.
-stdout begins with the ids of the workers. Run by its text: this folder holds packages named as those under test.
+The moment is ``before`` or ``after`` the process has replaced a file of that name (``*``: any) for
+the nth time; a search saves its state after every step. SIGNAL is a number, or ``worker``: one of
+the worker processes is killed instead. stdout begins with the ids of the workers. Run by its text:
+this folder holds packages named as those under test.
 """
 
 import itertools

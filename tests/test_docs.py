@@ -31,7 +31,8 @@ def test_links_lead_somewhere(page):
 
 
 def test_the_picture_of_the_house_is_true():
-    """Every room stands in it, above all that it may import, and the table beside it is that of the import test."""
+    """Every room stands in it, above all that it may import, and the table beside it is that of the
+    import test."""
     text = (ROOT / "docs/architecture.md").read_text()
     rows = re.findall(r"^\| \[(\w+)\]\(\S+\) \| (.*)\|$", text, re.MULTILINE)
     assert {room: {*cell.replace(",", " ").split()} for room, cell in rows} == MAY_IMPORT

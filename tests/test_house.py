@@ -1,4 +1,5 @@
-"""What holds the house: everything public says what it is, raises and is shaped like; no circles; one vocabulary."""
+"""What holds the house: everything public says what it is, raises and is shaped like; no circles;
+one vocabulary."""
 
 import ast
 import re
@@ -153,7 +154,8 @@ def test_array_functions_state_shapes():
 
 
 def file_of(name):
-    """The module file of a dotted name in the house, the package's own for a folder; None for anything else."""
+    """The module file of a dotted name in the house, the package's own for a folder; None for
+    anything else."""
     path = "/".join(name)
     return next((p for p in (f"{path}.py", f"{path}/__init__.py") if p in MODULES), None)
 
@@ -182,13 +184,14 @@ def test_no_module_imports_itself_in_a_circle():
 
 # --- one vocabulary -------------------------------------------------------------------------------------------------
 
-# Where the words of budgets stand: the table, the figures, the result that spells them out for readers, published
-# networks.
+# Where the words of budgets stand: the table, the figures, the result that spells them out for
+# readers, published networks.
 VOCABULARY = {"resources.py", "network/cost.py", "search/result.py", "network/published.py"}
 
 
 def lists_words(tree, words, most):
-    """Lines of displays (tuple, list, set, keys of a dict) that hold more than ``most`` of the words."""
+    """Lines of displays (tuple, list, set, keys of a dict) that hold more than ``most`` of the
+    words."""
     for node in ast.walk(tree):
         items = node.keys if isinstance(node, ast.Dict) else getattr(node, "elts", ())
         found = [item.value for item in items if isinstance(item, ast.Constant)]
@@ -202,9 +205,11 @@ def lists_words(tree, words, most):
     ids=["resources", "blocks"],
 )
 def test_words_are_typed_once(words, most, may):
-    """A new budget is an entry in RESOURCES and a figure in Cost; a new block is an entry in BLOCKS.
+    """A new budget is an entry in RESOURCES and a figure in Cost; a new block is an entry in
+    BLOCKS.
 
-    Two resources beside each other are a choice, all of them are a list that a new one would have to join.
+    Two resources beside each other are a choice, all of them are a list that a new one would have
+    to join.
     """
     again = [
         f"{path}:{line}"

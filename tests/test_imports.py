@@ -113,7 +113,8 @@ def test_search_loads_no_detector():
 
 
 def test_only_the_rooms_of_torch_import_it():
-    # doctor and the commands that need a GPU ask torch whether there is one, and import it only then.
+    # doctor and the commands that need a GPU ask torch whether there is one, and import it only
+    # then.
     ask = {"install/doctor.py", "cli/detection.py"}
     modules = [path for path in MODULES if path.parts[0] != "detection"]
     rooms = {"backbone/net.py", "backbone/measured.py", "backbone/onnx.py", "latency/measure.py"}

@@ -1,4 +1,5 @@
-"""YAML as people write it: plain data is read, what would be taken silently or without end is refused in one line."""
+"""YAML as people write it: plain data is read, what would be taken silently or without end is
+refused in one line."""
 
 import pytest
 

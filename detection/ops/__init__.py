@@ -37,7 +37,8 @@ def get_compiling_cuda_version() -> str:
 
 
 def _without_autocast(operator: Callable[..., Any]) -> Callable[..., Any]:
-    """The compiled operators know nothing of mixed precision: what they are given is computed as it is."""
+    """The compiled operators know nothing of mixed precision: what they are given is computed as it
+    is."""
 
     @functools.wraps(operator)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -77,8 +78,9 @@ PLAIN: dict[str, Callable[..., Any]] = _OPERATORS | {
 
 
 def install() -> Operators:
-    """See to it that ``mmcv._ext`` can be imported; what runs then. Safe to call again; to be called before ``mmcv.ops``
-    is imported. A compiled extension that loads is left in its place, and so is a stand-in."""
+    """See to it that ``mmcv._ext`` can be imported; what runs then. Safe to call again; to be
+    called before ``mmcv.ops`` is imported. A compiled extension that loads is left in its place,
+    and so is a stand-in."""
     module, failure = load()
     if module is None:
         module = sys.modules[NAME] = StandIn(failure)
@@ -89,7 +91,8 @@ def install() -> Operators:
 
 
 class StandIn(ModuleType):
-    """The module in the place of ``mmcv._ext``. ``failure``: why the compiled one does not load, empty where there is none.
+    """The module in the place of ``mmcv._ext``. ``failure``: why the compiled one does not load,
+    empty where there is none.
 
     mmcv asks at import for every operator it has wrappers for, so each name is there, and those
     unknown raise when called.

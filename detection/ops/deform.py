@@ -1,5 +1,6 @@
-"""Deformable convolution (Dai et al., ICCV 2017, arXiv 1703.06211; with masks Zhu et al., CVPR 2019, arXiv 1811.11168) and
-the attention of Deformable DETR (Zhu et al., ICLR 2021, arXiv 2010.04159).
+"""Deformable convolution (Dai et al., ICCV 2017, arXiv 1703.06211; with masks Zhu et al., CVPR
+2019, arXiv 1811.11168) and the attention of Deformable DETR (Zhu et al., ICLR 2021, arXiv
+2010.04159).
 
 Both read a map between its pixels, bilinearly, with zeros outside, as mmcv's kernels do
 (mmcv/ops/csrc/pytorch/cpu/deform_conv.cpp and modulated_deform_conv.cpp,
@@ -18,8 +19,8 @@ from torch.nn.functional import grid_sample
 
 
 class Window(NamedTuple):
-    """How the kernel moves: (y, x) of each, in pixels; and how many groups of channels there are, of weights and of
-    offsets."""
+    """How the kernel moves: (y, x) of each, in pixels; and how many groups of channels there are,
+    of weights and of offsets."""
 
     kernel: tuple[int, int]
     stride: tuple[int, int]
@@ -63,7 +64,8 @@ def deform_conv_backward_input(
     columns: Tensor,
     **settings: int,
 ) -> None:
-    """Add to ``grad_input`` and ``grad_offset``, shaped as ``input`` and ``offset``; else as forward."""
+    """Add to ``grad_input`` and ``grad_offset``, shaped as ``input`` and ``offset``; else as
+    forward."""
     window = _window(settings)
     _add_gradients(
         lambda x, at: _convolve(x, at, None, weight, window),
@@ -83,7 +85,8 @@ def deform_conv_backward_parameters(
     scale: float,
     **settings: int,
 ) -> None:
-    """Add ``scale`` times the gradient to ``grad_weight``, shaped as ``weight``; else as forward."""
+    """Add ``scale`` times the gradient to ``grad_weight``, shaped as ``weight``; else as
+    forward."""
     window = _window(settings)
     # the gradient of a linear function does not hang on where it is taken, so any weights will do
     _add_gradients(
@@ -106,8 +109,9 @@ def modulated_deform_conv_forward(
     with_bias: bool,
     **settings: int,
 ) -> None:
-    """As ``deform_conv_forward``, every sample times its ``mask`` (n, deformable_group * kernel_h * kernel_w, h_out, w_out),
-    plus ``bias`` (c_out,) where ``with_bias``; ``settings`` are called kernel_h, stride_h, pad_h, dilation_h and so on."""
+    """As ``deform_conv_forward``, every sample times its ``mask`` (n, deformable_group * kernel_h *
+    kernel_w, h_out, w_out), plus ``bias`` (c_out,) where ``with_bias``; ``settings`` are called
+    kernel_h, stride_h, pad_h, dilation_h and so on."""
     result = _convolve(input, offset, mask, weight, _window(settings))
     output.copy_((result + bias[:, None, None] if with_bias else result).view_as(output))
 
@@ -226,7 +230,8 @@ def _convolve(
 
 
 def _regular(offset: Tensor, window: Window) -> Tensor:
-    """(taps, 2, h_out, w_out): where the kernel would read without offsets, in pixels of the map."""
+    """(taps, 2, h_out, w_out): where the kernel would read without offsets, in pixels of the
+    map."""
 
     def axis(i: int) -> Tensor:
         taps = (
@@ -244,7 +249,8 @@ def _regular(offset: Tensor, window: Window) -> Tensor:
 
 
 def _sample(maps: Tensor, at: Tensor) -> Tensor:
-    """(m, c, points): the maps (m, c, h, w) read at ``at`` (m, points, 2), (y, x) in pixels, bilinearly, zeros outside.
+    """(m, c, points): the maps (m, c, h, w) read at ``at`` (m, points, 2), (y, x) in pixels,
+    bilinearly, zeros outside.
 
     Not by grid_sample: at a pixel, where every untrained offset points, the slope is that of the
     next cell, and grid_sample's rounding to and from -1 ... 1 would take now that one, now the one
@@ -298,7 +304,8 @@ def _add_gradients(
     inputs: Sequence[Tensor],
     grads: Sequence[Tensor],
 ) -> None:
-    """Add the gradients of ``function(*inputs)`` to ``grads``. Within mmcv's backward autograd is off."""
+    """Add the gradients of ``function(*inputs)`` to ``grads``. Within mmcv's backward autograd is
+    off."""
     with torch.enable_grad():
         leaves = [tensor.detach().requires_grad_() for tensor in inputs]
         output = function(*leaves)

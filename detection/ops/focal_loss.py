@@ -45,7 +45,8 @@ def sigmoid_focal_loss_forward(
 def sigmoid_focal_loss_backward(
     input: Tensor, target: Tensor, weight: Tensor, grad_input: Tensor, gamma: float, alpha: float
 ) -> None:
-    """Write the derivative of every element's loss by its logit into ``grad_input`` (n, classes); else as forward."""
+    """Write the derivative of every element's loss by its logit into ``grad_input`` (n, classes);
+    else as forward."""
     hit, z, log_p, factor = _terms(input, target, weight, alpha)
     q = torch.sigmoid(-z)
     by_z = q.pow(gamma).mul(q - torch.sigmoid(z).mul(log_p).mul(gamma)).mul(factor)

@@ -1,4 +1,5 @@
-"""Non-maximum suppression: greedy, soft (Bodla et al., ICCV 2017, arXiv 1704.04503), and with the suppressed ones listed.
+"""Non-maximum suppression: greedy, soft (Bodla et al., ICCV 2017, arXiv 1704.04503), and with the
+suppressed ones listed.
 
 Each gives what mmcv's CPU operator gives (mmcv/ops/csrc/pytorch/cpu/nms.cpp), to the index and the
 order: the same sort, the same float32 arithmetic in the same order, thresholds rounded to float32,
@@ -24,7 +25,8 @@ NAIVE, LINEAR, GAUSSIAN = 0, 1, 2
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
-    """Greedy suppression: by falling score, a box stays unless one that stayed has an IoU above the threshold with it.
+    """Greedy suppression: by falling score, a box stays unless one that stayed has an IoU above the
+    threshold with it.
 
     Args:
         boxes: (n, 4), on any device; computed in float32.
@@ -51,15 +53,17 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
 
 
 def _presorted(fast: Callable[..., Tensor], boxes: Tensor, threshold: float) -> Tensor:
-    """torchvision's nms on sorted boxes. Its own sort must keep their order, so it sees falling scores without ties; past
-    2**24 boxes float32 repeats itself, and torchvision's sort is stable."""
+    """torchvision's nms on sorted boxes. Its own sort must keep their order, so it sees falling
+    scores without ties; past 2**24 boxes float32 repeats itself, and torchvision's sort is
+    stable."""
     falling = -torch.arange(len(boxes), dtype=boxes.dtype, device=boxes.device)
     return fast(boxes, falling, threshold)
 
 
 @functools.cache
 def _torchvision_nms(device: str) -> Callable[[Tensor, Tensor, float], Tensor] | None:
-    """torchvision's nms where it works on such a device: torchvision may be missing, a stand-in, or built without CUDA."""
+    """torchvision's nms where it works on such a device: torchvision may be missing, a stand-in, or
+    built without CUDA."""
     try:
         from torchvision.ops import nms as fast
 
@@ -70,7 +74,8 @@ def _torchvision_nms(device: str) -> Callable[[Tensor, Tensor, float], Tensor] |
 
 
 def _greedy(boxes: Tensor, threshold: float, offset: int) -> Tensor:
-    """(k,) rising: which of the sorted boxes (n, 4) stay. A block at a time: what stays of it, then what that suppresses."""
+    """(k,) rising: which of the sorted boxes (n, 4) stay. A block at a time: what stays of it, then
+    what that suppresses."""
     rest = torch.arange(len(boxes), device=boxes.device)
     corners = boxes.T.contiguous()  # (4, n): each coordinate lies together
     kept = []
@@ -109,7 +114,8 @@ def _untouched(kept: Tensor, corners: Tensor, threshold: float, offset: int) -> 
 
 
 def _iou(a: Tensor, b: Tensor, offset: int) -> Tensor:
-    """(k, n) IoU of the boxes (4, k) and (4, n); nan where 0 is divided by 0, or a coordinate is no number."""
+    """(k, n) IoU of the boxes (4, k) and (4, n); nan where 0 is divided by 0, or a coordinate is no
+    number."""
     width = torch.minimum(a[2, :, None], b[2]).sub_(torch.maximum(a[0, :, None], b[0]))
     height = torch.minimum(a[3, :, None], b[3]).sub_(torch.maximum(a[1, :, None], b[1]))
     if offset:
@@ -137,7 +143,8 @@ def softnms(
     method: int,
     offset: int,
 ) -> Tensor:
-    """Soft suppression: the best box of those left is taken, and the scores of the others fall with their IoU to it.
+    """Soft suppression: the best box of those left is taken, and the scores of the others fall with
+    their IoU to it.
 
     Args:
         boxes: (n, 4).
@@ -188,7 +195,8 @@ def _decay(iou: Tensor, threshold: float, sigma: float, method: int) -> Tensor:
 
 
 def _refilled(stay: Tensor) -> Tensor:
-    """Places of those that stay, in mmcv's order: each gap, from the front, is filled with the last one that is there."""
+    """Places of those that stay, in mmcv's order: each gap, from the front, is filled with the last
+    one that is there."""
     places = stay.nonzero().squeeze(1)
     k = len(places)
     result = torch.arange(k)
@@ -199,8 +207,9 @@ def _refilled(stay: Tensor) -> Tensor:
 
 
 def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
-    """Greedy suppression of ``dets`` (n, 5), boxes and scores; per box that stays, by falling score: its index, then the
-    indices of those it suppresses (IoU at or above the threshold), by falling score."""
+    """Greedy suppression of ``dets`` (n, 5), boxes and scores; per box that stays, by falling
+    score: its index, then the indices of those it suppresses (IoU at or above the threshold), by
+    falling score."""
     order = dets[:, 4].sort(0, descending=True)[1]
     corners, threshold = dets.detach().float()[order, :4].T.contiguous(), _float32(iou_threshold)
     matched = []

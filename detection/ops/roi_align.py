@@ -92,7 +92,8 @@ def roi_align_backward(
     pool_mode: int,
     aligned: bool,
 ) -> None:
-    """Add the gradient of the maps to ``grad_input`` (n, channels, height, width); else as forward."""
+    """Add the gradient of the maps to ``grad_input`` (n, channels, height, width); else as
+    forward."""
     grad = torch.zeros_like(_channels_last(grad_input))
     bins = (aligned_height, aligned_width)
     for pooled, region in zip(
@@ -106,7 +107,8 @@ def roi_align_backward(
 
 
 def _channels_last(maps: Tensor) -> Tensor:
-    """(n, height, width, channels), one after the other in memory; half precision becomes float32."""
+    """(n, height, width, channels), one after the other in memory; half precision becomes
+    float32."""
     maps = maps.detach().permute(0, 2, 3, 1)
     return maps.to(torch.promote_types(maps.dtype, torch.float32)).contiguous()
 
@@ -147,8 +149,8 @@ def _regions(
 def _weights(
     start: Tensor, size: Tensor, bins: int, sampling_ratio: int, length: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Along one axis of ``length`` pixels: weights (k, bins, length) of the pixels in each bin's mean, and the pixels from
-    which (k,), and up to which, they are not zero.
+    """Along one axis of ``length`` pixels: weights (k, bins, length) of the pixels in each bin's
+    mean, and the pixels from which (k,), and up to which, they are not zero.
 
     ``start``, ``size``: (k,) of the regions, in pixels of the map.
     """

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 
 class KeyValues(click.Command):
-    """A command whose ``--cfg-options`` takes several KEY=VALUE after one flag, as mmdet's own tools do."""
+    """A command whose ``--cfg-options`` takes several KEY=VALUE after one flag, as mmdet's own
+    tools do."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         spread: list[str] = []
@@ -424,7 +425,8 @@ def export_det(
 @click.option("--seed", metavar="N", type=click.IntRange(0), default=0, show_default=True)
 @overwrite_directory
 def demo_data(directory: Path, train: int, val: int, test: int, seed: int, overwrite: bool) -> None:
-    """Write a small detection set in COCO format: handwritten digits on textured canvases. Needs no network."""
+    """Write a small detection set in COCO format: handwritten digits on textured canvases. Needs no
+    network."""
     require("demo-data", "det", "sklearn", "PIL")
     from ..data.demo_data import Splits, write_demo_data
 
@@ -446,7 +448,8 @@ def _print_result(result: dict[str, Any], as_json: bool) -> None:
 
 
 def quiet_threads() -> None:
-    """Two OpenMP threads that spin while they wait can be slower than one; torch reads this when it is imported."""
+    """Two OpenMP threads that spin while they wait can be slower than one; torch reads this when it
+    is imported."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 

@@ -18,7 +18,8 @@ from .options import PATH, json_option
     help="Take everything from this folder of wheels and sources; no network.",
 )
 def setup_det(find_links: Path | None) -> None:
-    """Install mmcv without a compiler, the last step after pip install 'lightnas[det]'. Can be run again."""
+    """Install mmcv without a compiler, the last step after pip install 'lightnas[det]'. Can be run
+    again."""
     from ..install.setup_det import setup_det as run
     from .detection import quiet_threads
 
@@ -29,7 +30,8 @@ def setup_det(find_links: Path | None) -> None:
 @click.command()
 @json_option
 def doctor(as_json: bool) -> None:
-    """Which versions are installed for the detection stage, what does not fit, and the command that mends it."""
+    """Which versions are installed for the detection stage, what does not fit, and the command that
+    mends it."""
     from ..install.doctor import examine
     from .tables import print_findings
 

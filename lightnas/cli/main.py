@@ -1,7 +1,8 @@
 """The command line: the group of all commands, and how commands end.
 
-Results go to stdout, progress and messages to stderr. Exit status: 0 done, 1 the work failed, 2 bad input, 130 after
-Ctrl-C, 143 after SIGTERM. Commands import what they need when they run, so ``--help`` answers at once.
+Results go to stdout, progress and messages to stderr. Exit status: 0 done, 1 the work failed, 2 bad
+input, 130 after Ctrl-C, 143 after SIGTERM. Commands import what they need when they run, so
+``--help`` answers at once.
 """
 
 from __future__ import annotations
@@ -104,7 +105,8 @@ def _fail(message: str, status: int) -> int:
 
 
 def _leave(how: str, status: int) -> int:
-    """Stopped by a signal, which several training processes get at once: the first one speaks for all."""
+    """Stopped by a signal, which several training processes get at once: the first one speaks for
+    all."""
     return (
         _fail(f"{how}; --resume continues", status)
         if os.environ.get("RANK", "0") == "0"

@@ -1,6 +1,7 @@
 """Options that several commands share, and what turns their words into values.
 
-A value is parsed here, at the edge; its error is one line that names the option and says what was expected.
+A value is parsed here, at the edge; its error is one line that names the option and says what was
+expected.
 """
 
 from __future__ import annotations
@@ -113,7 +114,8 @@ def option_names() -> Iterator[None]:
 
 
 def budget_options(row: bool = False) -> Callable[[Command], Command]:
-    """``--budget-NAME`` for every resource; with ``row`` each is a list, and one may be a row LOW:HIGH:N."""
+    """``--budget-NAME`` for every resource; with ``row`` each is a list, and one may be a row
+    LOW:HIGH:N."""
     return several(
         *(
             click.option(
@@ -151,7 +153,8 @@ json_option = click.option(
 
 
 def work_options(seed: str, a_point: str = "", proof: str = "the") -> Callable[[Command], Command]:
-    """How much a search works: ``--seed``, ``--evaluations``, ``--proof-work``; the arguments go into the help."""
+    """How much a search works: ``--seed``, ``--evaluations``, ``--proof-work``; the arguments go
+    into the help."""
     return several(
         click.option(
             "--seed", metavar="N", type=click.IntRange(0), help=f"Of {seed}.  [default: 0]"

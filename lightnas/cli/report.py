@@ -18,7 +18,8 @@ import click
     help="[default: report.html in the first of them]",
 )
 def report(run_dirs: tuple[Path, ...], output: Path | None) -> None:
-    """Write a page about searches, fronts and trainings: one file that needs no server and no network."""
+    """Write a page about searches, fronts and trainings: one file that needs no server and no
+    network."""
     from ..report.page import write_report
 
     click.echo(str(write_report(run_dirs, output)))

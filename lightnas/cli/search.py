@@ -1,4 +1,5 @@
-"""``lightnas search | score | export-structure``: from budgets to a structure, and from a structure to its figures."""
+"""``lightnas search | score | export-structure``: from budgets to a structure, and from a structure
+to its figures."""
 
 from __future__ import annotations
 
@@ -189,7 +190,8 @@ def score(
 def export_structure(
     structure: Named, rank: int, output: Path | None, kind: str, input_size: tuple[int, int]
 ) -> None:
-    """Write one structure of a run, a preset or a txt as a txt of its own, or as an untrained backbone in ONNX."""
+    """Write one structure of a run, a preset or a txt as a txt of its own, or as an untrained
+    backbone in ONNX."""
     from ..files import write_output
 
     if rank >= len(structure.structures):

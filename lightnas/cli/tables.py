@@ -62,7 +62,8 @@ def progress_bar() -> Iterator[Callable[[SearchProgress], None]]:
 
 @contextmanager
 def counting_bar() -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr for pieces of work; the function it yields sets how many of how many are done."""
+    """A bar on stderr for pieces of work; the function it yields sets how many of how many are
+    done."""
     with _bar_of(TimeElapsedColumn()) as show:
         yield show
 
@@ -84,7 +85,8 @@ def _bar_of(time: ProgressColumn) -> Iterator[Callable[[int, int], None]]:
 
 
 def print_latencies(content: dict[str, Any]) -> None:
-    """The table of ``lightnas latency``, and over several structures how well the latency table agrees."""
+    """The table of ``lightnas latency``, and over several structures how well the latency table
+    agrees."""
     table = _table(
         f"{content['device']} at {content['input_size']}",
         "",
@@ -242,7 +244,8 @@ def print_findings(findings: Sequence[Finding]) -> None:
 
 
 def _console() -> Console:
-    """Wide enough for every table: where there is no terminal, rows are not wrapped at 80 columns."""
+    """Wide enough for every table: where there is no terminal, rows are not wrapped at 80
+    columns."""
     console = Console()
     return console if console.is_terminal else Console(width=140)
 

@@ -44,7 +44,8 @@ class CocoSplit:
 def find_split(
     data: Path | None, split: str, annotations: Path | None = None, images: Path | None = None
 ) -> CocoSplit | None:
-    """The files of a split: explicit paths, else the usual names in ``data``; None where there is no such split.
+    """The files of a split: explicit paths, else the usual names in ``data``; None where there is
+    no such split.
 
     Annotation files are ``annotations/instances_train2017.json`` and the like: a name with the
     split in it. Pictures are looked for in ``train2017/``, ``images/train2017/``, ``train/``,
@@ -194,7 +195,8 @@ def check_split(
 
 
 def settle(splits: Mapping[str, CocoSplit], folder: Path) -> None:
-    """Write the annotations of splits whose file cannot be used as it is into a folder, and point the splits there."""
+    """Write the annotations of splits whose file cannot be used as it is into a folder, and point
+    the splits there."""
     for split in splits.values():
         if split.content is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -291,7 +293,8 @@ def _annotations_of(
 
 
 def _fill(annotations: list[dict[str, Any]]) -> bool:
-    """Add ``area`` and ``iscrowd``, which mmdet needs and not every tool writes; says whether any was missing."""
+    """Add ``area`` and ``iscrowd``, which mmdet needs and not every tool writes; says whether any
+    was missing."""
     incomplete = [
         annotation for annotation in annotations if not {"area", "iscrowd"} <= set(annotation)
     ]

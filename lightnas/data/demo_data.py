@@ -1,4 +1,5 @@
-"""A small real detection set, made offline: scikit-learn's 1,797 handwritten digits on textured canvases, in COCO format.
+"""A small real detection set, made offline: scikit-learn's 1,797 handwritten digits on textured
+canvases, in COCO format.
 
 The source digits are those of E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits
 (UCI, 1998).
@@ -43,7 +44,8 @@ class Splits:
 def write_demo_data(
     directory: Path, splits: Splits | None = None, seed: int = 0, overwrite: bool = False
 ) -> dict[str, int]:
-    """Write the set: ``annotations/instances_{split}.json``, ``{split}/*.jpg``, and ``ground_truth.jpg`` to look at.
+    """Write the set: ``annotations/instances_{split}.json``, ``{split}/*.jpg``, and
+    ``ground_truth.jpg`` to look at.
 
     The splits share no source digit. The same seed gives the same bytes, and a picture does not
     depend on how many others there are. The directory appears whole or not at all.
@@ -156,7 +158,8 @@ def _write_split(
 def compose(
     digits: list[tuple[NDArray[np.uint8], int]], rng: np.random.Generator
 ) -> tuple[Image.Image, list[tuple[int, tuple[int, int, int, int]]]]:
-    """One picture, and its objects: label and box (x, y, width, height) in pixels. Objects do not overlap."""
+    """One picture, and its objects: label and box (x, y, width, height) in pixels. Objects do not
+    overlap."""
     canvas = _texture(rng)
     taken: list[tuple[int, tuple[int, int, int, int]]] = []
     for _ in range(int(rng.integers(1, MOST + 1))):

@@ -28,7 +28,8 @@ class Box:
 
 
 def draw_boxes(picture: Image.Image, boxes: Sequence[Box]) -> Image.Image:
-    """A copy in RGB with the boxes on it, the best on top; small pictures are enlarged so that names can be read."""
+    """A copy in RGB with the boxes on it, the best on top; small pictures are enlarged so that
+    names can be read."""
     zoom = max(1, math.ceil(384 / max(picture.size)))
     copy = picture.convert("RGB").resize(
         (picture.width * zoom, picture.height * zoom), Image.Resampling.BICUBIC

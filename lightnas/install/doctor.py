@@ -1,6 +1,8 @@
-"""The preflight of the detection stage: which versions are installed, what does not fit, and the command that mends it.
+"""The preflight of the detection stage: which versions are installed, what does not fit, and the
+command that mends it.
 
-The versions that fit are those of setup.cfg, read from the installed package's metadata, or from the file in a checkout.
+The versions that fit are those of setup.cfg, read from the installed package's metadata, or from
+the file in a checkout.
 """
 
 from __future__ import annotations
@@ -35,8 +37,8 @@ MMCV_FITS = SpecifierSet(">=1.7.0,<1.8")
 class Need:
     """A package, and how to get one of the versions that work, which setup.cfg has.
 
-    ``names`` are the distributions that provide it, any of them; the first is the one that setup.cfg names.
-    ``blocks``: training cannot do without it.
+    ``names`` are the distributions that provide it, any of them; the first is the one that
+    setup.cfg names. ``blocks``: training cannot do without it.
     """
 
     name: str
@@ -115,7 +117,8 @@ def in_words(versions: SpecifierSet) -> str:
 
 @cache
 def requirements() -> dict[str, SpecifierSet]:
-    """The versions that setup.cfg asks for, by the name of the distribution, without extras and with ``det``."""
+    """The versions that setup.cfg asks for, by the name of the distribution, without extras and
+    with ``det``."""
     found: dict[str, SpecifierSet] = {}
     for line in _requirement_lines():
         needed = Requirement(line)
@@ -170,7 +173,8 @@ def _package(need: Need) -> Finding:
 
 
 def _two_mmcvs() -> list[Finding]:
-    """mmcv and mmcv-full have the same files: installed side by side, which of them runs is anybody's guess."""
+    """mmcv and mmcv-full have the same files: installed side by side, which of them runs is
+    anybody's guess."""
     try:
         found = f"{version('mmcv')} and mmcv-full {version('mmcv-full')}"
     except PackageNotFoundError:
@@ -179,7 +183,8 @@ def _two_mmcvs() -> list[Finding]:
 
 
 def _operators() -> Finding:
-    """Which of mmcv's operators run. Training goes on without compiled ones that another torch has broken."""
+    """Which of mmcv's operators run. Training goes on without compiled ones that another torch has
+    broken."""
     found, expected = operators(), "compiled or plain torch"
     if found.failure:
         broken = (

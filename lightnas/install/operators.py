@@ -1,6 +1,8 @@
-"""Which operators the detection stage runs on: mmcv's compiled ones, or those of ``lightnas.detection.ops`` in plain torch.
+"""Which operators the detection stage runs on: mmcv's compiled ones, or those of
+``lightnas.detection.ops`` in plain torch.
 
-Asked by ``lightnas doctor``, which must answer without mmdet too; so this imports mmcv at most, never the detection stage.
+Asked by ``lightnas doctor``, which must answer without mmdet too; so this imports mmcv at most,
+never the detection stage.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Literal
 
-# The compiled extension of mmcv-full, and what brings it. Without isolation it is built against the torch that is there.
+# The compiled extension of mmcv-full, and what brings it. Without isolation it is built against the
+# torch that is there.
 NAME = "mmcv._ext"
 BUILD = "pip install --no-build-isolation mmcv-full==1.7.2"
 
@@ -21,7 +24,8 @@ BUILD = "pip install --no-build-isolation mmcv-full==1.7.2"
 class Operators:
     """``kind``: what runs, or will run once ``lightnas.detection`` is imported.
 
-    ``failure``: the first line of why a compiled extension that is installed does not load; else empty.
+    ``failure``: the first line of why a compiled extension that is installed does not load; else
+    empty.
     """
 
     kind: Literal["compiled", "plain torch"]
@@ -37,7 +41,8 @@ def operators() -> Operators:
 
 
 def load() -> tuple[ModuleType | None, str]:
-    """mmcv's extension, or the stand-in where one is in place; and why a compiled one that is there does not load."""
+    """mmcv's extension, or the stand-in where one is in place; and why a compiled one that is there
+    does not load."""
     if NAME in sys.modules:
         module = sys.modules[NAME]
         return module, str(module.failure) if is_stand_in(module) else ""
@@ -53,5 +58,6 @@ def load() -> tuple[ModuleType | None, str]:
 
 
 def is_stand_in(module: ModuleType) -> bool:
-    """Whether this is the module of ``lightnas.detection.ops``, known by an attribute that no compiled extension has."""
+    """Whether this is the module of ``lightnas.detection.ops``, known by an attribute that no
+    compiled extension has."""
     return getattr(module, "_stand_in", False) is True

@@ -1,9 +1,11 @@
-"""mmcv without a compiler: the one step of the detection stage that ``pip install 'lightnas[det]'`` cannot take.
+"""mmcv without a compiler: the one step of the detection stage that ``pip install 'lightnas[det]'``
+cannot take.
 
-mmcv 1.7.2 has no wheel on PyPI, and pip cannot build one by itself: its setup.py imports ``pkg_resources``, which
-setuptools has no more from 82 on, reads ``locals()`` after ``exec``, which Python 3.13 changed (PEP 667), and, built in
-isolation, asks for opencv-python beside the headless one. So it is built here, in the environment that it is for,
-without compiled operators: ``lightnas.detection`` brings those in plain torch.
+mmcv 1.7.2 has no wheel on PyPI, and pip cannot build one by itself: its setup.py imports
+``pkg_resources``, which setuptools has no more from 82 on, reads ``locals()`` after ``exec``, which
+Python 3.13 changed (PEP 667), and, built in isolation, asks for opencv-python beside the headless
+one. So it is built here, in the environment that it is for, without compiled operators:
+``lightnas.detection`` brings those in plain torch.
 """
 
 from __future__ import annotations
@@ -26,8 +28,9 @@ MMCV = "1.7.2"
 SETUPTOOLS = SpecifierSet(">=77.0.3,<82")
 COMMAND = "lightnas setup-det"
 
-# From Python 3.13 on, what exec() binds is gone from the locals() of its function. The frame's own f_locals still takes
-# it, so an exec() without namespaces is given those of its caller, which is what it had before.
+# From Python 3.13 on, what exec() binds is gone from the locals() of its function. The frame's own
+# f_locals still takes it, so an exec() without namespaces is given those of its caller, which is
+# what it had before.
 RESTORE_EXEC = """
 import builtins, sys
 _exec = builtins.exec
@@ -41,16 +44,17 @@ builtins.exec = exec
 
 
 def setup_det(find_links: Path | None = None, say: Callable[[str], None] = print) -> None:
-    """Install mmcv 1.7.2 without operators into the running environment, unless it, or an mmcv-full 1.7, is there.
+    """Install mmcv 1.7.2 without operators into the running environment, unless it, or an mmcv-full
+    1.7, is there.
 
     Args:
-        find_links: a folder with mmcv's source or wheel (and setuptools and wheel, where they are missing): nothing is
-            asked of the network.
+        find_links: a folder with mmcv's source or wheel (and setuptools and wheel, where they are
+            missing): nothing is asked of the network.
         say: gets a line for each thing that is done.
 
     Raises:
-        InputError: this environment has no pip, lacks torch or mmdet, has mmcv and mmcv-full side by side, or
-            ``find_links`` is no directory.
+        InputError: this environment has no pip, lacks torch or mmdet, has mmcv and mmcv-full side
+            by side, or ``find_links`` is no directory.
         WorkError: pip failed, or the detection stage cannot be imported afterwards.
     """
     _check(find_links)
@@ -153,7 +157,8 @@ def _environment(folder: Path) -> Mapping[str, str]:
 
 
 def _operators() -> str:
-    """What the detection stage says of its operators, in a new process: this one may have seen another mmcv.
+    """What the detection stage says of its operators, in a new process: this one may have seen
+    another mmcv.
 
     Raises:
         WorkError: it cannot be imported.

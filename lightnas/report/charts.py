@@ -24,7 +24,8 @@ MANY = 30
 
 
 class Point(NamedTuple):
-    """A point of a curve; ``tip`` is shown on hover, ``copy`` names the element whose text a click copies."""
+    """A point of a curve; ``tip`` is shown on hover, ``copy`` names the element whose text a click
+    copies."""
 
     x: float
     y: float

@@ -57,7 +57,8 @@ def read_front(path: Path, key: str) -> Section:
 
 
 def _front(text: str) -> tuple[Front, list[Document]]:
-    """The points of front.json, and score and cost of the structures that they are compared with."""
+    """The points of front.json, and score and cost of the structures that they are compared
+    with."""
     content = json.loads(text)
     return Front(content["axis"], tuple(map(Found.of, content["points"]))), content["compare"]
 

@@ -35,7 +35,8 @@ PICTURE_BYTES = 600_000
 
 
 def write_report(paths: Sequence[Path], output: Path | None = None) -> Path:
-    """Write one page about all the directories: to ``output``, else as report.html into the first of them.
+    """Write one page about all the directories: to ``output``, else as report.html into the first
+    of them.
 
     Raises:
         InputError: one of them holds no finished run, or the page cannot be written.

@@ -1,4 +1,5 @@
-"""What the page says of a search: its result beside budgets and bound, how it got there, and the structure."""
+"""What the page says of a search: its result beside budgets and bound, how it got there, and the
+structure."""
 
 from __future__ import annotations
 
@@ -76,7 +77,8 @@ def _budget(name: str, used: float, limit: float) -> Budget:
 
 
 def _convergence(history: Path, bound: float) -> Chart:
-    """Best score against evaluations, from where evolution is within a tenth of its end, and the bound above it."""
+    """Best score against evaluations, from where evolution is within a tenth of its end, and the
+    bound above it."""
     with open(history, newline="", encoding="utf-8") as file:
         rows = [(int(row["evaluations"]), float(row["best_score"])) for row in csv.DictReader(file)]
     late = [(n, best) for n, best in rows if best >= LATE * bound] or rows

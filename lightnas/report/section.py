@@ -35,7 +35,8 @@ class Budget(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """A row of the architecture: one stage; ``shares`` are names and percents of the whole backbone."""
+    """A row of the architecture: one stage; ``shares`` are names and percents of the whole
+    backbone."""
 
     name: str
     size: str
@@ -55,7 +56,8 @@ class Architecture(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A row of the comparison; ``text`` is the id of the structure txt that can be copied, ``kind`` own or published."""
+    """A row of the comparison; ``text`` is the id of the structure txt that can be copied, ``kind``
+    own or published."""
 
     name: str
     cells: list[str]
@@ -152,7 +154,8 @@ def architecture(structure: Structure, input_size: tuple[int, int]) -> Architect
 
 
 def _convolutions(structure: Structure) -> Chart:
-    """A bar for every convolution on the main path, as tall as its output channels, coloured by stage."""
+    """A bar for every convolution on the main path, as tall as its output channels, coloured by
+    stage."""
     drawn = [
         Bar(channels, f"C{stage}: {text}", stage - 1)
         for block, stage in zip(structure, structure.stages, strict=True)
@@ -181,7 +184,8 @@ def own_row(name: str, score: float, costs: Mapping[str, Any], text: str = "") -
 def comparison(
     own: Sequence[Row], input_size: tuple[int, int], alpha: Sequence[float]
 ) -> Comparison:
-    """Rows of ours, then the published networks, whose FLOPs hold at 800 x 1280 and scores for the default weights."""
+    """Rows of ours, then the published networks, whose FLOPs hold at 800 x 1280 and scores for the
+    default weights."""
     rows = list(own)
     for network in PUBLISHED:
         score = network.score if tuple(alpha) == ALPHA else None

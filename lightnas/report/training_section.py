@@ -79,7 +79,8 @@ def _ap_chart(evaluations: Sequence[Row]) -> Chart:
 
 
 def _log(path: Path) -> tuple[list[tuple[float, float]], list[Row]]:
-    """Of all logs in a work directory, which a resumed run adds to: (epoch, loss), and the evaluations; later ones win."""
+    """Of all logs in a work directory, which a resumed run adds to: (epoch, loss), and the
+    evaluations; later ones win."""
     losses: dict[tuple[int, int], float] = {}
     evaluations: dict[int, Row] = {}
     for log in sorted(path.glob("*.log.json")):

@@ -1,7 +1,8 @@
-"""Search configs: what decides a search, from a YAML file, a preset or options, made into one checked document.
+"""Search configs: what decides a search, from a YAML file, a preset or options, made into one
+checked document.
 
-A run's config.yaml is such a document with every default spelled out and the space written into it, so the run can
-be had again from that file alone.
+A run's config.yaml is such a document with every default spelled out and the space written into it,
+so the run can be had again from that file alone.
 """
 
 from __future__ import annotations
@@ -28,15 +29,16 @@ from ..search.space_file import parse_space, read_space_document
 from ..units import format_size, parse_size
 from ..yaml_file import check, read_yaml
 
-# The budgets of a config; counts may be written 83.6G, a latency 30ms. ``Resource.parse`` checks them:
-# its messages are better.
+# The budgets of a config; counts may be written 83.6G, a latency 30ms. ``Resource.parse`` checks
+# them: its messages are better.
 BudgetFile = create_model(
     "BudgetFile", __config__=ConfigDict(extra="forbid"), **dict.fromkeys(RESOURCES, (Any, None))
 )  # type: ignore[call-overload]
 
 
 class ConfigFile(BaseModel):
-    """A search config. ``space`` is a name, a path (from the config's folder), or the space itself; so is ``latency_table``.
+    """A search config. ``space`` is a name, a path (from the config's folder), or the space itself;
+    so is ``latency_table``.
 
     ``input_size`` is that of the latency table unless given, and 800x1280 without a table.
     """
@@ -95,7 +97,8 @@ def load_config(
     """A config file (None: the defaults) with options over it.
 
     Args:
-        options: keys of a config, and ``budget`` with its own keys; None means not given. Options win.
+        options: keys of a config, and ``budget`` with its own keys; None means not given. Options
+            win.
         foreign: keys of the file that another reader has read.
         named: what messages call an option; the command line has ``--seed`` for ``seed``.
 

@@ -70,11 +70,13 @@ def load_front(
     values: Sequence[float],
     named: Callable[[str], str] = str,
 ) -> FrontConfig:
-    """A config file (None: the defaults), options over it, and the row of budgets; a front's own config has one too.
+    """A config file (None: the defaults), options over it, and the row of budgets; a front's own
+    config has one too.
 
     Args:
         path, options, named: as for ``load_config``.
-        axis: the budget that has the row, and ``values`` the row; None and empty: those of the file.
+        axis: the budget that has the row, and ``values`` the row; None and empty: those of the
+            file.
 
     Raises:
         InputError: one line that names the file or the option.
@@ -193,12 +195,15 @@ def front(
         resume: continue what is there; a finished front is not searched again.
         overwrite: replace what is there.
         workers: processes that search.
-        compare: rows of ``compared`` to keep beside the points; a finished front keeps those it has.
-        on_progress: called with the points done and the points of the front, at the start and after each.
+        compare: rows of ``compared`` to keep beside the points; a finished front keeps those it
+            has.
+        on_progress: called with the points done and the points of the front, at the start and after
+            each.
         write_report: makes the page of the directory, as ``lightnas.report.write_report`` does.
 
     Raises:
-        InputError: the directory is not empty (without resume or overwrite), in use, of another config, or damaged.
+        InputError: the directory is not empty (without resume or overwrite), in use, of another
+            config, or damaged.
         WorkError: a worker process died.
         OSError: the disk is full; the run can be resumed.
     """

@@ -14,7 +14,8 @@ def structures(name: str | Path) -> list[Structure]:
     """The structures that a name stands for, best first.
 
     Args:
-        name: a structure txt, the directory of a search, front or training, or a preset such as ``maedet-m``.
+        name: a structure txt, the directory of a search, front or training, or a preset such as
+            ``maedet-m``.
 
     Raises:
         InputError: it is none of these, or the txt is damaged.
@@ -46,6 +47,7 @@ def _folder() -> Path:
 
 
 def name_of(name: str | Path) -> str:
-    """What to call the structures of a name in tables and directories: maedet-m for outputs/maedet-m."""
+    """What to call the structures of a name in tables and directories: maedet-m for
+    outputs/maedet-m."""
     path = Path(name)
     return path.resolve().name if path.is_dir() else path.stem

@@ -1,8 +1,10 @@
-"""What every run has in common: a directory, held by one process at a time, that a stop leaves whole.
+"""What every run has in common: a directory, held by one process at a time, that a stop leaves
+whole.
 
-A run begins in it (new, resumed or overwritten), writes its files whole or not at all, and is finished once its
-result stands there. ``SearchRun``, ``FrontRun`` and ``TrainingRun`` say which files are theirs. Messages name the
-arguments of Python; the command line puts its options in their place.
+A run begins in it (new, resumed or overwritten), writes its files whole or not at all, and is
+finished once its result stands there. ``SearchRun``, ``FrontRun`` and ``TrainingRun`` say which
+files are theirs. Messages name the arguments of Python; the command line puts its options in their
+place.
 """
 
 from __future__ import annotations
@@ -31,13 +33,15 @@ Dir = TypeVar("Dir", bound="OutputDir")
 
 
 class OutputDir:
-    """One run's directory. ``begin`` holds it, ``close`` or the end of the ``with`` block lets go of it.
+    """One run's directory. ``begin`` holds it, ``close`` or the end of the ``with`` block lets go
+    of it.
 
     Attributes:
         path: of the directory.
         continues: after ``begin``, whether there is an earlier run that goes on.
         option, kind, home: what messages call the path, the run and its directory.
-        config_name, result_name: the file that decides the run, and the one that says that it is finished.
+        config_name, result_name: the file that decides the run, and the one that says that it is
+            finished.
         log_name: the file that ``log`` writes to; a kind of run without one is not logged here.
         ours: names of the files that belong to such a run, and may be removed with it.
     """
@@ -65,11 +69,12 @@ class OutputDir:
     # --- beginning and ending -----------------------------------------------------------------------------------
 
     def hold(self, *, resume: bool, overwrite: bool) -> None:
-        """Make the directory, or take it over; nothing in it changes but what a kill has left unfinished.
+        """Make the directory, or take it over; nothing in it changes but what a kill has left
+        unfinished.
 
         Raises:
-            InputError: it is not empty (without resume or overwrite), holds no run (with either), is in use, or
-                cannot be written.
+            InputError: it is not empty (without resume or overwrite), holds no run (with either),
+                is in use, or cannot be written.
         """
         with output_errors(self.option, self.path, "a directory"):
             self.path.mkdir(parents=True, exist_ok=True)
@@ -93,12 +98,14 @@ class OutputDir:
             )
 
     def _is_leftover(self, entry: Path) -> bool:
-        """What a run killed in its first instants leaves: an unfinished file, a lock, or a log without a line."""
+        """What a run killed in its first instants leaves: an unfinished file, a lock, or a log
+        without a line."""
         empty_log = entry.name == self.log_name and entry.stat().st_size == 0
         return empty_log or entry.name == LOCK or entry.name.endswith(".part")
 
     def _take(self) -> None:
-        """Two processes in one directory would write over each other. The kernel lets go for who was killed."""
+        """Two processes in one directory would write over each other. The kernel lets go for who
+        was killed."""
         lock = FileLock(self.path / LOCK)
         try:
             lock.acquire(blocking=False)
@@ -116,14 +123,16 @@ class OutputDir:
             self._log.close()
             self._log = None
         if self._lock is not None:
-            # While it is held: whoever waits for the file finds it gone, and does not share the lock with a later one.
+            # While it is held: whoever waits for the file finds it gone, and does not share the
+            # lock with a later one.
             with suppress(OSError):
                 (self.path / LOCK).unlink()
             self._lock.release()
             self._lock = None
 
     def clear(self) -> None:
-        """Remove the files of an earlier run, and nothing else; the result goes first, what decides the run last."""
+        """Remove the files of an earlier run, and nothing else; the result goes first, what decides
+        the run last."""
         order = {self.result_name: 0, self.config_name: 2}
         entries = [entry for entry in self.path.iterdir() if self.ours.fullmatch(entry.name)]
         for entry in sorted(entries, key=lambda entry: order.get(entry.name, 1)):
@@ -132,7 +141,8 @@ class OutputDir:
             self._log.truncate(0)
 
     def replace_with(self, config: str) -> None:
-        """Begin anew with the text of a config, which is safely on the disk before anything is removed."""
+        """Begin anew with the text of a config, which is safely on the disk before anything is
+        removed."""
         ahead = self.path / ".config.ahead.part"
         write_whole(ahead, config.encode())
         self.clear()

@@ -150,7 +150,8 @@ def search(
         write_report: makes the page of the directory, as ``lightnas.report.write_report`` does.
 
     Raises:
-        InputError: the directory is not empty (without resume or overwrite), in use, of another config, or damaged.
+        InputError: the directory is not empty (without resume or overwrite), in use, of another
+            config, or damaged.
         WorkError: a worker process died.
         OSError: the disk is full; the run can be resumed.
     """

@@ -1,21 +1,24 @@
 """An upper bound on what any structure within the budgets can score, by Lagrangian relaxation.
 
-Score, FLOPs, params and layers are sums over blocks, and what a block adds depends on its own sizes and its
-input channels only: a chain. For multipliers lambda >= 0 (one a budget) let
+Score, FLOPs, params and layers are sums over blocks, and what a block adds depends on its own sizes
+and its input channels only: a chain. For multipliers lambda >= 0 (one a budget) let
 
     theta(lambda) = max over all structures x of  score(x) + sum_r lambda_r (budget_r - use_r(x))
 
-A structure within the budgets has no negative term in the sum, so theta(lambda) bounds its score. The maximum is
-exact: dynamic programming over the channels between blocks. Inside a block of given in, out, k and L the best btn
-is known too: entropy grows with log btn, cost is a quadratic in btn with coefficients >= 0, so the difference is
-concave and its best grid point is one of the two neighbours of the stationary point
+A structure within the budgets has no negative term in the sum, so theta(lambda) bounds its score.
+The maximum is exact: dynamic programming over the channels between blocks. Inside a block of given
+in, out, k and L the best btn is known too: entropy grows with log btn, cost is a quadratic in btn
+with coefficients >= 0, so the difference is concave and its best grid point is one of the two
+neighbours of the stationary point
 
     n / b = q1 + 2 q2 b        (n: weight of log b;  q0 + q1 b + q2 b^2: lambda-weighted cost)
 
-theta is convex in lambda; Kelley's cutting planes minimise it (Kelley 1960). Every theta met is a valid bound.
+theta is convex in lambda; Kelley's cutting planes minimise it (Kelley 1960). Every theta met is a
+valid bound.
 
-The module reads costs and entropies through ``block_cost`` and ``block_entropy`` only, so a new block type needs
-nothing here as long as its cost is such a quadratic and its entropy is linear in log btn.
+The module reads costs and entropies through ``block_cost`` and ``block_entropy`` only, so a new
+block type needs nothing here as long as its cost is such a quadratic and its entropy is linear in
+log btn.
 """
 
 from __future__ import annotations
@@ -33,7 +36,8 @@ from ..network.entropy import block_entropy
 from ..network.stages import downsample, fed_size, stage_ends
 from .objective import Objective
 
-# Relative error of a block's terms, as a sum of at most sixteen of them, each right to half a unit in the last place.
+# Relative error of a block's terms, as a sum of at most sixteen of them, each right to half a unit
+# in the last place.
 ROUNDING = 16 * 2.0**-53
 # Pairs (in, out) handled at a time where all of them are met: bounds the memory of fine grids.
 PAIRS_AT_A_TIME = 65_536
@@ -41,7 +45,8 @@ PAIRS_AT_A_TIME = 65_536
 
 @dataclass(frozen=True)
 class Options:
-    """n choices (in, out, k, L) of one block, sorted by in; every field has length n in its last axis.
+    """n choices (in, out, k, L) of one block, sorted by in; every field has length n in its last
+    axis.
 
     Attributes:
         c_in, c_out: channels in steps (c_in is 0 for the stem).
@@ -49,8 +54,8 @@ class Options:
         btn_low, btn_high: range of btn in steps; 0 where the block has none.
         reward: what the block adds to the score, without log btn (log of btn in channels).
         log_btn: weight of log btn in the score.
-        use: (3, R, n) coefficients of 1, btn and btn^2 (btn in channels) in the use of each limited resource,
-            as a share of its budget.
+        use: (3, R, n) coefficients of 1, btn and btn^2 (btn in channels) in the use of each limited
+            resource, as a share of its budget.
     """
 
     c_in: Genomes
@@ -110,7 +115,8 @@ class Pairs(NamedTuple):
 
 
 class Best(NamedTuple):
-    """The maximiser of the relaxed problem. ``use``: (R,), shares of the budgets; ``genome``: (D,)."""
+    """The maximiser of the relaxed problem. ``use``: (R,), shares of the budgets; ``genome``:
+    (D,)."""
 
     theta: float
     score: float
@@ -119,7 +125,8 @@ class Best(NamedTuple):
 
 
 class Relaxation:
-    """The relaxed problem of R budgets. ``use`` is counted in shares of a budget, and multipliers go with that.
+    """The relaxed problem of R budgets. ``use`` is counted in shares of a budget, and multipliers
+    go with that.
 
     Attributes:
         limited: the resources that have a budget.
@@ -144,12 +151,14 @@ class Relaxation:
         self.limited = list(problem.limits)
         self.limits = np.array(list((problem.limits | self._attainable_layers()).values()))
         self.grid = self.space.max_channels // self.space.step + 1
-        # Costs are sampled at btn 0, far and 2 far: the farther, the less their rounding shows in the coefficients.
+        # Costs are sampled at btn 0, far and 2 far: the farther, the less their rounding shows in
+        # the coefficients.
         self.far = 2.0 ** int(np.ceil(np.log2(self.space.max_channels)))
         strides = [block.stride for block in self.space.blocks]
         ends = stage_ends(strides)
         first_stage = np.searchsorted(ends, np.arange(len(self.space.blocks)))
-        # h of a block counts in its own stage and in all later ones; log(channels) where a stage ends.
+        # h of a block counts in its own stage and in all later ones; log(channels) where a stage
+        # ends.
         self.weights = [float(sum(alpha[stage:])) for stage in first_stage]
         self.end_weights = [
             alpha[ends.index(i)] if i in ends else 0.0 for i in range(len(self.space.blocks))
@@ -161,7 +170,8 @@ class Relaxation:
     def _attainable_layers(self) -> dict[str, float]:
         """A layer budget lowered to the largest number of layers that some choice of depths has.
 
-        Depths add layers in threes, say: the multipliers would else reward layers of the budget that cannot be had.
+        Depths add layers in threes, say: the multipliers would else reward layers of the budget
+        that cannot be had.
         """
         if "layers" not in self.problem.limits:
             return {}
@@ -218,8 +228,9 @@ class Relaxation:
         table, far = self.problem.table, self.far
         costs = [block_cost(block(btn), self.sizes[i], table)[0] for btn in (0.0, far, 2 * far)]
         y0, y1, y2 = (self._limited(c, c_in.shape) for c in costs)
-        # Divided differences over powers of two: exact for integers below 2**53. Latencies are rounded, and a coefficient
-        # of 0 must not come out below it. Scaled to shares of the budgets last.
+        # Divided differences over powers of two: exact for integers below 2**53. Latencies are
+        # rounded, and a coefficient of 0 must not come out below it. Scaled to shares of the
+        # budgets last.
         q2 = np.maximum((y2 - 2 * y1 + y0) / (2 * far * far), 0.0)
         q1 = np.maximum((y1 - y0) / far - q2 * far, 0.0)
         use = np.stack([y0, q1, q2]) / self.limits[:, None]
@@ -295,7 +306,8 @@ class Relaxation:
         return value, best
 
     def backward(self, chain: Sequence[Linked], values: Sequence[Floats]) -> list[Floats]:
-        """For every block, the best sum of values from it to the end, by its in; then zeros for the end.
+        """For every block, the best sum of values from it to the end, by its in; then zeros for the
+        end.
 
         Args:
             chain: for every block, n ways through it (another n for each block).
@@ -328,7 +340,8 @@ class Relaxation:
         return result
 
     def maximise(self, chain: list[Options], multipliers: Floats) -> Best:
-        """theta at the multipliers, shape (R,), over the options of the chain, and a structure that reaches it."""
+        """theta at the multipliers, shape (R,), over the options of the chain, and a structure that
+        reaches it."""
         solved = [self.best_btn(options, multipliers) for options in chain]
         rest = self.backward(chain, [value for value, _ in solved])
         theta = float(rest[0][0] + multipliers.sum())
@@ -353,16 +366,18 @@ class Relaxation:
     def rounding(self, theta: float, multipliers: Floats) -> float:
         """What theta at the multipliers, (R,), may have lost to rounding.
 
-        For any x within the budgets theta is compared with score(x) + sum lambda (1 - use(x)), whose terms
-        are at most the score and, for each budget, lambda twice: sums of a few terms a block, each right to
-        half a unit in the last place. Multipliers far above the score cost digits.
+        For any x within the budgets theta is compared with score(x) + sum lambda (1 - use(x)),
+        whose terms are at most the score and, for each budget, lambda twice: sums of a few terms a
+        block, each right to half a unit in the last place. Multipliers far above the score cost
+        digits.
         """
         return ROUNDING * len(self.space.blocks) * (abs(theta) + 2 * float(multipliers.sum()))
 
     def minimise(
         self, chain: list[Options], start: Floats, tolerance: float, rounds: int
     ) -> tuple[Floats, list[Best]]:
-        """Multipliers that make theta small over a chain, and what was met on the way (the least theta is a bound).
+        """Multipliers that make theta small over a chain, and what was met on the way (the least
+        theta is a bound).
 
         Args:
             start: multipliers to begin with, shape (R,).
@@ -383,9 +398,11 @@ class Relaxation:
         return best, met
 
     def _largest_multipliers(self, theta: float) -> Floats:
-        """Some x within the budgets has score(x) + lambda (1 - use(x)) <= theta: no multiplier beyond improves on it.
+        """Some x within the budgets has score(x) + lambda (1 - use(x)) <= theta: no multiplier
+        beyond improves on it.
 
-        Where none is known yet, the relaxed problem is one of costs alone, and only ratios of multipliers count.
+        Where none is known yet, the relaxed problem is one of costs alone, and only ratios of
+        multipliers count.
         """
         if self.start is None:
             return np.ones(len(self.limits))
@@ -416,9 +433,11 @@ def best_by(group: Genomes, values: Floats, size: int) -> Floats:
 
 
 def _lowest_point(met: list[Best], most: Floats) -> tuple[Floats, float] | None:
-    """Where the cutting-plane model max_x score(x) + lambda (1 - use(x)) is lowest over 0 <= lambda <= most, and its value.
+    """Where the cutting-plane model max_x score(x) + lambda (1 - use(x)) is lowest over 0 <= lambda
+    <= most, and its value.
 
-    A small LP; None where it is too ill-conditioned to be solved: the multipliers met so far stay valid.
+    A small LP; None where it is too ill-conditioned to be solved: the multipliers met so far stay
+    valid.
     """
     from scipy.optimize import linprog  # here, because it takes longer to import than to use
 

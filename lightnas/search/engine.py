@@ -5,7 +5,8 @@
     result = search("k1kxk1", flops=83.6e9, params=25.6e6, layers=91, seed=0)
     result.score, result.gap, result.structure
 
-Steps, each short, so that a run can be stopped between any two of them and continued to the same result:
+Steps, each short, so that a run can be stopped between any two of them and continued to the same
+result:
 
     start    random structures, pulled towards a small one until they meet the budgets
     evolve   generations of crossover, mutation and repair, until the best has not improved for a while
@@ -36,7 +37,8 @@ from .result import SearchResult
 from .space import Space
 from .space_file import load_space
 
-# Offspring a generation, and generations without a better structure after which evolution has converged.
+# Offspring a generation, and generations without a better structure after which evolution has
+# converged.
 OFFSPRING = 1024
 PATIENCE = 25
 # Evaluations kept back for structures that branch and bound finds.
@@ -51,9 +53,11 @@ PULLS = 8
 
 @dataclass(frozen=True)
 class Limits:
-    """When a search stops: evaluations and operations of the proof at most; seconds only where asked for.
+    """When a search stops: evaluations and operations of the proof at most; seconds only where
+    asked for.
 
-    ``time_limit`` makes the result depend on the machine; without it the same seed gives the same result.
+    ``time_limit`` makes the result depend on the machine; without it the same seed gives the same
+    result.
 
     Raises:
         InputError: a limit is not positive (``proof_work`` may be 0).
@@ -75,7 +79,8 @@ class Limits:
 
 
 class Progress(NamedTuple):
-    """Where a search stands: ``done`` rises from 0 to 1, evolution the first half, the proof the second."""
+    """Where a search stands: ``done`` rises from 0 to 1, evolution the first half, the proof the
+    second."""
 
     phase: str
     done: float
@@ -100,14 +105,16 @@ def search(
 
     Args:
         space: a Space, or the name or path of a space file.
-        seed: of the one random generator; the same seed gives the same result, whatever the executor.
+        seed: of the one random generator; the same seed gives the same result, whatever the
+            executor.
         executor: scores populations; any ``concurrent.futures.Executor``. None: this process.
         input_size: height and width of the picture, in pixels.
         alpha: weights of the entropies of C1 ... C5 in the score.
         table: what ``lightnas profile`` measured (``latency.load_table``).
         limits: when to stop without a proof.
         top: how many structures to keep in ``result.top``.
-        budgets: ``flops=``, ``params=``, ``layers=``, ``latency=`` (seconds, by the table), at least one.
+        budgets: ``flops=``, ``params=``, ``layers=``, ``latency=`` (seconds, by the table), at
+            least one.
 
     Raises:
         InputError: a budget is missing, unknown, not positive, or below what any structure uses.
@@ -126,12 +133,14 @@ class Search:
     Args:
         problem: what is solved.
         seed, limits, top, executor: as for ``search``.
-        known: structures of the space, found under other budgets, say, that join the random ones evolution starts from.
+        known: structures of the space, found under other budgets, say, that join the random ones
+            evolution starts from.
 
     Attributes:
         phase: ``start``, ``evolve``, ``prove`` or ``done``.
         evaluations: structures scored so far.
-        seconds: spent so far, in earlier processes too; ``evolution_seconds``: of these before the proof.
+        seconds: spent so far, in earlier processes too; ``evolution_seconds``: of these before the
+            proof.
         history: (evaluations, seconds, best score) after each step.
 
     Raises:
@@ -185,7 +194,8 @@ class Search:
     # --- steps --------------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
-        """Tell evolution a structure within the budgets, mostly the smallest one, and random ones pulled to it."""
+        """Tell evolution a structure within the budgets, mostly the smallest one, and random ones
+        pulled to it."""
         start = self.problem.start
         self._tell(start[None])
         if self.known:
@@ -311,7 +321,8 @@ class Search:
         )
 
     def state(self) -> dict[str, Any]:
-        """Everything that decides what comes next: nested dicts of arrays, numbers, strings and lists."""
+        """Everything that decides what comes next: nested dicts of arrays, numbers, strings and
+        lists."""
         names = ("phase", "evaluations", "improved_at", "seconds", "evolution_seconds", "history")
         state = {name: getattr(self, name) for name in names}
         return state | {

@@ -1,4 +1,5 @@
-"""Evolution over integer genomes by ask and tell: it knows integers, bounds and scores, and nothing of networks.
+"""Evolution over integer genomes by ask and tell: it knows integers, bounds and scores, and nothing
+of networks.
 
     evolution = Evolution(low, high, rng)
     evolution.tell(first_genomes, scores, feasible)   # at least one feasible genome: offspring need parents
@@ -6,9 +7,9 @@
         genomes = evolution.ask(n)                    # (n, D): may be moved (repaired) before they are told
         evolution.tell(genomes, scores, feasible)
 
-A steady population keeps the best distinct genomes seen. An offspring is a crossover of two parents, then a
-mutation whose steps shrink from coarse to fine over ``anneal`` generations. Everything random comes from the one
-generator handed in, so the same seed gives the same genomes.
+A steady population keeps the best distinct genomes seen. An offspring is a crossover of two
+parents, then a mutation whose steps shrink from coarse to fine over ``anneal`` generations.
+Everything random comes from the one generator handed in, so the same seed gives the same genomes.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ class Evolution:
         return self._mutate(self._cross(self._parents(n), self._parents(n)))
 
     def tell(self, genomes: Genomes, scores: Floats, feasible: Flags) -> int:
-        """Merge scored genomes into the population; returns how many distinct ones were new and stayed."""
+        """Merge scored genomes into the population; returns how many distinct ones were new and
+        stayed."""
         self.generation += 1
         before = len(self.genomes)
         merged = np.concatenate([self.genomes, genomes[feasible]])
@@ -106,7 +108,8 @@ class Evolution:
         return parents
 
     def _cross(self, mothers: Genomes, fathers: Genomes) -> Genomes:
-        """Two-point crossover, so that neighbouring genes travel together; a share of the offspring is not crossed."""
+        """Two-point crossover, so that neighbouring genes travel together; a share of the offspring
+        is not crossed."""
         n, d = mothers.shape
         cuts = np.sort(self.rng.integers(d + 1, size=(2, n)), axis=0)[:, :, None]
         columns = np.arange(d)
@@ -126,7 +129,8 @@ class Evolution:
         return np.clip(genomes + np.where(chosen, signs * steps, 0), self.low, self.high)
 
     def _largest_steps(self) -> Floats:
-        """Largest step of every gene, shape (D,): from ``coarsest`` of its range down to 1, by halves."""
+        """Largest step of every gene, shape (D,): from ``coarsest`` of its range down to 1, by
+        halves."""
         share = self.settings.coarsest * 0.5 ** (8 * self.generation / self.settings.anneal)
         largest: Floats = np.maximum(2.0, share * (self.high - self.low))
         return largest

@@ -6,10 +6,10 @@ Then, with use_r(x) the share of budget r that structure x uses,
 
     v(lambda) = min over all structures x of  sum_r lambda_r use_r(x)      lambda >= 0, sum_r lambda_r = 1
 
-is solved exactly by the dynamic programming of ``bound``, with no reward. At a unit vector it is the
-least use of one resource; v(lambda) > 1 anywhere proves that nothing is within all budgets. v is
-concave, so cutting planes climb it (Kelley 1960), and every minimiser met is tried. What lies between
-an infeasible minimiser and v <= 1 is decided by the branch and bound of ``proof``.
+is solved exactly by the dynamic programming of ``bound``, with no reward. At a unit vector it is
+the least use of one resource; v(lambda) > 1 anywhere proves that nothing is within all budgets. v
+is concave, so cutting planes climb it (Kelley 1960), and every minimiser met is tried. What lies
+between an infeasible minimiser and v <= 1 is decided by the branch and bound of ``proof``.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ def _least_of_all(problem: Objective, least: dict[str, float]) -> dict[str, floa
 
 
 def _minimiser(relaxation: Relaxation, multipliers: Floats) -> Best:
-    """A structure of the least sum of multipliers * use; ``theta`` is the sum of multipliers less that."""
+    """A structure of the least sum of multipliers * use; ``theta`` is the sum of multipliers less
+    that."""
     chain = []
     for i in range(len(relaxation.space.blocks)):
         best: list[Options] = []
@@ -123,7 +124,8 @@ def _between(relaxation: Relaxation, met: list[Best]) -> Iterator[Best]:
 
 
 def _highest_point(met: list[Best]) -> tuple[Floats, float]:
-    """Where the cutting-plane model min_x lambda use(x) is highest over the simplex, and its value."""
+    """Where the cutting-plane model min_x lambda use(x) is highest over the simplex, and its
+    value."""
     from scipy.optimize import linprog  # here, because it takes longer to import than to use
 
     uses = np.array([best.use for best in met])
@@ -145,7 +147,8 @@ def _highest_point(met: list[Best]) -> tuple[Floats, float]:
 
 
 def _by_proof(relaxation: Relaxation, met: list[Best]) -> Genomes:
-    """Branch and bound for any structure within the budgets: all are worth 0, and what is known less."""
+    """Branch and bound for any structure within the budgets: all are worth 0, and what is known
+    less."""
     multipliers, _ = _highest_point(met)
     proof = Proof(relaxation, met[0].genome, -SLACK, multipliers)
     while not (proof.complete or proof.too_large) and proof.score < 0 and proof.work < WORK:

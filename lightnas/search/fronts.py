@@ -4,8 +4,9 @@
 
     found = front(problem, "flops", [10e9, 20e9, 40e9, 80e9])
 
-Each point is a search of its own. Every other one starts cold; those between start from what their left neighbour found,
-which fits a larger budget too. So the work splits over an executor, and its result does not depend on the split.
+Each point is a search of its own. Every other one starts cold; those between start from what their
+left neighbour found, which fits a larger budget too. So the work splits over an executor, and its
+result does not depend on the split.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Point(Found):
-    """What was found under one budget of the row: ``budget``, in the unit that results have for the front's axis."""
+    """What was found under one budget of the row: ``budget``, in the unit that results have for the
+    front's axis."""
 
     budget: float
 
@@ -54,7 +56,8 @@ class Front:
     points: tuple[Point, ...]
 
     def figures(self) -> list[dict[str, str]]:
-        """A row a point, as people read it: its budget, in the unit of the axis, then score, cost and gap."""
+        """A row a point, as people read it: its budget, in the unit of the axis, then score, cost
+        and gap."""
         resource = RESOURCES[self.axis]
         return [
             {f"{resource.label} budget": resource.format(point.budget, 4)} | point.figures()
@@ -71,7 +74,8 @@ class Front:
         return html_table(self.figures())
 
     def to_frame(self) -> DataFrame:
-        """A pandas frame, a row a point, smallest budget first: what ``Point.document`` holds but the structure.
+        """A pandas frame, a row a point, smallest budget first: what ``Point.document`` holds but
+        the structure.
 
         Raises:
             InputError: pandas is not installed.
@@ -104,10 +108,12 @@ def front(
         report: called with index and point when one is finished.
 
     Returns:
-        A point for each value. None scores less than one before it, and none has a larger bound than one after it.
+        A point for each value. None scores less than one before it, and none has a larger bound
+        than one after it.
 
     Raises:
-        InputError: no such axis, values that do not rise, or a budget below what any structure uses.
+        InputError: no such axis, values that do not rise, or a budget below what any structure
+            uses.
     """
     if axis not in RESOURCES:
         raise InputError(f"axis is {shown(axis)}, {nearest(axis, RESOURCES)}")
@@ -133,7 +139,8 @@ def front(
 
 
 def solve(problem: Problem, seed: int, limits: Limits, known: Sequence[Structure]) -> Found:
-    """One search from beginning to end; what a worker does. The population stays with the worker."""
+    """One search from beginning to end; what a worker does. The population stays with the
+    worker."""
     search = Search(problem, seed, limits, known=known)
     for _ in search.steps():
         pass

@@ -1,6 +1,8 @@
-"""What structures of a space score and use, and whether that is within budgets: arrays in, arrays out.
+"""What structures of a space score and use, and whether that is within budgets: arrays in, arrays
+out.
 
-Nothing is checked here; ``problem`` makes a search problem of it, once bound and proof have said that it has a solution.
+Nothing is checked here; ``problem`` makes a search problem of it, once bound and proof have said
+that it has a solution.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ class Evaluation(NamedTuple):
 
 
 class Budget:
-    """Upper limits by resource. FLOPs in multiply-accumulates at the problem's input size, latency in seconds.
+    """Upper limits by resource. FLOPs in multiply-accumulates at the problem's input size, latency
+    in seconds.
 
     Args:
         limits: by the names of ``resources.RESOURCES``; None: unlimited.
@@ -58,7 +61,8 @@ class Budget:
             raise InputError(f"no budget: expected at least one of {', '.join(RESOURCES)}")
 
     def replace(self, **limits: float | None) -> Budget:
-        """This budget with other limits for some resources, or with None for those named; errors as for Budget."""
+        """This budget with other limits for some resources, or with None for those named; errors as
+        for Budget."""
         return Budget(**(self.limits | limits))
 
     def __eq__(self, other: object) -> bool:
@@ -100,7 +104,8 @@ class Objective:
         return self.budget.limits
 
     def evaluate(self, genomes: Genomes) -> Evaluation:
-        """Score and cost, each figure of shape (N,), of a population of shape (N, D), CHUNK structures at a time."""
+        """Score and cost, each figure of shape (N,), of a population of shape (N, D), CHUNK
+        structures at a time."""
         return joined([self._evaluate_chunk(chunk) for chunk in chunks(genomes)])
 
     def _evaluate_chunk(self, genomes: Genomes) -> Evaluation:
@@ -122,7 +127,8 @@ def evaluate_blocks(
     alpha: tuple[float, ...] = ALPHA,
     table: Latencies | None = None,
 ) -> Evaluation:
-    """Score and cost of one chain of blocks; its sizes are arrays of shape (N,), or numbers for one structure."""
+    """Score and cost of one chain of blocks; its sizes are arrays of shape (N,), or numbers for one
+    structure."""
     figures = cost(blocks, input_size, table).known()
     values = (score(entropies(blocks), alpha), *figures.values())
     of_chain, *costs = np.broadcast_arrays(
@@ -139,6 +145,7 @@ def joined(parts: Sequence[Evaluation]) -> Evaluation:
 
 
 def chunks(genomes: Genomes) -> Iterator[Genomes]:
-    """The population, shape (N, D), in pieces of at most CHUNK rows; one piece at least, empty where N is 0."""
+    """The population, shape (N, D), in pieces of at most CHUNK rows; one piece at least, empty
+    where N is 0."""
     for start in range(0, max(1, len(genomes)), CHUNK):
         yield genomes[start : start + CHUNK]

@@ -18,11 +18,12 @@ __all__ = ["Budget", "Evaluation", "Problem", "evaluate_blocks", "joined"]
 
 @dataclass(frozen=True)
 class Problem(Objective):
-    """An objective, checked once: some structure of the space meets the budgets. Attributes as for ``Objective``.
+    """An objective, checked once: some structure of the space meets the budgets. Attributes as for
+    ``Objective``.
 
     Raises:
-        InputError: no structure is within the budgets, there is a latency budget without a table, or
-            the table does not know the space's blocks or the input size.
+        InputError: no structure is within the budgets, there is a latency budget without a table,
+            or the table does not know the space's blocks or the input size.
     """
 
     def __post_init__(self) -> None:

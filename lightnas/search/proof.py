@@ -1,7 +1,8 @@
 """Branch and bound: from the best structure known to the best there is, or to a smaller gap.
 
-A node is a box of genomes: a low and a high value for every gene. It is closed when its Lagrangian bound says that
-nothing in it beats the best structure known, or when everything in it that could has been listed.
+A node is a box of genomes: a low and a high value for every gene. It is closed when its Lagrangian
+bound says that nothing in it beats the best structure known, or when everything in it that could
+has been listed.
 
     1. Bound the box (``Relaxation.minimise``), and drop every choice of a block through which even the relaxed
        problem cannot beat the best structure known.
@@ -11,8 +12,9 @@ nothing in it beats the best structure known, or when everything in it that coul
     3. Where the labels are too many, the most promising ones are followed, which finds better structures, and the
        box is split.
 
-Nodes are taken by falling bound, so the bound of the next node bounds every structure of the space. Work is counted
-in operations, not in seconds: the same problem gives the same result on any machine.
+Nodes are taken by falling bound, so the bound of the next node bounds every structure of the space.
+Work is counted in operations, not in seconds: the same problem gives the same result on any
+machine.
 """
 
 from __future__ import annotations
@@ -26,19 +28,23 @@ import numpy as np
 from ..arrays import Flags, Floats, Genomes
 from .bound import PAIRS_AT_A_TIME, Options, Pairs, Relaxation, best_by, join_options
 
-# A bound that exceeds the best score by less than this share is equal to it: sums of logs are not exact.
+# A bound that exceeds the best score by less than this share is equal to it: sums of logs are not
+# exact.
 TOLERANCE = 1e-11
 
-# Options of the whole space, choices and labels of a box in memory at a time. A box with more is split.
+# Options of the whole space, choices and labels of a box in memory at a time. A box with more is
+# split.
 MAX_OPTIONS = 2_000_000
 MAX_CHOICES = 400_000
 MAX_LABELS = 100_000
-# Every so many boxes the most promising choices of a box too large to list are followed for better structures.
+# Every so many boxes the most promising choices of a box too large to list are followed for better
+# structures.
 DIVE_EVERY = 4
 
 
 class Choices(NamedTuple):
-    """n ways to fill one block, sorted by in: its genes and what it adds to the score, (n,); use, (n, R), in shares."""
+    """n ways to fill one block, sorted by in: its genes and what it adds to the score, (n,); use,
+    (n, R), in shares."""
 
     c_in: Genomes
     c_out: Genomes
@@ -56,7 +62,8 @@ class Choices(NamedTuple):
 
 @dataclass(order=True)
 class Node:
-    """A box of genomes, ``low`` to ``high`` included, each (D,); multipliers (R,). Sorted by falling bound, then by age."""
+    """A box of genomes, ``low`` to ``high`` included, each (D,); multipliers (R,). Sorted by
+    falling bound, then by age."""
 
     minus_bound: float
     serial: int
@@ -72,7 +79,8 @@ class Proof:
         score, genome: the best structure known; the genome has shape (D,).
         upper_bound: no structure within the budgets scores more.
         work: choices and labels handled so far.
-        too_large: the space does not fit in memory; the bound is its root's, and there are no steps to take.
+        too_large: the space does not fit in memory; the bound is its root's, and there are no steps
+            to take.
     """
 
     def __init__(
@@ -136,7 +144,8 @@ class Proof:
     ) -> tuple[list[Options], list[Floats]]:
         """Drop options through which even the relaxed problem stays below the best score.
 
-        Returns what is left, and for each option the relaxed optimum among the structures that hold it.
+        Returns what is left, and for each option the relaxed optimum among the structures that hold
+        it.
         """
         values = [self.relaxation.best_btn(options, multipliers)[0] for options in chain]
         through = [value + multipliers.sum() for value in self.relaxation.through(chain, values)]
@@ -150,9 +159,11 @@ class Proof:
     def _list(
         self, chain: list[Options], through: list[Floats], multipliers: Floats, dive: bool
     ) -> bool:
-        """Follow all partial structures that may still beat the best score; False if some had to be left out.
+        """Follow all partial structures that may still beat the best score; False if some had to be
+        left out.
 
-        Where there are too many choices for that, none is followed, or with ``dive`` the most promising ones.
+        Where there are too many choices for that, none is followed, or with ``dive`` the most
+        promising ones.
         """
         counts = [options.btn_high - options.btn_low + 1 for options in chain]
         whole = max(int(count.sum()) for count in counts) <= MAX_CHOICES
@@ -176,7 +187,8 @@ class Proof:
     def _follow(self, choices: list[Choices], multipliers: Floats) -> bool:
         """Label setting, block by block; True if no label was left out.
 
-        A label is a partial structure: its out, score and use. ``trail`` holds parents and choices per block.
+        A label is a partial structure: its out, score and use. ``trail`` holds parents and choices
+        per block.
         """
         values = [block.score - block.use @ multipliers for block in choices]
         rests, least = self.relaxation.backward(choices, values), self._least_use(choices)
@@ -206,7 +218,8 @@ class Proof:
         return whole
 
     def _least_use(self, choices: list[Choices]) -> list[Floats]:
-        """For every block, the least share of each budget that the blocks from it on must use, by in; (grid, R)."""
+        """For every block, the least share of each budget that the blocks from it on must use, by
+        in; (grid, R)."""
         grid, resources = self.relaxation.grid, range(len(self.relaxation.limits))
         least = [np.zeros((grid, len(resources)))]
         for block in reversed(choices):
@@ -220,7 +233,8 @@ class Proof:
     def _offer_best(
         self, choices: list[Choices], trail: list[tuple[Genomes, Genomes]], score: Floats
     ) -> None:
-        """Offer the structures of the complete labels, best first, until one is taken: mostly the first."""
+        """Offer the structures of the complete labels, best first, until one is taken: mostly the
+        first."""
         for label in np.argsort(-score, kind="stable"):
             if score[label] <= self.score or self.offer(self._genome(choices, trail, int(label))):
                 return
@@ -239,7 +253,8 @@ class Proof:
         return np.array([genes[gene] for gene in self.space.genes], np.int64)
 
     def offer(self, genome: Genomes) -> bool:
-        """Make a genome, shape (D,), the best known if, evaluated exactly, it is within the budgets and scores more."""
+        """Make a genome, shape (D,), the best known if, evaluated exactly, it is within the budgets
+        and scores more."""
         evaluation = self.relaxation.problem.evaluate(genome[None])
         if not self.relaxation.problem.feasible(evaluation)[0] or evaluation.score[0] <= self.score:
             return False
@@ -263,7 +278,8 @@ class Proof:
             heapq.heappush(self.nodes, Node(-bound, self.serial, *box, multipliers))
 
     def _gene_to_split(self, low: Genomes, high: Genomes) -> int:
-        """Depths and kernels first: the relaxation is loose there, and nearly exact between channel counts."""
+        """Depths and kernels first: the relaxation is loose there, and nearly exact between channel
+        counts."""
         spread = (high - low) / np.maximum(1, low)
         discrete = np.array([key in ("k", "L") for _, key in self.space.genes])
         return int(np.argmax(np.where(discrete & (high > low), 1000 + spread, spread)))
@@ -326,7 +342,8 @@ def _survivors(
         some = np.flatnonzero(through[i] > target - rounding)
         for start in range(0, len(some), PAIRS_AT_A_TIME):
             at = some[start : start + PAIRS_AT_A_TIME]
-            # With another k or L than its best: as much below the best through the pair as its own value is.
+            # With another k or L than its best: as much below the best through the pair as its own
+            # value is.
             below = through[i][at] - best[i][at]
             for options in relaxation.options(i, Pairs(c_in[at], c_out[at])):
                 value = relaxation.best_btn(options, multipliers)[0]
@@ -407,15 +424,17 @@ def _spell_out(options: Options, step: int) -> Choices:
 def _extensions(
     at: Genomes, labels: Floats, c_in: Genomes, ends: Floats, need: float
 ) -> tuple[Genomes, Genomes, bool]:
-    """Pairs (label, choice), the choice's in being the label's out, whose relaxed values sum to more than ``need``.
+    """Pairs (label, choice), the choice's in being the label's out, whose relaxed values sum to
+    more than ``need``.
 
     Args:
         at, labels: out of every label and its relaxed value, each of shape (labels,).
-        c_in, ends: in of every choice, sorted, and its relaxed value with the best completion; (choices,).
+        c_in, ends: in of every choice, sorted, and its relaxed value with the best completion;
+            (choices,).
 
     Returns:
-        Indices of labels and of choices, each of shape (pairs,), and whether these are all: where there are more
-        than MAX_LABELS, a threshold above ``need`` keeps the most promising.
+        Indices of labels and of choices, each of shape (pairs,), and whether these are all: where
+        there are more than MAX_LABELS, a threshold above ``need`` keeps the most promising.
     """
     order = np.lexsort((-ends, c_in))  # within each in, the best end first: a label takes a prefix
     minus_ends = -ends[order]

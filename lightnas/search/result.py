@@ -1,4 +1,5 @@
-"""What a search found: figures, structure and bound, as attributes, as a JSON document and as a table."""
+"""What a search found: figures, structure and bound, as attributes, as a JSON document and as a
+table."""
 
 from __future__ import annotations
 
@@ -38,8 +39,9 @@ class Found:
 
     Attributes:
         score: of the structure.
-        cost: its FLOPs in multiply-accumulates at the input size of the problem, params, layers, and, where
-            there was a latency table, seconds. ``flops``, ``params``, ``layers`` and ``latency`` are short for it.
+        cost: its FLOPs in multiply-accumulates at the input size of the problem, params, layers,
+            and, where there was a latency table, seconds. ``flops``, ``params``, ``layers`` and
+            ``latency`` are short for it.
         upper_bound: no structure of the space within the budgets scores more.
         gap: 1 - score / upper_bound.
         proven_optimal: nothing in the space scores more, but for rounding.
@@ -83,7 +85,8 @@ class Found:
 
     @property
     def document(self) -> dict[str, Any]:
-        """What result.json and ``search --json`` hold: plain numbers, FLOPs in multiply-accumulates, seconds."""
+        """What result.json and ``search --json`` hold: plain numbers, FLOPs in
+        multiply-accumulates, seconds."""
         costs = {
             name: whole(float(value)) if RESOURCES[name].counted else float(value)
             for name, value in self.cost.known().items()

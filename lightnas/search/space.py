@@ -33,8 +33,9 @@ _SLACK = 1e-9
 class BlockSpace:
     """The choices of one block.
 
-    ``out`` in channels; ``growth`` bounds out / in and ``btn`` bounds btn / out (None: unbounded, or no btn).
-    ``layers_per_depth``: under a layer budget the depth may reach layers // layers_per_depth instead of depth[1].
+    ``out`` in channels; ``growth`` bounds out / in and ``btn`` bounds btn / out (None: unbounded,
+    or no btn). ``layers_per_depth``: under a layer budget the depth may reach layers //
+    layers_per_depth instead of depth[1].
     """
 
     kind: str
@@ -54,7 +55,8 @@ class BlockSpace:
 
 @dataclass(frozen=True)
 class Space:
-    """Blocks from the stem to the last stage; channels are multiples of ``step`` up to ``max_channels``.
+    """Blocks from the stem to the last stage; channels are multiples of ``step`` up to
+    ``max_channels``.
 
     Raises:
         InputError: the bounds of a block leave it no channels beside those of its neighbours.
@@ -75,11 +77,13 @@ class Space:
                 )
 
     def __getstate__(self) -> dict[str, Any]:
-        """What is pickled: the fields alone. The tables derived from them are large, and workers do not need them."""
+        """What is pickled: the fields alone. The tables derived from them are large, and workers do
+        not need them."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def under_layers(self, budget: float | None) -> Space:
-        """The space that a layer budget leaves: depth limits given as a share of the layers are set by it."""
+        """The space that a layer budget leaves: depth limits given as a share of the layers are set
+        by it."""
         if budget is None:
             return self
         blocks = []
@@ -119,7 +123,8 @@ class Space:
 
     @cached_property
     def pairs(self) -> list[Flags]:
-        """For every block, which (in, out) some structure has; (grid, grid), for the stem (1, grid)."""
+        """For every block, which (in, out) some structure has; (grid, grid), for the stem (1,
+        grid)."""
         chain = [self._pairs_of(i) for i in range(len(self.blocks))]
         reached: Flags = np.ones(1, bool)
         for pairs in chain:  # keep what the stem leads to ...
@@ -149,7 +154,8 @@ class Space:
         return pairs
 
     def btn_range(self, i: int) -> tuple[Genomes, Genomes]:
-        """Smallest and largest btn of block i for an out of 0, 1, 2 ... steps; each of shape (grid,)."""
+        """Smallest and largest btn of block i for an out of 0, 1, 2 ... steps; each of shape
+        (grid,)."""
         steps = np.arange(self.max_channels // self.step + 1)
         low, high = self.blocks[i].btn or (1, 1)
         at_least = np.maximum(1, np.ceil(low * steps - _SLACK))
@@ -158,11 +164,13 @@ class Space:
 
     @cached_property
     def _nearest_out(self) -> list[NDArray[np.int16]]:
-        """For every block, the allowed out nearest to a wanted one, by (in, wanted); -1 where in has none."""
+        """For every block, the allowed out nearest to a wanted one, by (in, wanted); -1 where in
+        has none."""
         return [_nearest_set(pairs) for pairs in self.pairs]
 
     def every_kernel(self) -> list[tuple[Block, ...]]:
-        """Chains of tiny blocks that between them have every kernel: what the space asks of a latency table."""
+        """Chains of tiny blocks that between them have every kernel: what the space asks of a
+        latency table."""
         chains = []
         for n in range(max(len(block.kernels) for block in self.blocks)):
             # Where a block has fewer kernels than another, its last one stands in.
@@ -178,7 +186,8 @@ class Space:
     # --- populations --------------------------------------------------------------------------------------------
 
     def repair(self, genomes: Genomes) -> Genomes:
-        """The genomes, shape (N, D), with every gene moved to the nearest value that the genes before it allow."""
+        """The genomes, shape (N, D), with every gene moved to the nearest value that the genes
+        before it allow."""
         columns = dict(zip(self.genes, np.clip(genomes, *self.bounds).T, strict=True))
         c_in = np.zeros(len(genomes), np.int64)
         for i, block in enumerate(self.blocks):
@@ -191,7 +200,8 @@ class Space:
         return np.stack([columns[gene] for gene in self.genes], axis=1)
 
     def random(self, rng: np.random.Generator, n: int) -> Genomes:
-        """n genomes of the space, shape (n, D): channels grow by log-uniform steps, so every scale is met."""
+        """n genomes of the space, shape (n, D): channels grow by log-uniform steps, so every scale
+        is met."""
         low, high = self.bounds
         genomes = rng.integers(low, high + 1, size=(n, len(low)))
         for column, (_, key) in enumerate(self.genes):
@@ -202,9 +212,11 @@ class Space:
 
     @cached_property
     def smallest(self) -> Genomes:
-        """The genome of shape (D,) that is smallest in every gene; so mostly in cost too, see ``feasible``.
+        """The genome of shape (D,) that is smallest in every gene; so mostly in cost too, see
+        ``feasible``.
 
-        There is one: where two structures obey growth and btn bounds, their gene-by-gene minimum does too.
+        There is one: where two structures obey growth and btn bounds, their gene-by-gene minimum
+        does too.
         """
         low, _ = self.bounds
         columns = dict(zip(self.genes, low, strict=True))
@@ -216,7 +228,8 @@ class Space:
         return np.array([columns[gene] for gene in self.genes])
 
     def decode(self, genomes: Genomes) -> tuple[Block, ...]:
-        """The population, shape (N, D), as one chain of blocks whose sizes are arrays of shape (N,)."""
+        """The population, shape (N, D), as one chain of blocks whose sizes are arrays of shape
+        (N,)."""
         columns = dict(zip(self.genes, genomes.T.astype(float), strict=True))
         c_in: Size = self.c_in
         blocks = []
@@ -243,7 +256,8 @@ class Space:
         return [Structure(tuple(_row(block, n) for block in columns)) for n in range(len(genomes))]
 
     def encode(self, structures: Sequence[Structure]) -> Genomes:
-        """Genomes of shape (N, D) of structures with this space's blocks; off the grid they move to the nearest value.
+        """Genomes of shape (N, D) of structures with this space's blocks; off the grid they move to
+        the nearest value.
 
         Raises:
             InputError: a structure has other blocks than the space.
@@ -275,7 +289,8 @@ def _row(block: Block, n: int) -> Block:
 
 
 def _nearest_set(flags: Flags) -> NDArray[np.int16]:
-    """For every place of a boolean (M, N) array, the column of the nearest True in its row (the lower of two)."""
+    """For every place of a boolean (M, N) array, the column of the nearest True in its row (the
+    lower of two)."""
     columns = np.arange(flags.shape[1])
     far = 4 * flags.shape[1]
     below = np.maximum.accumulate(np.where(flags, columns, -far), axis=1)

@@ -1,4 +1,5 @@
-"""Search space files: YAML, checked key by key, made into a ``Space``. docs/spaces.md explains every key."""
+"""Search space files: YAML, checked key by key, made into a ``Space``. docs/spaces.md explains
+every key."""
 
 from __future__ import annotations
 
@@ -57,7 +58,8 @@ def space_names() -> list[str]:
 
 
 def read_space_document(name: str, what: str = "space") -> tuple[Any, str]:
-    """The YAML document of a space, by name (``k1kxk1``) or by path, and what to call it in messages.
+    """The YAML document of a space, by name (``k1kxk1``) or by path, and what to call it in
+    messages.
 
     ``what`` opens the message for a space that there is not.
 
@@ -106,7 +108,8 @@ def parse_space(document: Any, where: str, max_channels: int | None = None) -> S
 
 
 def load_space(name: str, max_channels: int | None = None) -> Space:
-    """A space by name (``k1kxk1``) or by path; ``max_channels`` and errors as for ``parse_space``."""
+    """A space by name (``k1kxk1``) or by path; ``max_channels`` and errors as for
+    ``parse_space``."""
     return parse_space(*read_space_document(name), max_channels=max_channels)
 
 

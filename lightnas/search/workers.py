@@ -1,4 +1,5 @@
-"""Worker processes for ``--workers``; from Python any ``concurrent.futures.Executor`` can be passed instead."""
+"""Worker processes for ``--workers``; from Python any ``concurrent.futures.Executor`` can be passed
+instead."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ from ..errors import WorkError
 def workers(n: int) -> Iterator[Executor | None]:
     """An executor of n processes, or None for n = 1: the work is then done in this process.
 
-    The processes are fresh interpreters (a fork would copy the threads' locks of this one), leave Ctrl-C to this
-    process, and end when it ends, however it ends.
+    The processes are fresh interpreters (a fork would copy the threads' locks of this one), leave
+    Ctrl-C to this process, and end when it ends, however it ends.
 
     Raises:
         WorkError: a worker died.

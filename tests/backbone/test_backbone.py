@@ -87,7 +87,8 @@ def test_parameters_are_those_of_the_closed_form(size):
 
 @pytest.mark.parametrize("size", [(64, 96), (33, 47), (32, 32), (65, 127)])
 def test_flops_are_those_of_the_closed_form(size):
-    """Counted while the network runs: multiply-accumulates of each convolution and 2 per output of each BN."""
+    """Counted while the network runs: multiply-accumulates of each convolution and 2 per output of
+    each BN."""
     net, counted = CnnNet(SMALL).eval(), []
 
     def count(module, _, output):
@@ -122,7 +123,8 @@ def test_out_indices():
 
 
 def test_layers_begin_as_their_shortcuts():
-    """The last BN of each residual path begins at 0, so layers after the first pass on what they get."""
+    """The last BN of each residual path begins at 0, so layers after the first pass on what they
+    get."""
     net = CnnNet(SMALL).eval()
     x = torch.rand(1, 16, 8, 8)
     assert torch.equal(net.block_list[4].block_list[2](x), x)

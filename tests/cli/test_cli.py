@@ -231,7 +231,8 @@ STOPPED = (Path(__file__).parents[1] / "stopped.py").read_text()
 
 
 def stopped(number, moment, *arguments, **kwargs):
-    """A command that gets a signal before or after it has replaced a file for the nth time: see stopped.py."""
+    """A command that gets a signal before or after it has replaced a file for the nth time: see
+    stopped.py."""
     return python(
         number if number == "worker" else int(number),
         *moment,
@@ -255,7 +256,8 @@ def resumed_as(folder, whole, *options):
 
 
 def test_killed_again_and_again_and_resumed(folder, whole):
-    """SIGKILL before there is a config, in evolution, in the proof, among the results: the same bytes as without a stop."""
+    """SIGKILL before there is a config, in evolution, in the proof, among the results: the same
+    bytes as without a stop."""
     for moment in (
         ("before", "config.yaml", 1),
         ("after", "config.yaml", 1),
@@ -535,7 +537,8 @@ def test_an_output_without_permission(folder):
 
 
 def limited(size):
-    """No file may grow beyond ``size`` bytes: writing fails like on a full disk, in the middle of a file."""
+    """No file may grow beyond ``size`` bytes: writing fails like on a full disk, in the middle of a
+    file."""
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 

@@ -1,4 +1,5 @@
-"""The demo set: real digits, no digit in two splits, boxes that fit, the same bytes from the same seed."""
+"""The demo set: real digits, no digit in two splits, boxes that fit, the same bytes from the same
+seed."""
 
 import json
 
@@ -41,7 +42,8 @@ def test_splits_share_no_digit():
 
 
 def test_objects():
-    """1 to 6 a picture, of 14 to 56 pixels, inside the picture, apart from each other, and visible."""
+    """1 to 6 a picture, of 14 to 56 pixels, inside the picture, apart from each other, and
+    visible."""
     digits = _sources(np.random.default_rng(0))[0]
     counts, sizes = set(), []
     for seed in range(60):

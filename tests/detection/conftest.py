@@ -5,7 +5,8 @@ import pytest
 
 from lightnas.network.structure import Structure, format_structures
 
-# `make test-fast` has no mmcv; `make test` asks `lightnas doctor` first, so nothing is left out there unseen.
+# `make test-fast` has no mmcv; `make test` asks `lightnas doctor` first, so nothing is left out
+# there unseen.
 collect_ignore_glob = ["test_*.py"] if find_spec("mmcv") is None else []
 
 if not collect_ignore_glob:
@@ -31,7 +32,8 @@ def one_thread():
 
 @pytest.fixture(scope="session", autouse=True)
 def no_waiting():
-    """mmcv sleeps 2 s in every epoch and 1 s at the end, for the sake of loader processes that these tests do not start."""
+    """mmcv sleeps 2 s in every epoch and 1 s at the end, for the sake of loader processes that
+    these tests do not start."""
     from mmcv.runner import epoch_based_runner
 
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,5 @@
-"""Run by test_train.py, in its process and in two: gradients of one step on the same four pictures, written to a file."""
+"""Run by test_train.py, in its process and in two: gradients of one step on the same four pictures,
+written to a file."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""lightnas train-det in a process that gets a signal in its second epoch, after a step: python -c TEXT SIGNAL ARGUMENT ...
+"""lightnas train-det in a process that gets a signal in its second epoch, after a step: python -c
+TEXT SIGNAL ARGUMENT ...
 
 Run by its text, as tests/stopped.py is.
 """

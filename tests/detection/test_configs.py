@@ -125,7 +125,8 @@ def snippet(name):
 
 @pytest.mark.parametrize("name", ["FCOS", "RetinaNet", "ATSS", "Faster R-CNN"])
 def test_one_training_step_of_other_detectors(name, structure, tmp_path):
-    """As the docs show it; the widths of the neck stay those of the docs where the structure is ours."""
+    """As the docs show it; the widths of the neck stay those of the docs where the structure is
+    ours."""
     text = snippet(name).replace("_base_ = '", f"_base_ = '{THEIRS}/")
     (tmp_path / "theirs.py").write_text(text)
     cfg = read_config(tmp_path / "theirs.py")

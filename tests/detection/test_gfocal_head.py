@@ -150,7 +150,8 @@ def test_pictures_without_objects(use_sigmoid, objects):
 
 
 def test_box_losses_are_divided_by_the_plain_sum_of_weights():
-    """mmdet's GFLHead divides by at least 1; at the first step, where scores are about 0.01, that is far from it."""
+    """mmdet's GFLHead divides by at least 1; at the first step, where scores are about 0.01, that
+    is far from it."""
     net = head()
     net.init_weights()
     truth = [torch.tensor([[60.0, 60.0, 160.0, 150.0]])] * 2, [torch.tensor([1])] * 2

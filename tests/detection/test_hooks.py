@@ -29,7 +29,8 @@ def test_threshold_of_the_best(detections, threshold):
 
 
 def test_pictures_after_every_epoch(capfd, structure, digits, tmp_path, monkeypatch):
-    """Written after the first epoch, replaced after the second; weights are those of a run that draws nothing."""
+    """Written after the first epoch, replaced after the second; weights are those of a run that
+    draws nothing."""
     drawn, draw = [], hooks.draw_split
 
     def spied(data, detections, path, threshold):

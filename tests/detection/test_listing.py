@@ -1,4 +1,5 @@
-"""The rooms of the detection stage are where its docstring says, and what is neutral names no framework."""
+"""The rooms of the detection stage are where its docstring says, and what is neutral names no
+framework."""
 
 import re
 from pathlib import Path

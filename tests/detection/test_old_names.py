@@ -1,4 +1,5 @@
-"""Runs and configs from when the detection stage was called ``detection``: they resume, test and detect as before."""
+"""Runs and configs from when the detection stage was called ``detection``: they resume, test and
+detect as before."""
 
 import json
 import shutil
@@ -17,7 +18,8 @@ OLD, NEW = "'imports': ['detection']", "'imports': ['lightnas.detection']"
 
 @pytest.fixture
 def old(capfd, structure, digits, tmp_path):
-    """A work directory as it was written then: its config, and the one that its checkpoints carry."""
+    """A work directory as it was written then: its config, and the one that its checkpoints
+    carry."""
     path = tmp_path / "old"
     train(capfd, structure, digits, path)
     config = path / "config.py"

@@ -160,7 +160,8 @@ def heed_ctrl_c():
 
 
 def stopped_in_second_epoch(arguments, number):
-    """Exit status of a training run in a process of its own that gets a signal in its second epoch."""
+    """Exit status of a training run in a process of its own that gets a signal in its second
+    epoch."""
     text = Path(__file__).with_name("stopped.py").read_text()
     command = [sys.executable, "-c", text, str(int(number)), *map(str, arguments)]
     process = subprocess.run(command, capture_output=True, text=True, preexec_fn=heed_ctrl_c)
@@ -214,7 +215,8 @@ def test_ctrl_c(structure, digits, tmp_path):
 
 @pytest.fixture
 def full_disk():
-    """From when it is called, no file may grow beyond so many bytes: writing fails as on a full disk. False: no longer."""
+    """From when it is called, no file may grow beyond so many bytes: writing fails as on a full
+    disk. False: no longer."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def full_disk(size):
@@ -420,7 +422,8 @@ def test_a_loss_that_is_no_number(capfd, base):
 
 
 def test_a_config_of_ones_own(capfd, base, digits, tmp_path):
-    """Data, structure and schedule from the config alone; a plain epoch runner becomes one that writes whole checkpoints."""
+    """Data, structure and schedule from the config alone; a plain epoch runner becomes one that
+    writes whole checkpoints."""
     from lightnas.files import data_file
 
     text = f"""

@@ -104,7 +104,8 @@ def test_which_operators_run(installed, monkeypatch, kind, broken, mended):
 
 
 def test_floors_are_those_of_setup_cfg():
-    """Every need but mmcv is a requirement, and from a checkout that is not installed the same ones are read."""
+    """Every need but mmcv is a requirement, and from a checkout that is not installed the same ones
+    are read."""
     assert all(
         need.names[0] in doctor.requirements() for need in doctor.NEEDS if need.name != "mmcv"
     )

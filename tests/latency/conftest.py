@@ -55,7 +55,8 @@ def quick(measure, monkeypatch):
 
 @pytest.fixture
 def steady(quick, monkeypatch):
-    """Everything is run and timed, but what the clock of a busy machine says of it is replaced by made-up seconds."""
+    """Everything is run and timed, but what the clock of a busy machine says of it is replaced by
+    made-up seconds."""
     operation, network = quick.Machine.op_seconds, quick.Machine.network_seconds
 
     def op_seconds(self, op, c_in, c_out):

@@ -10,7 +10,8 @@ SIZE = (64, 64)
 
 
 def made_up(space, size=SIZE, seed=0):
-    """The document of a finished table for all that a space can ask for, with random coefficients."""
+    """The document of a finished table for all that a space can ask for, with random
+    coefficients."""
     rng = np.random.default_rng(seed)
     ops = {use.op for chain in space.every_kernel() for use in chain_uses(chain, size)}
     return {
@@ -25,7 +26,8 @@ def made_up(space, size=SIZE, seed=0):
 
 
 def plain_seconds(structure, table):
-    """Convolution by convolution from the block dicts; ReLU, sum and pool as the published block has them."""
+    """Convolution by convolution from the block dicts; ReLU, sum and pool as the published block
+    has them."""
     fits = {
         (op["kind"], op["k"], op["stride"], op["size"]): op["fit"] for op in table.document["ops"]
     }
@@ -70,7 +72,8 @@ def made_up_seconds(kind, c_in, c_out):
 
 
 def network_of(operations, structure, beyond=2e-6):
-    """Seconds of a network: 1.1 times the sum of its operations, and ``beyond`` for every convolution."""
+    """Seconds of a network: 1.1 times the sum of its operations, and ``beyond`` for every
+    convolution."""
     uses = list(chain_uses(structure, SIZE))
     convs = sum(use.times for use in uses if use.kind == "conv")
     return (

@@ -100,7 +100,8 @@ def test_profile_goes_on_where_it_was_stopped(capsys, folder, steady, monkeypatc
 def test_a_calibration_that_degenerates_is_repeated_then_refused(
     capsys, folder, steady, monkeypatch, good
 ):
-    """Networks whose seconds go with the number of their convolutions alone, until the attempt that is good."""
+    """Networks whose seconds go with the number of their convolutions alone, until the attempt that
+    is good."""
     measured = 0
 
     def network_seconds(self, structure, input_size):

@@ -1,4 +1,5 @@
-"""The table's file, and the commands that read one: a search and a front under a latency, and what is refused."""
+"""The table's file, and the commands that read one: a search and a front under a latency, and what
+is refused."""
 
 import json
 

@@ -1,4 +1,5 @@
-"""Blocks beyond the bottleneck: k1kx, kxkx, two blocks in a stage, and the one that docs/blocks.md adds."""
+"""Blocks beyond the bottleneck: k1kx, kxkx, two blocks in a stage, and the one that docs/blocks.md
+adds."""
 
 import math
 import re
@@ -100,7 +101,8 @@ def test_arrays_agree_with_the_plain_loop(listed):
 
 @pytest.mark.parametrize("kind", PAIRS)
 def test_closed_form(kind):
-    """1x1 + kxk adds 1/2 log c_in + 1/2 log(btn k^2); kxk + kxk adds 1/2 log(c_in k^2) + 1/2 log(btn k^2)."""
+    """1x1 + kxk adds 1/2 log c_in + 1/2 log(btn k^2); kxk + kxk adds 1/2 log(c_in k^2) + 1/2
+    log(btn k^2)."""
     for block in Structure.from_dicts(chain(kind))[1:]:
         expected = 0.0
         for layer in range(block.depth):

@@ -57,7 +57,8 @@ def test_one_convolution_by_hand():
 
 @pytest.mark.parametrize("size", [(800, 1280), (192, 192), (33, 97), (799, 1279)])
 def test_population_equals_plain_loop(size):
-    """Vectorised results equal a loop over blocks and layers, at sizes that 32 does not divide too."""
+    """Vectorised results equal a loop over blocks and layers, at sizes that 32 does not divide
+    too."""
     problem = Problem(load_space("k1kxk1"), Budget(flops=1e15), input_size=size)
     genomes = problem.searched.random(np.random.default_rng(1), 200)
     evaluation = problem.evaluate(genomes)

@@ -1,4 +1,5 @@
-"""The report: one file, small, complete, that works by mouse, keyboard and on paper; in a browser where there is one."""
+"""The report: one file, small, complete, that works by mouse, keyboard and on paper; in a browser
+where there is one."""
 
 import html
 import json

@@ -65,7 +65,8 @@ def random_table(space, rng: np.random.Generator):
 
 
 def random_mix(costs, rng: np.random.Generator):
-    """Budgets for one to three resources: near what some structure uses, sometimes below all of them."""
+    """Budgets for one to three resources: near what some structure uses, sometimes below all of
+    them."""
     names = rng.choice(list(costs), rng.integers(1, min(4, len(costs) + 1)), replace=False)
     at = rng.integers(len(costs["flops"]))
     mix = {}

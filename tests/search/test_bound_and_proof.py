@@ -1,4 +1,5 @@
-"""The certificate, on a space small enough to list: the optimum is below every bound, and the search finds it."""
+"""The certificate, on a space small enough to list: the optimum is below every bound, and the
+search finds it."""
 
 import copy
 from itertools import pairwise

@@ -22,7 +22,8 @@ def test_offspring_stay_inside_the_bounds():
 
 
 def test_every_gene_of_every_block_mutates():
-    """From one single parent, every gene that has a choice takes other values, up and down, the last one too."""
+    """From one single parent, every gene that has a choice takes other values, up and down, the
+    last one too."""
     from lightnas.search.space_file import load_space
 
     space = load_space("k1kxk1")

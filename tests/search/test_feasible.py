@@ -1,4 +1,5 @@
-"""Budgets against full enumeration: what can be met is met and proven, what cannot is refused, no bound is too low."""
+"""Budgets against full enumeration: what can be met is met and proven, what cannot is refused, no
+bound is too low."""
 
 from fractions import Fraction
 
@@ -34,14 +35,16 @@ def test_drawn_spaces_and_mixes(seed):
             for _ in run.steps():
                 pass
             result = run.result()
-            # A proof is exact up to TOLERANCE, the rounding of sums of logarithms; a bound is one throughout.
+            # A proof is exact up to TOLERANCE, the rounding of sums of logarithms; a bound is one
+            # throughout.
             assert result.upper_bound >= best * (1 - result.proven_optimal * TOLERANCE)
             assert all(result.cost.known()[name] <= limit for name, limit in mix.items())
         assert result.proven_optimal and result.score == pytest.approx(best, rel=1e-12)
 
 
 def test_the_smallest_structure_need_not_be_the_cheapest():
-    """A projection that falls away, or a larger kernel that is faster: budgets below the smallest structure's use."""
+    """A projection that falls away, or a larger kernel that is faster: budgets below the smallest
+    structure's use."""
     seen = set()
     for seed in range(30):
         rng = np.random.default_rng(2000 + seed)
@@ -84,7 +87,8 @@ def test_budgets_that_only_together_cannot_be_met():
 
 @pytest.mark.parametrize("scale", [1.0, 1e3, 1e6, 1e9])
 def test_no_multiplier_makes_a_bound_too_low(scale):
-    """theta against exact rational arithmetic, with multipliers that leave floating point few digits."""
+    """theta against exact rational arithmetic, with multipliers that leave floating point few
+    digits."""
     rng = np.random.default_rng(5)
     space = random_space(rng)
     _, scores, costs = listed(space, None)

@@ -1,4 +1,5 @@
-"""Fronts: every point as good as a search of its own, whatever the executor; stopped, resumed and refused."""
+"""Fronts: every point as good as a search of its own, whatever the executor; stopped, resumed and
+refused."""
 
 import csv
 import json

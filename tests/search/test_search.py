@@ -1,4 +1,5 @@
-"""The search as Python users meet it: the same result from the same seed, whoever scores and however often it stops."""
+"""The search as Python users meet it: the same result from the same seed, whoever scores and
+however often it stops."""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -80,7 +81,8 @@ def test_another_seed_another_population():
 
 
 def test_stopping_between_any_two_steps():
-    """Each step in a new object, from a state that went through bytes: the same result as without a stop."""
+    """Each step in a new object, from a state that went through bytes: the same result as without a
+    stop."""
     problem = Problem(load_space("k1kxk1"), Budget(flops=0.5e9, params=3e6, layers=60), (192, 192))
     limits = SMALL
     whole = Search(problem, 3, limits)

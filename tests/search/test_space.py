@@ -103,7 +103,8 @@ def test_ratios_that_are_no_exact_floats():
 
 
 def test_growth_with_holes():
-    """Steps of 8 with a growth of 1.5 to 1.6 leave some ins without an out: no genome goes there."""
+    """Steps of 8 with a growth of 1.5 to 1.6 leave some ins without an out: no genome goes
+    there."""
     document = copy.deepcopy(TINY) | {"max_channels": 128}
     document["blocks"][1]["growth"] = [1.5, 1.6]
     space = parse_space(document, "holes")

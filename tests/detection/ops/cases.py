@@ -1,6 +1,8 @@
-"""Inputs made from integers, the same on every machine, and what mmcv's operators give for them through either extension.
+"""Inputs made from integers, the same on every machine, and what mmcv's operators give for them
+through either extension.
 
-``python -m tests.detection.ops.cases`` records the answers of the compiled one in compiled.json, for machines without.
+``python -m tests.detection.ops.cases`` records the answers of the compiled one in compiled.json,
+for machines without.
 """
 
 import json
@@ -25,7 +27,8 @@ def sixteenths(shape, seed):
 
 
 def boxes_and_scores(n, seed, ties=True):
-    """Boxes of 1 ... 16 pixels in a picture of 40, on quarters of a pixel, with few different scores."""
+    """Boxes of 1 ... 16 pixels in a picture of 40, on quarters of a pixel, with few different
+    scores."""
     corner = whole((n, 2), 160, seed) / 4
     size = whole((n, 2), 61, seed + 1) / 4 + 1
     return torch.cat([corner, corner + size], dim=1), whole(
@@ -87,7 +90,8 @@ def align(ext, maps, rois, bins, scale, sampling_ratio, aligned):
 def convolve(
     ext, x, offset, mask, weight, bias, stride=1, padding=1, dilation=1, groups=1, parts=1
 ):
-    """Both deformable convolutions, and the gradients of their sums, through mmcv's own wrappers."""
+    """Both deformable convolutions, and the gradients of their sums, through mmcv's own
+    wrappers."""
     import sys
 
     import mmcv.ops

@@ -1,4 +1,5 @@
-"""Slow, plain answers to compare with: one box, one sample, one number at a time, in the words of the papers and of mmcv."""
+"""Slow, plain answers to compare with: one box, one sample, one number at a time, in the words of
+the papers and of mmcv."""
 
 import math
 from itertools import product
@@ -40,7 +41,8 @@ def nms_match(boxes, order, threshold):
 
 
 def softnms(boxes, scores, threshold, sigma, min_score, method, offset):
-    """Indices and scores. Boxes and scores move as in mmcv: the best to the front, the last into the place of one gone."""
+    """Indices and scores. Boxes and scores move as in mmcv: the best to the front, the last into
+    the place of one gone."""
     left = [(i, F(score)) for i, score in enumerate(scores)]
     taken = []
     while left:
@@ -78,7 +80,8 @@ def bilinear(image, y, x):
 
 
 def roi_sample(image, y, x):
-    """Beyond the edge by up to one pixel a sample has the value at the edge; farther out it is zero."""
+    """Beyond the edge by up to one pixel a sample has the value at the edge; farther out it is
+    zero."""
     height, width = image.shape
     if y < -1 or y > height or x < -1 or x > width:
         return 0.0

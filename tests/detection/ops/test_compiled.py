@@ -1,4 +1,5 @@
-"""Against mmcv's compiled operators on a CPU: recorded answers everywhere, and many more cases where they are installed."""
+"""Against mmcv's compiled operators on a CPU: recorded answers everywhere, and many more cases
+where they are installed."""
 
 import json
 import random
@@ -57,7 +58,8 @@ def spoiled(boxes, scores):
 
 
 def some(generator, sizes):
-    """Boxes and scores: with and without ties, spread and in a heap, one in four with what is no number."""
+    """Boxes and scores: with and without ties, spread and in a heap, one in four with what is no
+    number."""
     n = generator.choice(sizes)
     boxes, scores = cases.boxes_and_scores(
         n, generator.randrange(10**6), ties=generator.random() < 0.5

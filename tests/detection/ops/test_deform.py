@@ -54,7 +54,8 @@ def test_gradients_of_convolution(plain, settings):
 
 
 def test_offsets_of_an_untrained_layer(plain):
-    """All zero: an ordinary convolution, whose slope along an offset is that of the cell after the pixel."""
+    """All zero: an ordinary convolution, whose slope along an offset is that of the cell after the
+    pixel."""
     x = torch.randn(1, 1, 4, 5)
     offset = torch.zeros(1, 2, 4, 5, requires_grad=True)
     found = plain.deform_conv2d(x, offset, torch.ones(1, 1, 1, 1))

@@ -1,4 +1,5 @@
-"""mmdet's own detectors on the plain operators: losses and gradients that are numbers, and boxes."""
+"""mmdet's own detectors on the plain operators: losses and gradients that are numbers, and
+boxes."""
 
 import numpy as np
 import pytest
@@ -205,7 +206,8 @@ def batch(masks):
 
 
 def one_step(name):
-    """Losses by name, all gradients in a row, and the boxes of a picture, of a detector with the same weights each time."""
+    """Losses by name, all gradients in a row, and the boxes of a picture, of a detector with the
+    same weights each time."""
     from mmdet.models import build_detector
 
     torch.manual_seed(0)

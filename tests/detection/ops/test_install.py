@@ -1,4 +1,5 @@
-"""What stands in the place of mmcv's extension: a compiled one that loads, else the stand-in, and what is said of it."""
+"""What stands in the place of mmcv's extension: a compiled one that loads, else the stand-in, and
+what is said of it."""
 
 import importlib
 import subprocess
@@ -44,7 +45,8 @@ def test_a_compiled_one_that_loads_is_left_alone(fresh):
 
 
 def test_a_compiled_one_that_does_not_load_is_replaced_and_named(fresh):
-    """As after a new torch. Each later question has the same answer, although the stand-in can be imported now."""
+    """As after a new torch. Each later question has the same answer, although the stand-in can be
+    imported now."""
     broken = fresh / f"_ext{EXTENSION_SUFFIXES[0]}"
     broken.write_bytes(b"not of this torch")
     before = ops.operators()

@@ -1,4 +1,5 @@
-"""Suppression against plain loops: ties, blocks, no numbers, thresholds met exactly; and the way through torchvision."""
+"""Suppression against plain loops: ties, blocks, no numbers, thresholds met exactly; and the way
+through torchvision."""
 
 import builtins
 import math
@@ -68,7 +69,8 @@ def test_many_boxes_in_blocks():
 
 
 def test_a_chain_of_boxes_that_save_one_another():
-    """Every box suppresses the next, so every other one stays: as many rounds within a block as there can be."""
+    """Every box suppresses the next, so every other one stays: as many rounds within a block as
+    there can be."""
     x = torch.arange(300.0)
     boxes = torch.stack([x, x * 0, x + 3, x * 0 + 1], dim=1)  # IoU with the next: 2 / 4
     assert nms.nms(boxes, -x, 0.4, 0).tolist() == list(range(0, 300, 2))
@@ -88,7 +90,8 @@ def test_nothing_in_nothing_out(plain):
 
 
 def test_wrappers_of_mmcv(plain):
-    """Numpy, a score threshold, the largest number, and classes that do not suppress one another."""
+    """Numpy, a score threshold, the largest number, and classes that do not suppress one
+    another."""
     boxes = np.array(
         [[0, 0, 4, 4], [0, 0, 4, 4.5], [0, 0, 4, 4.25], [9, 9, 12, 12]], dtype=np.float32
     )
@@ -132,7 +135,8 @@ def test_nms_match(case, threshold):
 
 
 def torchvisions(boxes, scores, iou_threshold):
-    """What torchvision documents: its own sort, IoU above the threshold, no offset; indices by falling score."""
+    """What torchvision documents: its own sort, IoU above the threshold, no offset; indices by
+    falling score."""
     order = scores.sort(stable=True, descending=True)[1].tolist()
     kept, boxes = [], boxes.numpy()
     for i in order:
@@ -144,7 +148,8 @@ def torchvisions(boxes, scores, iou_threshold):
 @FEW
 @given(boxes_and_scores(), THRESHOLDS)
 def test_through_torchvision(case, threshold):
-    """Sorted before, and with the threshold in float32, torchvision's operator gives what mmcv's gives."""
+    """Sorted before, and with the threshold in float32, torchvision's operator gives what mmcv's
+    gives."""
     boxes, scores = case
     order = scores.sort(0, descending=True)[1]
     kept = order[nms._presorted(torchvisions, boxes[order], nms._float32(threshold))]
