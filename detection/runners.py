@@ -10,6 +10,8 @@ from typing import Any
 
 from mmcv.runner import RUNNERS, EpochBasedRunner, IterBasedRunner
 
+from lightnas.runs.output_dir import record_made
+
 
 class _WholeCheckpoints:
     """Replaces a runner's ``save_checkpoint``: written beside, synced, then renamed, and
@@ -32,6 +34,7 @@ class _WholeCheckpoints:
             for path in beside.iterdir():
                 with open(path, "rb") as file:
                     os.fsync(file.fileno())
+                record_made(Path(out_dir), path.name)
                 path.replace(Path(out_dir) / path.name)
                 if create_symlink:
                     link = beside / "latest"

@@ -24,7 +24,8 @@ import lightnas
 from lightnas.data.coco import SPLITS, CocoSplit, check_split, settle
 from lightnas.errors import InputError, WorkError, shown
 from lightnas.report.page import write_report
-from lightnas.runs.training_run import CONFIG, PICTURE
+from lightnas.runs.output_dir import record_made
+from lightnas.runs.training_run import ANNOTATIONS, CONFIG, PICTURE
 
 from . import cpu
 from .checkpoint import load_weights, read_checkpoint
@@ -106,7 +107,8 @@ def _prepare(
             )
     else:
         run.clear()
-    settle(splits, start.work_dir / "annotations")
+    settle(splits, start.work_dir / ANNOTATIONS)
+    run.begin([path.name for path in (start.work_dir / ANNOTATIONS).glob("*.json")])
     use_data(cfg, splits)
     if not resume:
         run.write_config(cfg)
@@ -156,6 +158,8 @@ def build_model(cfg: Config, source: str) -> nn.Module:
 def _run(cfg: Config, start: Start) -> None:
     rank, world_size = get_dist_info()
     timestamp = time.strftime("%Y%m%d_%H%M%S")
+    if rank == 0:
+        record_made(start.work_dir, f"{timestamp}.log", f"{timestamp}.log.json")
     _forget_logger()
     logging.raiseExceptions = False  # a log that cannot be written, on a full disk, is no traceback
     logger = get_root_logger(

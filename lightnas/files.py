@@ -37,16 +37,18 @@ def read_text(path: str | Path, max_bytes: int) -> str:
         ) from error
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, follow: bool = True) -> None:
     """Write a file so that, killed or out of space at any instant, it holds the old bytes or the
     new ones.
 
-    A link is followed. What is no regular file (a pipe, a device) is written to, not replaced.
+    A link is followed, or replaced where ``follow`` is False. What is no regular file (a pipe, a
+    device) is written to, not replaced.
 
     Raises:
         OSError: nothing has changed.
     """
-    path = Path(os.path.realpath(path))
+    if follow:
+        path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file() and not path.is_dir():
         path.write_bytes(content)
         return

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import InputError
-from ..files import write_output
+from ..files import output_errors, write_output, write_whole
 from ..runs.front_run import FRONT
-from ..runs.output_dir import REPORT
+from ..runs.output_dir import REPORT, record_made
 from ..runs.search_run import RESULT
 from ..runs.training_run import CONFIG as TRAINING_CONFIG
 from .front_section import read_front
@@ -43,8 +43,13 @@ def write_report(paths: Sequence[Path], output: Path | None = None) -> Path:
     """
     sections = [read_section(path, f"s{i}") for i, path in enumerate(paths)]
     page = render(REPORT, sections=sections, pictures=_pictures(sections), version=__version__)
-    target = output or paths[0] / REPORT
-    write_output(target, page.encode(), "--output" if output else "report")
+    if output:
+        write_output(output, page.encode(), "--output")
+        return output
+    target = paths[0] / REPORT
+    with output_errors("report", target, "a file"):
+        record_made(paths[0], REPORT)
+        write_whole(target, page.encode(), follow=False)
     return target
 
 

@@ -108,6 +108,7 @@ def load_front(
 class FrontRun(OutputDir):
     """One front's directory, held by one process at a time."""
 
+    mark, command = "front", "pareto"
     home = "directory of a front"
     config_name, result_name, log_name = CONFIG, FRONT, LOG
     ours = re.compile(

@@ -14,6 +14,7 @@ import platform
 import re
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, ClassVar, TypeVar
@@ -24,10 +25,13 @@ from filelock import FileLock, Timeout
 
 import lightnas
 
-from ..errors import InputError
-from ..files import output_errors, write_whole
+from ..errors import InputError, shown
+from ..files import output_errors, read_text, write_whole
 
 LOCK, STRUCTURE, REPORT = ".lock", "structure.txt", "report.html"
+# Says what made a directory, and which of its files: only those are ever replaced or removed.
+MARKER = ".lightnas.json"
+CONFIG_HEAD = b"# Everything that decides this run"
 
 Dir = TypeVar("Dir", bound="OutputDir")
 
@@ -43,12 +47,17 @@ class OutputDir:
         config_name, result_name: the file that decides the run, and the one that says that it is
             finished.
         log_name: the file that ``log`` writes to; a kind of run without one is not logged here.
-        ours: names of the files that belong to such a run, and may be removed with it.
+        mark, command: what the marker calls this kind of run, and the command that makes it.
+        ours: names of the files of such a run in a directory from before there was a marker.
+        inside: directories of a run that others write to, and the pattern of their files.
     """
 
     option: ClassVar[str] = "output"
     kind: ClassVar[str] = "run"
     home: ClassVar[str] = "directory of a run"
+    mark: ClassVar[str]
+    command: ClassVar[str]
+    inside: ClassVar[Mapping[str, str]] = {}
     config_name: ClassVar[str]
     result_name: ClassVar[str]
     log_name: ClassVar[str | None] = None
@@ -79,9 +88,15 @@ class OutputDir:
         with output_errors(self.option, self.path, "a directory"):
             self.path.mkdir(parents=True, exist_ok=True)
             empty = all(map(self._is_leftover, self.path.iterdir()))
+            made: list[str] = []
             if not empty:
                 self._check(resume, overwrite)
+                made = self._made(resume)
             self._take()
+            self._mark(made)
+            if self.log_name:
+                self.record(self.log_name)
+                self._log = open(self.path / self.log_name, "a", encoding="utf-8")  # noqa: SIM115 (held until close)
             for part in self.path.glob(".*.part"):
                 _remove(part)
             self.continues = resume and not empty
@@ -101,11 +116,13 @@ class OutputDir:
         """What a run killed in its first instants leaves: an unfinished file, a lock, or a log
         without a line."""
         empty_log = entry.name == self.log_name and entry.stat().st_size == 0
-        return empty_log or entry.name == LOCK or entry.name.endswith(".part")
+        return empty_log or entry.name in (LOCK, MARKER) or entry.name.endswith(".part")
 
     def _take(self) -> None:
         """Two processes in one directory would write over each other. The kernel lets go for who
         was killed."""
+        for name in filter(None, (LOCK, MARKER, self.log_name)):
+            self._refuse_link(self.path / name)
         lock = FileLock(self.path / LOCK)
         try:
             lock.acquire(blocking=False)
@@ -114,8 +131,6 @@ class OutputDir:
                 f"{self.option} {self.path} is in use by another {self.kind}, expected a directory of its own"
             ) from error
         self._lock = lock
-        if self.log_name:
-            self._log = open(self.path / self.log_name, "a", encoding="utf-8")  # noqa: SIM115 (held until close)
 
     def close(self) -> None:
         """Let go of the directory."""
@@ -130,29 +145,115 @@ class OutputDir:
             self._lock.release()
             self._lock = None
 
+    def _made(self, resume: bool) -> list[str]:
+        """What the marker of a directory that is not empty lists.
+
+        A directory from before there were markers is known by its config and, where it is to be
+        overwritten, by its result.
+
+        Raises:
+            InputError: it was made by another kind of run, or by none.
+        """
+        marker = read_marker(self.path)
+        if marker is None:
+            needed = [self.config_name] if resume else [self.config_name, self.result_name]
+            known = all(_is_plain_file(self.path / name) for name in needed)
+            if not known or not self._is_ours(self.path):
+                raise InputError(
+                    f"{'resume' if resume else 'overwrite'}=True: {self.path} holds no {MARKER} and "
+                    f"no run from before there were any, so nothing in it may be replaced; "
+                    f"expected the {self.home}, or a new directory"
+                )
+            return [name for entry in self.path.iterdir() for name in self._older(entry)]
+        if marker["kind"] != self.mark:
+            raise InputError(
+                f"{self.option} {self.path} was made by a {marker['kind']}, expected the {self.home}, "
+                "or a new directory"
+            )
+        return list(marker["files"])
+
+    def _is_ours(self, path: Path) -> bool:
+        """Whether a directory without a marker, whose config is there, was made by this kind of run."""
+        with open(path / self.config_name, "rb") as file:
+            head = file.readline(200)
+        return head.startswith(CONFIG_HEAD) and f"`lightnas {self.command} ".encode() in head
+
+    def _older(self, entry: Path) -> list[str]:
+        """What of an entry a run from before there were markers has made."""
+        if not self.ours.fullmatch(entry.name):
+            return []
+        if entry.is_dir() and not entry.is_symlink():
+            return [*(f"{entry.name}/{inner.name}" for inner in entry.iterdir()), f"{entry.name}/"]
+        return [entry.name]
+
+    def _refuse_link(self, path: Path) -> None:
+        if path.is_symlink():
+            raise InputError(f"{path} is a link, expected a file of the run, or none")
+
+    def record(self, *names: str) -> None:
+        """List files in the marker, before they are made; one that ends in a slash is a directory."""
+        record_made(self.path, *names)
+
+    def _mark(self, files: Sequence[str]) -> None:
+        """Write the marker, unless it says so already: a finished run that is asked again stays."""
+        marker = read_marker(self.path)
+        if marker is None or marker["files"] != list(files):
+            content = {"kind": self.mark, "version": lightnas.__version__, "files": list(files)}
+            _write_marker(self.path, content)
+
     def clear(self) -> None:
-        """Remove the files of an earlier run, and nothing else; the result goes first, what decides
-        the run last."""
+        """Remove the files that an earlier run has made, and nothing else; the result goes first,
+        what decides the run last."""
         order = {self.result_name: 0, self.config_name: 2}
-        entries = [entry for entry in self.path.iterdir() if self.ours.fullmatch(entry.name)]
-        for entry in sorted(entries, key=lambda entry: order.get(entry.name, 1)):
-            _remove(entry)
+        marker = read_marker(self.path)
+        made = marker["files"] if marker else []
+        for name in sorted(made, key=lambda name: order.get(name, 1)):
+            if name != self.log_name:
+                self._remove(name)
+        self._mark([name for name in made if name == self.log_name])
         if self._log is not None:
             self._log.truncate(0)
+
+    def _remove(self, name: str) -> None:
+        """Remove one file that was made; its directory too once that is empty. No link is followed,
+        and nothing outside the directory is touched, whatever the marker says."""
+        path = self.path / name
+        inner = len(Path(name).parts) > 1
+        if (
+            ".." in Path(name).parts
+            or Path(name).is_absolute()
+            or (inner and path.parent.is_symlink())
+        ):
+            return
+        if name.endswith("/"):
+            if path.is_dir() and not path.is_symlink():
+                pattern = self.inside.get(name.rstrip("/"))
+                for file in path.glob(pattern) if pattern else ():
+                    file.unlink()
+                _remove_empty(path)
+        elif path.is_symlink() or not path.is_dir():
+            path.unlink(missing_ok=True)
+            if inner:
+                _remove_empty(path.parent)
 
     def replace_with(self, config: str) -> None:
         """Begin anew with the text of a config, which is safely on the disk before anything is
         removed."""
         ahead = self.path / ".config.ahead.part"
-        write_whole(ahead, config.encode())
+        write_whole(ahead, config.encode(), follow=False)
         self.clear()
+        self.record(self.config_name)
         ahead.replace(self.path / self.config_name)
 
     # --- files --------------------------------------------------------------------------------------------------
 
     def write(self, name: str, content: str | bytes) -> None:
-        """Write a file of the directory, whole or not at all."""
-        write_whole(self.path / name, content.encode() if isinstance(content, str) else content)
+        """Write a file of the directory, whole or not at all; a link is replaced, not followed."""
+        if (self.path / name).parent != self.path:
+            self._refuse_link((self.path / name).parent)
+        self.record(name)
+        encoded = content.encode() if isinstance(content, str) else content
+        write_whole(self.path / name, encoded, follow=False)
 
     def finish(self, result: dict[str, Any]) -> None:
         """Write the result, which stands for a finished run: it comes last."""
@@ -197,6 +298,45 @@ def _remove(entry: Path) -> None:
         shutil.rmtree(entry)
     else:
         entry.unlink(missing_ok=True)
+
+
+def _remove_empty(path: Path) -> None:
+    with suppress(OSError):  # something of the user's is in it
+        path.rmdir()
+
+
+def _is_plain_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
+def read_marker(path: Path) -> dict[str, Any] | None:
+    """What the marker of a directory says: ``kind``, ``version`` and ``files``; None without one.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    file = path / MARKER
+    if not _is_plain_file(file):
+        return None
+    try:
+        content = json.loads(read_text(file, 2**24))
+        kind, files = content["kind"], content["files"]
+        if not isinstance(kind, str) or not all(isinstance(name, str) for name in files):
+            raise ValueError("not a kind of run and names of files")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(f"{file}: is damaged ({shown(str(error))}), expected a marker") from error
+    return dict(content)
+
+
+def record_made(path: Path, *names: str) -> None:
+    """List files in the marker of a directory, before they are made; nothing where it has none."""
+    marker = read_marker(path)
+    if marker is not None and not set(names) <= set(marker["files"]):
+        _write_marker(path, marker | {"files": list(dict.fromkeys([*marker["files"], *names]))})
+
+
+def _write_marker(path: Path, content: Mapping[str, Any]) -> None:
+    write_whole(path / MARKER, (json.dumps(content, indent=1) + "\n").encode(), follow=False)
 
 
 def fresh_path(base: Path) -> Path:

@@ -47,6 +47,7 @@ SAVE_EVERY = 0.5
 class SearchRun(OutputDir):
     """One search's directory, held by one process at a time."""
 
+    mark = command = "search"
     config_name, result_name, log_name = CONFIG, RESULT, LOG
     ours = re.compile(
         "|".join(

@@ -16,10 +16,11 @@ This is what does not depend on the framework that trains; the config's text is 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
-from ..errors import InputError
-from .output_dir import OutputDir
+from .output_dir import REPORT, STRUCTURE, OutputDir
 
 CONFIG, RESULT, PICTURE, ANNOTATIONS = "config.py", "result.json", "detections.jpg", "annotations"
 
@@ -29,7 +30,12 @@ class TrainingRun(OutputDir):
 
     option = "work_dir"
     kind = "training run"
+    mark, command = "training", "train-det"
     home = "work directory of a training run"
+    inside: ClassVar[Mapping[str, str]] = {
+        "tf_logs": "events.out.tfevents.*",
+        ".eval_hook": "part_*.pkl",
+    }
     config_name = CONFIG
     result_name = RESULT
     ours = re.compile(
@@ -37,12 +43,19 @@ class TrainingRun(OutputDir):
         r"|latest\.pth|(best_.*|epoch_\d+|iter_\d+)\.pth|\d{8}_\d{6}\.log(\.json)?|\..*\.part"
     )
 
-    def _check(self, resume: bool, overwrite: bool) -> None:
-        super()._check(resume, overwrite)
-        if overwrite and not any(self.ours.fullmatch(entry.name) for entry in self.path.iterdir()):
-            raise InputError(
-                f"overwrite=True: {self.path} holds no training run, expected one that may be replaced"
-            )
+    def _is_ours(self, path: Path) -> bool:
+        """A config.py may be anybody's; a training leaves logs and checkpoints beside it."""
+        made = re.compile(r"(best_.*|epoch_\d+|iter_\d+)\.pth|\d{8}_\d{6}\.log(\.json)?")
+        return any(made.fullmatch(entry.name) for entry in path.iterdir())
+
+    def begin(self, annotations: Sequence[str]) -> None:
+        """List what a training makes beside its checkpoints and logs.
+
+        Args:
+            annotations: names of the files in ``annotations/``.
+        """
+        self.record(STRUCTURE, PICTURE, REPORT, "latest.pth", *(f"{name}/" for name in self.inside))
+        self.record(*(f"{ANNOTATIONS}/{name}" for name in annotations))
 
     @property
     def last(self) -> Path | None:

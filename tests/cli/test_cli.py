@@ -24,6 +24,7 @@ from ..conftest import TINY, published, refused, run
 
 QUICK = ["search", "--budget-flops", "0.5G", "--input-size", "192x192", "--evaluations", "25000"]
 FILES = {
+    ".lightnas.json",
     "config.yaml",
     "structure.txt",
     "result.json",

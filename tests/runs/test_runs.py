@@ -11,8 +11,7 @@ from lightnas.errors import InputError
 from lightnas.files import data_folder
 from lightnas.network.structure import Structure, format_structures, read_structures
 from lightnas.report.page import write_report
-from lightnas.runs.front_run import FrontRun
-from lightnas.runs.output_dir import LOCK
+from lightnas.runs.output_dir import LOCK, MARKER
 from lightnas.runs.search_run import SearchRun
 from lightnas.runs.training_run import TrainingRun
 from lightnas.search import Front, SearchResult, search
@@ -113,7 +112,7 @@ def test_two_runs_do_not_share_a_directory(config, tmp_path):
         with pytest.raises(InputError, match="in use by another run"):
             runs.search(config, tmp_path, resume=True)
         with pytest.raises(InputError, match="in use by another run"):
-            FrontRun(tmp_path).hold(resume=False, overwrite=True)
+            SearchRun(tmp_path).hold(resume=False, overwrite=True)
     runs.search(config, tmp_path, resume=True)
 
 
@@ -258,8 +257,10 @@ def test_a_training_is_cleared_and_nothing_else(tmp_path):
             "notes.txt",
             "epoch_3.pth.bak",
             LOCK,
+            MARKER,
         }
-    with pytest.raises(InputError, match="holds no training run"):
+    (tmp_path / MARKER).unlink()
+    with pytest.raises(InputError, match="so nothing in it may be replaced"):
         TrainingRun(tmp_path).hold(resume=False, overwrite=True)
 
 
@@ -270,7 +271,7 @@ def test_what_a_kill_leaves_is_no_run(config, tmp_path):
     with SearchRun(tmp_path) as run:
         run.begin(config)
         assert not run.continues
-    assert {entry.name for entry in tmp_path.iterdir()} == {"config.yaml", "search.log"}
+    assert {entry.name for entry in tmp_path.iterdir()} == {MARKER, "config.yaml", "search.log"}
 
 
 def test_differences():

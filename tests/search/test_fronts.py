@@ -198,7 +198,8 @@ def test_a_front_directory(capsys, folder):
     ].keys()
     assert content["compare"][0]["name"] == "theirs" and content["compare"][0]["layers"] == 79
     assert {path.name for path in (folder / "f").iterdir()} == {
-        "config.yaml", "front.json", "front.csv", "report.html", "structure.txt", "structures", "search.log",
+        ".lightnas.json", "config.yaml", "front.json", "front.csv", "report.html", "structure.txt",
+        "structures", "search.log",
     }  # fmt: skip
     structures = read_structures(folder / "f/structure.txt")
     for i, (structure, point) in enumerate(zip(structures, content["points"], strict=True)):
