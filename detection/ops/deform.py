@@ -109,9 +109,12 @@ def modulated_deform_conv_forward(
     with_bias: bool,
     **settings: int,
 ) -> None:
-    """As ``deform_conv_forward``, every sample times its ``mask`` (n, deformable_group * kernel_h *
-    kernel_w, h_out, w_out), plus ``bias`` (c_out,) where ``with_bias``; ``settings`` are called
-    kernel_h, stride_h, pad_h, dilation_h and so on."""
+    """As ``deform_conv_forward``, every sample times its ``mask``, plus ``bias`` (c_out,) where
+    ``with_bias``.
+
+    ``mask`` is (n, deformable_group * kernel_h * kernel_w, h_out, w_out); ``settings`` are called
+    kernel_h, stride_h, pad_h, dilation_h and so on.
+    """
     result = _convolve(input, offset, mask, weight, _window(settings))
     output.copy_((result + bias[:, None, None] if with_bias else result).view_as(output))
 
