@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,15 @@ from mmdet.apis import inference_detector
 
 from lightnas.data.pictures import draw_boxes, encode
 from lightnas.errors import InputError
-from lightnas.files import output_errors, write_whole
+from lightnas.runs.output_dir import OutputDir
 
 from .config import config_of_checkpoint
 from .distributed import choose_device
 from .output import stdout_to_stderr
 from .pictures import boxes_of, open_picture
 from .testing import load_detector
+
+DETECTIONS = "detections.json"
 
 
 def detect(
@@ -39,28 +42,25 @@ def detect(
         each with class, score and bbox (x, y, width, height in pixels).
 
     Raises:
-        InputError: the checkpoint or a picture cannot be read, or the output exists.
+        InputError: the checkpoint or a picture cannot be read, the pictures lie in the output, or it
+            is not empty and was not made by this function.
     """
     _check_pictures(images)
     cfg = config_of_checkpoint(checkpoint, trust)
-    if output.is_file() or (output.is_dir() and any(output.iterdir()) and not overwrite):
-        raise InputError(
-            f"--output {output} exists and is not empty, expected a new directory or --overwrite"
-        )
+    _check_apart(images, output)
     where = choose_device(device)
     with stdout_to_stderr():
         model = load_detector(cfg, checkpoint, trust).to(where)
     results = []
-    with output_errors("--output", output, "a directory"):
-        output.mkdir(parents=True, exist_ok=True)
+    with FoundDir(output) as run:
+        run.hold(resume=False, overwrite=overwrite)
+        run.clear()
         for image, name in zip(images, _names(images), strict=True):
             picture = open_picture(image)
-            with stdout_to_stderr():
-                found = inference_detector(
-                    model, np.asarray(picture)[:, :, ::-1]
-                )  # mmdet's pictures are BGR
+            with stdout_to_stderr():  # mmdet's pictures are BGR
+                found = inference_detector(model, np.asarray(picture)[:, :, ::-1])
             boxes = boxes_of(found, model.CLASSES, threshold)
-            write_whole(output / name, encode(draw_boxes(picture, boxes), Path(name).suffix))
+            run.write(name, encode(draw_boxes(picture, boxes), Path(name).suffix))
             results.append(
                 {
                     "image": str(image),
@@ -68,8 +68,28 @@ def detect(
                     "detections": [_json(box) for box in boxes],
                 }
             )
-        write_whole(output / "detections.json", json.dumps(results, indent=1).encode())
+        run.write(DETECTIONS, json.dumps(results, indent=1))
     return results
+
+
+class FoundDir(OutputDir):
+    """The directory of what ``detect`` found: a picture with boxes for each, and detections.json."""
+
+    mark = command = "detect"
+    kind, home = "detect", "directory of what detect found"
+    config_name = result_name = DETECTIONS
+    ours = re.compile(re.escape(DETECTIONS))
+
+    def _is_ours(self, path: Path) -> bool:
+        """Pictures of the user's may lie beside a detections.json: nothing tells them apart."""
+        return False
+
+
+def _check_apart(images: Sequence[Path], output: Path) -> None:
+    """Refuse to write where the pictures lie: one of them could be replaced by its drawing."""
+    for image in images:
+        if image.resolve().parent == output.resolve():
+            raise InputError(f"--output {output} is where {image} lies, expected another directory")
 
 
 def _check_pictures(images: Sequence[Path]) -> None:

@@ -348,10 +348,12 @@ def detect(
     preflight()
     from lightnas.detection import detect as run
 
-    results = run(
-        checkpoint, images, output,
-        threshold=score_thr, device=given["device"], trust=given["trust_checkpoint"], overwrite=given["overwrite"],
-    )  # fmt: skip
+    with option_names():
+        results = run(
+            checkpoint, images, output,
+            threshold=score_thr, device=given["device"], trust=given["trust_checkpoint"],
+            overwrite=given["overwrite"],
+        )  # fmt: skip
     if as_json:
         click.echo(json.dumps({"images": results}))
         return

@@ -20,7 +20,22 @@ from ..units import parse_count, parse_pair, parse_range, parse_size
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-PATH = click.Path(path_type=Path)
+
+class NamedPath(click.Path):
+    """A path; an empty text is none: ``Path("")`` would be the directory one is in."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """As click asks.
+
+        Raises:
+            InputError: the text is empty.
+        """
+        if value == "":
+            raise InputError(f"{param.opts[0] if param else 'path'} is empty, expected a path")
+        return super().convert(value, param, ctx)
+
+
+PATH = NamedPath(path_type=Path)
 
 
 class Parsed(click.ParamType):

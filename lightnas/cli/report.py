@@ -6,15 +6,15 @@ from pathlib import Path
 
 import click
 
+from .options import PATH
+
 
 @click.command()
-@click.argument(
-    "run_dirs", nargs=-1, required=True, metavar="RUN_DIR...", type=click.Path(path_type=Path)
-)
+@click.argument("run_dirs", nargs=-1, required=True, metavar="RUN_DIR...", type=PATH)
 @click.option(
     "--output",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="[default: report.html in the first of them]",
 )
 def report(run_dirs: tuple[Path, ...], output: Path | None) -> None:
