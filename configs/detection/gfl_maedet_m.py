@@ -1,12 +1,11 @@
-# MAE-DET-M: a GFLV2 detector on our structure of that size, configs/structures/maedet_m.txt. Paper:
-# MAE-DET, ICML 2022, https://arxiv.org/abs/2111.13336; GFLV2, CVPR 2021,
-# https://arxiv.org/abs/2011.12885 Command: torchrun --nproc_per_node=8 \     -m lightnas train-det
-# --config configs/detection/gfl_maedet_m.py --data data/coco --skip-bad-images Cost: backbone 83.6
-# G FLOPs at 800 x 1280, 25.6 M parameters; 73 epochs of COCO on 8 GPUs x 2 pictures. The published
-# box AP on COCO val, 46.9 (30.1 / 50.9 / 59.9 small / medium / large), belongs to the published
-# structure, which is not ours. For that one, and for the published weights, replace structure_txt
-# by its txt, and add loss_cls=dict(use_sigmoid=False) to bbox_head, which gives gfl_cls the extra
-# channel that those weights have.
+# MAE-DET-M: a GFLV2 detector on our structure of that size, configs/structures/maedet_m.txt.
+# Paper: MAE-DET, ICML 2022, https://arxiv.org/abs/2111.13336; GFLV2, CVPR 2021, https://arxiv.org/abs/2011.12885
+# Command: torchrun --nproc_per_node=8 \
+#     -m lightnas train-det --config configs/detection/gfl_maedet_m.py --data data/coco --skip-bad-images
+# Cost: backbone 83.6 G FLOPs at 800 x 1280, 25.6 M parameters; 73 epochs of COCO on 8 GPUs x 2 pictures.
+# The published box AP on COCO val, 46.9 (30.1 / 50.9 / 59.9 small / medium / large), belongs to the published
+# structure, which is not ours. For that one, and for the published weights, replace structure_txt by its txt, and add
+# loss_cls=dict(use_sigmoid=False) to bbox_head, which gives gfl_cls the extra channel that those weights have.
 _base_ = "./_base_/gflv2.py"
 
 model = dict(

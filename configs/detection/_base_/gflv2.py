@@ -1,6 +1,5 @@
-# The published recipe of GFLV2 with a backbone trained from scratch on COCO: 73 epochs,
-# multi-scale, 8 GPUs x 2 pictures. Everything but the backbone and the widths of FPN and head; the
-# files beside this folder say those.
+# The published recipe of GFLV2 with a backbone trained from scratch on COCO: 73 epochs, multi-scale, 8 GPUs x 2 pictures.
+# Everything but the backbone and the widths of FPN and head; the files beside this folder say those.
 custom_imports = dict(imports=["lightnas.detection"], allow_failed_imports=False)
 
 width = 256
@@ -47,8 +46,7 @@ model = dict(
     ),
 )
 
-# Multi-scale training: the short side is drawn from 480 to 960, the long side at most 1333; tested
-# at 800.
+# Multi-scale training: the short side is drawn from 480 to 960, the long side at most 1333; tested at 800.
 img_norm_cfg = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True)
 train_pipeline = [
     dict(type="LoadImageFromFile"),
@@ -106,8 +104,7 @@ data = dict(
 )
 evaluation = dict(interval=1, metric="bbox", save_best="bbox_mAP")
 
-# 0.02 is for 16 pictures a step; it is scaled to the real number. One epoch of warm-up (7330 steps
-# of COCO, as published).
+# 0.02 is for 16 pictures a step; it is scaled to the real number. One epoch of warm-up (7330 steps of COCO, as published).
 optimizer = dict(type="SGD", lr=0.02, momentum=0.9, weight_decay=1e-4)
 auto_scale_lr = dict(enable=True, base_batch_size=16)
 optimizer_config = dict(grad_clip=None)
