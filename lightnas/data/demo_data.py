@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import InputError
-from ..files import output_errors
+from ..files import output_errors, read_text
 from .pictures import Box, draw_boxes, encode, grid
 
 CLASSES = tuple("0123456789")
@@ -30,6 +31,7 @@ SHARES = (0.7, 0.1, 0.2)  # of the source digits
 SIDE = 192
 SIZES = (14, 56)
 MOST = 6
+MAX_BYTES = 2**29
 
 
 @dataclass
@@ -48,7 +50,7 @@ def write_demo_data(
     ``ground_truth.jpg`` to look at.
 
     The splits share no source digit. The same seed gives the same bytes, and a picture does not
-    depend on how many others there are. The directory appears whole or not at all.
+    depend on how many others there are. Of an earlier set only what it wrote itself is replaced.
 
     Returns:
         Objects of each split.
@@ -61,25 +63,60 @@ def write_demo_data(
         raise InputError(f"{directory} is a file, expected a directory to write to")
     if directory.is_dir() and any(directory.iterdir()) and not overwrite:
         raise InputError(f"{directory} is not empty, expected a new directory or --overwrite")
-    if (
-        directory.is_dir()
-        and any(directory.iterdir())
-        and not (directory / "annotations" / "instances_train.json").exists()
-    ):
-        raise InputError(
-            f"--overwrite: {directory} holds no earlier demo data, expected one that may be deleted"
-        )
+    earlier = _earlier(directory) if directory.is_dir() and any(directory.iterdir()) else []
     beside = directory.parent / f".{directory.name}.{os.getpid()}.part"
     try:
         with output_errors("", directory, "a directory"):
             beside.mkdir(parents=True)
             counts = _write(beside, splits, seed)
-            if directory.exists():
-                shutil.rmtree(directory)
-            beside.rename(directory)
+            if earlier:
+                _replace(directory, earlier, beside)
+            else:
+                beside.rename(directory)  # whole or not at all
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return counts
+
+
+def _earlier(directory: Path) -> list[Path]:
+    """What an earlier set in the directory has written, by its own annotation files.
+
+    Raises:
+        InputError: there is none, or a split's annotations are not those of a demo set.
+    """
+    files = [directory / "ground_truth.jpg"]
+    for split in SPLITS:
+        annotations = directory / "annotations" / f"instances_{split}.json"
+        try:
+            content = json.loads(read_text(annotations, MAX_BYTES))
+            if content["info"]["description"] != _description(split):
+                raise ValueError("not a demo set's description")
+            if annotations.parent.is_symlink() or (directory / split).is_symlink():
+                raise ValueError("a link to somewhere else")
+            names = [str(image["file_name"]) for image in content["images"]]
+        except (InputError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise InputError(
+                f"--overwrite: {directory} holds no earlier demo data, expected one that may be deleted"
+            ) from error
+        files += [
+            directory / split / name for name in names if re.fullmatch(r"[0-9]{6}\.jpg", name)
+        ]
+        files.append(annotations)
+    return files
+
+
+def _replace(directory: Path, earlier: list[Path], beside: Path) -> None:
+    """Put the files of ``beside`` in the place of those of an earlier set; others stay."""
+    for path in earlier:
+        path.unlink(missing_ok=True)
+    for path in sorted(path for path in beside.rglob("*") if path.is_file()):
+        target = directory / path.relative_to(beside)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(target)
+
+
+def _description(split: str) -> str:
+    return f"handwritten digits, {split}"
 
 
 def _write(directory: Path, splits: Splits, seed: int) -> dict[str, int]:
@@ -143,7 +180,7 @@ def _write_split(
         {"id": i, "name": name, "supercategory": "digit"} for i, name in enumerate(CLASSES, start=1)
     ]
     content = {
-        "info": {"description": f"handwritten digits, {split}"},
+        "info": {"description": _description(split)},
         "images": images,
         "annotations": annotations,
     }

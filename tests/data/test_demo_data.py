@@ -87,9 +87,25 @@ def test_an_existing_folder_is_kept(tmp_path):
             write_demo_data(tmp_path / "mine", FEW, overwrite=overwrite)
     assert (tmp_path / "mine" / "thesis.txt").exists()
     write_demo_data(tmp_path / "demo", FEW)
+    (tmp_path / "demo/photo.jpg").write_bytes(b"mine")
+    (tmp_path / "demo/train/mine.jpg").write_bytes(b"mine")
     write_demo_data(tmp_path / "demo", Splits(1, 1, 1), overwrite=True)
+    assert (tmp_path / "demo/photo.jpg").read_bytes() == b"mine"
+    assert {path.name for path in (tmp_path / "demo/train").iterdir()} == {"000001.jpg", "mine.jpg"}
     assert (
         len(json.loads((tmp_path / "demo/annotations/instances_train.json").read_text())["images"])
         == 1
     )
     assert {path.name for path in tmp_path.iterdir()} == {"mine", "demo"}
+
+
+def test_a_set_of_the_users_is_no_demo_data(tmp_path):
+    """Annotations under the same names, photos under the same names: nothing of it is touched."""
+    write_demo_data(tmp_path / "own", FEW)
+    for split in ("train", "val", "test"):
+        path = tmp_path / f"own/annotations/instances_{split}.json"
+        path.write_text(path.read_text().replace("handwritten digits", "my birds"))
+    before = files(tmp_path / "own")
+    with pytest.raises(InputError, match="no earlier demo data"):
+        write_demo_data(tmp_path / "own", FEW, overwrite=True)
+    assert files(tmp_path / "own") == before

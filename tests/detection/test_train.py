@@ -324,6 +324,7 @@ def test_detect_needs_the_checkpoint_alone(capfd, trained, digits, tmp_path):
     assert json.loads((tmp_path / "out/detections.json").read_text()) == found
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {
+        ".lightnas.json",
         "detections.json",
         pictures[0].name,
         pictures[1].name,
@@ -335,6 +336,28 @@ def test_detect_needs_the_checkpoint_alone(capfd, trained, digits, tmp_path):
         detection["class"] in "0123456789" and len(detection["bbox"]) == 4
         for detection in found[0]["detections"]
     )
+
+
+def test_detect_never_replaces_a_photo(capfd, trained, digits, tmp_path):
+    """The folder of the photos, and a folder with photos that detect has not made."""
+    photos = tmp_path / "photos"
+    shutil.copytree(digits / "val", photos)
+    checkpoint, (photo, *_) = trained / "epoch_1.pth", sorted(photos.iterdir())
+    before = {path.name: path.read_bytes() for path in photos.iterdir()}
+    options = ("--output", photos, "--overwrite")
+    assert "is where" in refused(capfd, "detect", checkpoint, photo, *options)
+    other = next((digits / "val").iterdir())
+    assert "nothing in it may be replaced" in refused(capfd, "detect", checkpoint, other, *options)
+    assert {path.name: path.read_bytes() for path in photos.iterdir()} == before
+    for option in ((), ("--overwrite",)):
+        call(capfd, "detect", checkpoint, photo, "--output", tmp_path / "found", *option)
+
+
+def test_a_training_never_takes_the_folder_of_its_data(capfd, structure, digits, tmp_path):
+    data = shutil.copytree(digits, tmp_path / "data")
+    for option in ("--overwrite", "--resume"):
+        refused(capfd, "train-det", structure, "--data", data, "--work-dir", data, option, *QUICK)
+    assert sorted(p.name for p in data.rglob("*")) == sorted(p.name for p in digits.rglob("*"))
 
 
 def test_a_moved_work_directory_resumes_and_tests(capfd, trained, tmp_path):
