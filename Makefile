@@ -23,9 +23,6 @@ DEMO_TRAINING := --schedule 10 --optimizer adamw --input-size 192x192 --multi-sc
 # Two tests at a time; those of one file in one process, which trains and searches once for all of them.
 SIDE_BY_SIDE := -n 2 --dist loadfile
 
-# Two tests at a time; those of one file in one process, which trains and searches once for all of them.
-SIDE_BY_SIDE := -n 2 --dist loadfile
-
 # Two OpenMP threads that spin against each other can be slower than one.
 export OMP_WAIT_POLICY := passive
 

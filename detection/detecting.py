@@ -19,7 +19,7 @@ from .config import config_of_checkpoint
 from .distributed import choose_device
 from .output import stdout_to_stderr
 from .pictures import boxes_of, open_picture
-from .testing import load_detector
+from .testing import find_checkpoint, load_detector
 
 DETECTIONS = "detections.json"
 
@@ -37,6 +37,9 @@ def detect(
     """Find objects in pictures; writes ``output/NAME`` with boxes on it for each, and
     ``output/detections.json``.
 
+    Args:
+        checkpoint: of ``train-det``, or its work directory: then the best one.
+
     Returns:
         for each picture: image, picture (where the boxes were drawn), and detections, best first,
         each with class, score and bbox (x, y, width, height in pixels).
@@ -46,6 +49,8 @@ def detect(
             is not empty and was not made by this function.
     """
     _check_pictures(images)
+    if checkpoint.is_dir():
+        _, checkpoint = find_checkpoint(checkpoint)
     cfg = config_of_checkpoint(checkpoint, trust)
     _check_apart(images, output)
     where = choose_device(device)

@@ -65,7 +65,7 @@ def measure(
     Raises:
         InputError: weights, structure, classes or data do not fit together.
     """
-    cfg, path = find_checkpoint(source, checkpoint)
+    cfg, path = find_checkpoint(source, checkpoint, trust)
     merge_options(cfg, cfg_options)
     use_structure(cfg)
     cfg.device = choose_device(device)
@@ -89,7 +89,9 @@ def measure(
     }
 
 
-def find_checkpoint(source: Path, checkpoint: Path | None) -> tuple[Config, Path]:
+def find_checkpoint(
+    source: Path, checkpoint: Path | None = None, trust: bool = False
+) -> tuple[Config, Path]:
     """Config and checkpoint from what the user named: a work directory, a config and a checkpoint,
     or a checkpoint alone.
 
@@ -118,7 +120,7 @@ def find_checkpoint(source: Path, checkpoint: Path | None) -> tuple[Config, Path
                 f"{source}: a config without a checkpoint, expected test-det CONFIG CHECKPOINT"
             )
         return read_config(source), checkpoint
-    return config_of_checkpoint(source, trust=False), source
+    return config_of_checkpoint(source, trust), source
 
 
 def load_detector(cfg: Config, checkpoint: Path, trust: bool = False) -> Any:

@@ -65,10 +65,10 @@ for command in (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status. Every expected failure is one line on stderr."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
     with _terminable():
         try:
             # Not cli.main: it prints a line of its own for Ctrl-C.
-            given = list(sys.argv[1:] if arguments is None else arguments)
             with cli.make_context("lightnas", list(given), obj=given) as ctx:
                 cli.invoke(ctx)
             sys.stdout.flush()
@@ -89,9 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _discard_output()
             return _fail(f"{error.filename or 'output'}: {error.strerror or error}", 1)
         except KeyboardInterrupt:
-            return _leave("interrupted", INTERRUPTED)
+            return _leave("interrupted", INTERRUPTED, given)
         except Terminated:
-            return _leave("terminated", TERMINATED)
+            return _leave("terminated", TERMINATED, given)
 
 
 def _discard_output() -> None:
@@ -104,14 +104,14 @@ def _fail(message: str, status: int) -> int:
     return status
 
 
-def _leave(how: str, status: int) -> int:
+def _leave(how: str, status: int, given: Sequence[str]) -> int:
     """Stopped by a signal, which several training processes get at once: the first one speaks for
     all."""
-    return (
-        _fail(f"{how}; --resume continues", status)
-        if os.environ.get("RANK", "0") == "0"
-        else status
-    )
+    if os.environ.get("RANK", "0") != "0":
+        return status
+    command = cli.commands.get(given[0]) if given else None
+    resumes = any(parameter.name == "resume" for parameter in command.params) if command else False
+    return _fail(how + ("; --resume continues" if resumes else ""), status)
 
 
 @contextmanager

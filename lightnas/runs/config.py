@@ -105,6 +105,7 @@ def load_config(
     Raises:
         InputError: one line that names the file or the option.
     """
+    _check_keys(options)
     document: Any = {} if path is None else read_yaml(path)
     if isinstance(document, dict):
         document = {key: value for key, value in document.items() if key not in foreign}
@@ -122,6 +123,16 @@ def load_config(
     names = {key: named(key) if key in given else f"{where}{key}" for key in values}
     budget = _budget(file.budget, options.get("budget", {}), where, named)
     return _build(values | given | {"budget": budget}, names)
+
+
+def _check_keys(options: dict[str, Any]) -> None:
+    """Refuse an option that no config has: nothing would read it."""
+    for key in options:
+        if key not in ConfigFile.model_fields:
+            raise InputError(f"no option '{key}', {nearest(key, ConfigFile.model_fields)}")
+    for key in options.get("budget", {}):
+        if key not in RESOURCES:
+            raise InputError(f"no budget '{key}', {nearest(key, RESOURCES)}")
 
 
 def _budget(

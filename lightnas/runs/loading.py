@@ -18,9 +18,13 @@ def load_run(path: str | Path) -> SearchResult | Front:
         InputError: the directory holds neither, or a file of it is damaged.
     """
     path = Path(path)
+    if not path.is_dir():
+        raise InputError(f"{path} is not a directory, expected that of a search or a front")
+    if (path / TRAINING_CONFIG).is_file():
+        raise InputError(f"{path} holds a training, expected a search or a front")
     if (path / FRONT).is_file():
         return FrontRun(path).found()
-    if (path / RESULT).is_file() and not (path / TRAINING_CONFIG).is_file():
+    if (path / RESULT).is_file():
         return SearchRun(path).found()
     raise InputError(
         f"{path} holds no finished search or front, expected a directory with {RESULT} or {FRONT}"

@@ -27,10 +27,16 @@ def structure_path(name: str | Path) -> Path:
     """The structure txt that a name stands for, as ``structures`` takes it.
 
     Raises:
-        InputError: there is neither a file nor a directory nor a preset of that name.
+        InputError: there is neither a file nor a directory nor a preset of that name, or the
+            directory holds no structure.
     """
     path = Path(name)
     if path.is_dir():
+        if not (path / STRUCTURE).is_file():
+            raise InputError(
+                f"{path} holds no {STRUCTURE}, expected the directory of a search, front or training "
+                "that has one"
+            )
         return path / STRUCTURE
     presets = {preset.stem.replace("_", "-"): preset for preset in _folder().glob("*.txt")}
     if path.exists() or path.suffix or path.name != str(name):

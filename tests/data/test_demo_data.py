@@ -61,14 +61,11 @@ def test_objects():
     assert min(sizes) >= 14 and max(sizes) <= 56 and min(sizes) < 20 and max(sizes) > 50
 
 
-def test_same_seed_same_bytes(demo, tmp_path):
-    def files(path):
-        return {
-            str(file.relative_to(path)): file.read_bytes()
-            for file in path.rglob("*")
-            if file.is_file()
-        }
+def files(path):
+    return {str(p.relative_to(path)): p.read_bytes() for p in path.rglob("*") if p.is_file()}
 
+
+def test_same_seed_same_bytes(demo, tmp_path):
     write_demo_data(tmp_path / "again", FEW)
     assert files(demo) == files(tmp_path / "again")
     write_demo_data(tmp_path / "more", Splits(train=10, val=3, test=3))
