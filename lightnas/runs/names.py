@@ -34,8 +34,8 @@ def structure_path(name: str | Path) -> Path:
     if path.is_dir():
         if not (path / STRUCTURE).is_file():
             raise InputError(
-                f"{path} holds no {STRUCTURE}, expected the directory of a search, front or training "
-                "that has one"
+                f"{path / STRUCTURE}: cannot be read (there is none), expected the directory of a "
+                "search, front or training that has one"
             )
         return path / STRUCTURE
     presets = {preset.stem.replace("_", "-"): preset for preset in _folder().glob("*.txt")}

@@ -585,3 +585,11 @@ def test_stdout_on_a_full_disk(folder):
         )
     assert process.returncode == 1
     assert process.stderr.count("\n") == 1 and "No space" in process.stderr
+
+
+@pytest.mark.parametrize(("command", "resumes"), [("search", True), ("score", False), ("", False)])
+def test_only_what_can_be_resumed_is_said_to_resume(capsys, command, resumes):
+    from lightnas.cli.main import _leave
+
+    assert _leave("interrupted", 130, [command] if command else []) == 130
+    assert ("--resume continues" in capsys.readouterr().err) == resumes

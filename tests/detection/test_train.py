@@ -349,8 +349,8 @@ def test_detect_never_replaces_a_photo(capfd, trained, digits, tmp_path):
     other = next((digits / "val").iterdir())
     assert "nothing in it may be replaced" in refused(capfd, "detect", checkpoint, other, *options)
     assert {path.name: path.read_bytes() for path in photos.iterdir()} == before
-    for option in ((), ("--overwrite",)):
-        call(capfd, "detect", checkpoint, photo, "--output", tmp_path / "found", *option)
+    for source, option in ((checkpoint, ()), (trained, ("--overwrite",))):
+        call(capfd, "detect", source, photo, "--output", tmp_path / "found", *option)
 
 
 def test_a_training_never_takes_the_folder_of_its_data(capfd, structure, digits, tmp_path):

@@ -283,3 +283,27 @@ def test_differences():
         "only is 0 there and None here",
     ]
     assert differences(there, there) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"sed": 1}, "no option 'sed', did you mean 'seed'"),
+        ({"budget_flops": 1e10}, "no option 'budget_flops', did you mean 'budget'"),
+        ({"budget": {"flop": 1e10}}, "no budget 'flop', did you mean 'flops'"),
+    ],
+)
+def test_options_that_nothing_would_read(options, said):
+    with pytest.raises(InputError, match=said):
+        runs.load_config(None, options)
+
+
+def test_directories_that_hold_no_search(tmp_path):
+    with pytest.raises(InputError, match="is not a directory"):
+        runs.load_run(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=r"structure.txt: cannot be read"):
+        runs.structures(tmp_path)
+    (tmp_path / "config.py").write_text("")
+    (tmp_path / "result.json").write_text("{}")
+    with pytest.raises(InputError, match="holds a training"):
+        runs.load_run(tmp_path)
