@@ -42,7 +42,7 @@ def read_checkpoint(path: str | Path, trust: bool) -> dict[str, Any]:
             named = f" ({what[1]})" if what else ""
             raise InputError(
                 f"{path}: holds more than tensors and plain values{named}, and reading that could run code; "
-                "expected plain weights, or --trust-checkpoint if you trust where the file comes from"
+                "expected plain weights, or trust_checkpoint=True if you trust where the file comes from"
             ) from error
         raise InputError(
             f"{path}: is no checkpoint, or a damaged one, expected a file that torch.save wrote"

@@ -185,15 +185,13 @@ def merge_options(cfg: Config, cfg_options: Sequence[str]) -> None:
     for option in cfg_options:
         key, equals, value = option.partition("=")
         if not equals or not key:
-            raise InputError(
-                f"--cfg-options {option}, expected KEY=VALUE such as optimizer.lr=0.01"
-            )
+            raise InputError(f"cfg_options {option}, expected KEY=VALUE such as optimizer.lr=0.01")
         _check_key(cfg, key)
         try:
             cfg.merge_from_dict({key: DictAction._parse_iterable(value)})
         except (AssertionError, TypeError, KeyError, IndexError) as error:
             raise InputError(
-                f"--cfg-options {option} does not fit the config ({str(error)[:80]})"
+                f"cfg_options {option} does not fit the config ({str(error)[:80]})"
             ) from error
 
 
@@ -210,10 +208,10 @@ def _check_key(cfg: Config, key: str) -> None:
         else:
             known = node if isinstance(node, dict) else map(str, range(len(node)))
             raise InputError(
-                f"--cfg-options {key}: no '{part}' in the config, {nearest(part, known)}"
+                f"cfg_options {key}: no '{part}' in the config, {nearest(part, known)}"
             )
     if not parents and last not in node:
-        raise InputError(f"--cfg-options {key}: no '{last}' in the config, {nearest(last, node)}")
+        raise InputError(f"cfg_options {key}: no '{last}' in the config, {nearest(last, node)}")
 
 
 def use_structure(cfg: Config) -> None:
@@ -295,7 +293,7 @@ def _set_width(cfg: Config, width: int) -> None:
     neck, head = cfg.model.get("neck"), cfg.model.get("bbox_head")
     if not isinstance(neck, dict) or not isinstance(head, dict):
         raise InputError(
-            "--size and --width: the config has no single neck and bbox_head, expected one of each"
+            "size and width: the config has no single neck and bbox_head, expected one of each"
         )
     neck["out_channels"] = head["in_channels"] = head["feat_channels"] = width
 

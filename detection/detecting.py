@@ -94,7 +94,7 @@ def _check_apart(images: Sequence[Path], output: Path) -> None:
     """Refuse to write where the pictures lie: one of them could be replaced by its drawing."""
     for image in images:
         if image.resolve().parent == output.resolve():
-            raise InputError(f"--output {output} is where {image} lies, expected another directory")
+            raise InputError(f"output {output} is where {image} lies, expected another directory")
 
 
 def _check_pictures(images: Sequence[Path]) -> None:

@@ -29,7 +29,7 @@ def choose_device(device: str | None) -> str:
         InputError: a GPU is asked for and there is none.
     """
     if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device cuda: torch sees no GPU here, expected one, or --device cpu")
+        raise InputError("device cuda: torch sees no GPU here, expected one, or device cpu")
     return device or ("cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -84,7 +84,7 @@ def parse_schedule(text: str) -> Schedule:
     if text.isdigit() and 1 <= int(text) <= MAX_EPOCHS:
         return Schedule(int(text))
     raise InputError(
-        f"--schedule is {shown(text)}, expected one of {', '.join(SCHEDULES)}, or a number of epochs"
+        f"schedule is {shown(text)}, expected one of {', '.join(SCHEDULES)}, or a number of epochs"
     )
 
 
@@ -96,5 +96,5 @@ def check_width(width: int) -> None:
     """
     if width < 64 or width % 32:
         raise InputError(
-            f"--width is {width}, expected a multiple of 32 from 64 (group norm has 32 groups)"
+            f"width is {width}, expected a multiple of 32 from 64 (group norm has 32 groups)"
         )

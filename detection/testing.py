@@ -73,7 +73,7 @@ def measure(
     classes = read_checkpoint(path, trust).get("meta", {}).get("CLASSES")
     chosen = split or data_of(cfg).get(part)
     if chosen is None:
-        raise InputError(f"{source}: its config names no {part} data, expected --data")
+        raise InputError(f"{source}: its config names no {part} data, expected another data set")
     checked = check_split(chosen, skip_bad_images, classes)
     annotations = str(checked.annotations)
     with tempfile.TemporaryDirectory() as folder, stdout_to_stderr():

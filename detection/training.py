@@ -61,7 +61,7 @@ def train(
     """
     device = choose_device(start.device)
     if options is not None and options.amp and device == "cpu":
-        raise InputError("--amp: half precision needs a GPU, expected --device cuda or no --amp")
+        raise InputError("amp is set, expected a GPU: half precision needs one")
     with process_group(device), stdout_to_stderr(), WorkDir(start.work_dir) as run:
         text = first_process(lambda: _prepare(options, found, start, device, run))
         cfg = config_of_literal(text, str(start.work_dir))
@@ -119,7 +119,7 @@ def _load_from(model: nn.Module, start: Start) -> str:
     """Load the weights of ``--load-from``; returns what was left out."""
     assert start.load_from is not None
     weights = read_checkpoint(start.load_from, start.trust_checkpoint)["state_dict"]
-    return load_weights(model, weights, f"--load-from {start.load_from}", start.allow_mismatch)
+    return load_weights(model, weights, f"load_from {start.load_from}", start.allow_mismatch)
 
 
 def _checked(found: dict[str, CocoSplit], skip_bad: bool) -> dict[str, CocoSplit]:

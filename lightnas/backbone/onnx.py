@@ -69,7 +69,7 @@ def export_onnx(
         raise WorkError(
             f"onnxruntime and torch differ by {difference:.2g}, expected at most {TOLERANCE:g}; nothing was written"
         )
-    write_output(path, content, "--output")
+    write_output(path, content, "output")
     return difference
 
 

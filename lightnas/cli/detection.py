@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError, require
-from .options import PAIR, PATH, SIZE, begin_options, json_option, option_names
+from .options import PAIR, PATH, SIZE, begin_options, json_option
 
 if TYPE_CHECKING:
     from lightnas.detection import Start, TrainOptions
@@ -168,8 +168,7 @@ def train_det(structure: str | None, gpus: int | None, as_json: bool, **given: A
         if gpus > 1:
             context = click.get_current_context()
             context.exit(start_processes(gpus, context.obj))
-    with option_names():
-        result = train(*request)
+    result = train(*request)
     if result:
         _print_result(result, as_json)
     if launched():
@@ -348,12 +347,11 @@ def detect(
     preflight()
     from lightnas.detection import detect as run
 
-    with option_names():
-        results = run(
-            checkpoint, images, output,
-            threshold=score_thr, device=given["device"], trust=given["trust_checkpoint"],
-            overwrite=given["overwrite"],
-        )  # fmt: skip
+    results = run(
+        checkpoint, images, output,
+        threshold=score_thr, device=given["device"], trust=given["trust_checkpoint"],
+        overwrite=given["overwrite"],
+    )  # fmt: skip
     if as_json:
         click.echo(json.dumps({"images": results}))
         return

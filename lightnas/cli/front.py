@@ -18,7 +18,6 @@ from .options import (
     json_option,
     latency_table_option,
     option_name,
-    option_names,
     space_options,
     work_options,
 )
@@ -70,7 +69,7 @@ def pareto(
 
     asked = _config(output if resume else None, **given)
     others = runs.compared(compare, asked.search.problem)
-    with option_names(), counting_bar() as show:
+    with counting_bar() as show:
         runs.front(
             asked, output, resume=resume, overwrite=overwrite, workers=workers or os.cpu_count() or 1,
             compare=others, on_progress=show, write_report=write_report,

@@ -17,7 +17,6 @@ from .options import (
     Named,
     begin_options,
     json_option,
-    option_names,
     several,
 )
 
@@ -93,7 +92,7 @@ def profile(
     from ..network import INPUT_SIZE
     from .tables import measuring_bar
 
-    with option_names(), measuring_bar() as show:
+    with measuring_bar() as show:
         found = profile_table(
             output,
             Machine.here(**options),
@@ -153,15 +152,14 @@ def latency(
     from .tables import measuring_bar, print_latencies
 
     table = load_table(latency_table) if latency_table else None
-    with option_names():
-        settings = settings_of(table, options) if table else options
-        size = settings.pop("input_size") or INPUT_SIZE
-        named = _each(structures) + (_random(latency_table, n_random, seed) if n_random else [])
-        if not named:
-            raise InputError(
-                "nothing to measure, expected a structure txt, or --random N with --latency-table"
-            )
-        machine = Machine.here(**settings)
+    settings = settings_of(table, options) if table else options
+    size = settings.pop("input_size") or INPUT_SIZE
+    named = _each(structures) + (_random(latency_table, n_random, seed) if n_random else [])
+    if not named:
+        raise InputError(
+            "nothing to measure, expected a structure txt, or --random N with --latency-table"
+        )
+    machine = Machine.here(**settings)
     if table and table.document["name"] != machine.name:
         there = table.document["name"]
         click.echo(f"the table was measured on {there}, this machine is {machine.name}", err=True)

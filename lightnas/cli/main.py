@@ -22,6 +22,7 @@ from .detection import COMMANDS
 from .doctor import doctor, setup_det
 from .front import pareto
 from .latency import latency, profile
+from .options import in_options
 from .report import report
 from .search import export_structure, score, search
 
@@ -39,6 +40,11 @@ class Commands(click.Group):
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             raise click.UsageError(f"no command '{args[0]}', {nearest(args[0], self.commands)}")
         return super().resolve_command(ctx, args)
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """As click has it; errors of the library then speak of the command's options."""
+        cmd.callback = in_options(cmd.callback) if cmd.callback else None
+        super().add_command(cmd, name)
 
 
 @click.group(

@@ -6,9 +6,9 @@ expected.
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -110,22 +110,26 @@ def several(*options: Callable[[Command], Command]) -> Callable[[Command], Comma
     return decorate
 
 
-@contextmanager
-def option_names() -> Iterator[None]:
-    """The library's errors, which name arguments, in the words of the running command's options.
+def in_options(run: Callable[..., Any]) -> Callable[..., Any]:
+    """A command that tells the library's errors, which name arguments, in the words of its options.
 
     ``device is tpu, expected ...`` becomes ``--device is tpu, expected ...``, and ``resume=True``
     becomes ``--resume``.
     """
-    parameters = click.get_current_context().command.params
-    options = {p.name: p.opts[0] for p in parameters if isinstance(p, click.Option)}
-    try:
-        yield
-    except (InputError, WorkError) as error:
-        said = re.sub(r"^\w+(?= )", lambda word: options.get(word[0], word[0]), str(error))
-        said = re.sub(r"\b(\w+)=True\b", lambda set_: options.get(set_[1], set_[0]), said)
-        error.args = (said,)
-        raise
+
+    @functools.wraps(run)
+    def told(*args: Any, **kwargs: Any) -> Any:
+        parameters = click.get_current_context().command.params
+        options = {p.name: p.opts[0] for p in parameters if isinstance(p, click.Option)}
+        try:
+            return run(*args, **kwargs)
+        except (InputError, WorkError) as error:
+            said = re.sub(r"^\w+(?= )", lambda word: options.get(word[0], word[0]), str(error))
+            said = re.sub(r"\b(\w+)=True\b", lambda set_: options.get(set_[1], set_[0]), said)
+            error.args = (said,)
+            raise
+
+    return told
 
 
 def budget_options(row: bool = False) -> Callable[[Command], Command]:

@@ -22,7 +22,6 @@ from .options import (
     json_option,
     latency_table_option,
     option_name,
-    option_names,
     space_options,
     work_options,
 )
@@ -78,7 +77,7 @@ def search(
     if output is None:
         output = Path("outputs") / _run_name(given)
         output = output if resume or overwrite else runs.fresh_path(output)
-    with option_names(), progress_bar() as show:
+    with progress_bar() as show:
         result = runs.search(
             config, output, resume=resume, overwrite=overwrite, workers=workers,
             on_progress=show, write_report=write_report,

@@ -76,13 +76,13 @@ def find_split(
 def _find_annotations(data: Path, split: str) -> Path | None:
     if not data.is_dir():
         raise InputError(
-            f"--data {data} is no directory, expected a folder with annotations/*.json and pictures"
+            f"data {data} is no directory, expected a folder with annotations/*.json and pictures"
         )
     folder = data / "annotations"
     files = sorted(folder.glob("*.json")) if folder.is_dir() else []
     if not files:
         raise InputError(
-            f"--data {data} holds no annotations/*.json, expected COCO annotation files there, or --train-json"
+            f"data {data} holds no annotations/*.json, expected COCO annotation files there, or one named for each split"
         )
     named = [path for path in files if any(alias in path.stem.lower() for alias in ALIASES[split])]
     # COCO's own folder has captions and keypoints beside the instances, and test files without any
@@ -172,7 +172,7 @@ def check_split(
         )
     if split.skipped and not skip_bad:
         raise InputError(
-            f"{'; '.join(split.skipped)}; expected whole pictures and boxes inside them, or --skip-bad-images"
+            f"{'; '.join(split.skipped)}; expected whole pictures and boxes inside them, or skip_bad_images=True"
         )
     ordered = list(classes) if classes is not None else names
     bad = {number for number, _ in bad_boxes}

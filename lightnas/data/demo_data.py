@@ -62,7 +62,7 @@ def write_demo_data(
     if directory.exists() and not directory.is_dir():
         raise InputError(f"{directory} is a file, expected a directory to write to")
     if directory.is_dir() and any(directory.iterdir()) and not overwrite:
-        raise InputError(f"{directory} is not empty, expected a new directory or --overwrite")
+        raise InputError(f"{directory} is not empty, expected a new directory or overwrite=True")
     earlier = _earlier(directory) if directory.is_dir() and any(directory.iterdir()) else []
     beside = directory.parent / f".{directory.name}.{os.getpid()}.part"
     try:
@@ -96,7 +96,7 @@ def _earlier(directory: Path) -> list[Path]:
             names = [str(image["file_name"]) for image in content["images"]]
         except (InputError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(
-                f"--overwrite: {directory} holds no earlier demo data, expected one that may be deleted"
+                f"overwrite=True: {directory} holds no earlier demo data, expected one that may be deleted"
             ) from error
         files += [
             directory / split / name for name in names if re.fullmatch(r"[0-9]{6}\.jpg", name)

@@ -82,7 +82,7 @@ def setup_det(find_links: Path | None = None, say: Callable[[str], None] = print
 def _check(find_links: Path | None) -> None:
     if find_links is not None and not find_links.is_dir():
         raise InputError(
-            f"--find-links {find_links} is no directory, expected a folder with mmcv {MMCV}"
+            f"find_links {find_links} is no directory, expected a folder with mmcv {MMCV}"
         )
     if find_spec("pip") is None:
         raise InputError(

@@ -44,7 +44,7 @@ def write_report(paths: Sequence[Path], output: Path | None = None) -> Path:
     sections = [read_section(path, f"s{i}") for i, path in enumerate(paths)]
     page = render(REPORT, sections=sections, pictures=_pictures(sections), version=__version__)
     if output:
-        write_output(output, page.encode(), "--output")
+        write_output(output, page.encode(), "output")
         return output
     target = paths[0] / REPORT
     with output_errors("report", target, "a file"):

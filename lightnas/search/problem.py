@@ -32,7 +32,7 @@ class Problem(Objective):
                 self.table.require(blocks, self.input_size)
         elif "latency" in self.limits:
             raise InputError(
-                "a latency budget without a latency table, expected --latency-table of `lightnas profile`"
+                "a latency budget without a latency table, expected one that `lightnas profile` measured"
             )
         self.start  # noqa: B018 (refuses budgets that nothing meets)
 

@@ -143,7 +143,7 @@ def test_missing_truncated_and_foreign_pictures(tmp_path):
     (tmp_path / "train2017" / "2.jpg").unlink()
     Image.new("RGB", (41, 30)).save(tmp_path / "train2017" / "3.jpg")
     message = refused(tmp_path)
-    assert "3 of 3 pictures" in message and "--skip-bad-images" in message
+    assert "3 of 3 pictures" in message and "skip_bad_images=True" in message
     for part in (
         "1.jpg cannot be decoded",
         "2.jpg is missing",

@@ -46,7 +46,7 @@ def test_round_trip(tmp_path, wrap):
 @pytest.mark.parametrize("meta", [{"x": Code()}, {"x": np.float64(1.0)}, {"x": SimpleNamespace()}])
 def test_more_than_weights_is_refused(tmp_path, capsys, meta):
     torch.save({"state_dict": net().state_dict(), "meta": meta}, tmp_path / "c.pth")
-    with pytest.raises(InputError, match="--trust-checkpoint"):
+    with pytest.raises(InputError, match="trust_checkpoint=True"):
         read_checkpoint(tmp_path / "c.pth", trust=False)
     assert capsys.readouterr().out == ""
     assert "state_dict" in read_checkpoint(tmp_path / "c.pth", trust=True)
