@@ -122,7 +122,7 @@ class SearchRun(OutputDir):
             )
         except InputError:
             raise
-        except (OSError, KeyError, ValueError, TypeError, BadZipFile) as error:
+        except (OSError, KeyError, ValueError, TypeError, BadZipFile, csv.Error) as error:
             raise InputError(
                 f"{self.path}: its results are damaged ({shown(str(error))}), expected those of a finished search; "
                 "overwrite=True starts anew"
