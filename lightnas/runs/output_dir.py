@@ -31,6 +31,8 @@ from ..files import output_errors, read_text, write_whole
 LOCK, STRUCTURE, REPORT = ".lock", "structure.txt", "report.html"
 # Says what made a directory, and which of its files: only those are ever replaced or removed.
 MARKER = ".lightnas.json"
+# What a write that was killed leaves, as ``files.write_whole`` and the runners name it.
+PART = re.compile(r"\.(.+\.[0-9]+|config\.ahead)\.part")
 CONFIG_HEAD = b"# Everything that decides this run"
 
 Dir = TypeVar("Dir", bound="OutputDir")
@@ -97,7 +99,7 @@ class OutputDir:
             if self.log_name:
                 self.record(self.log_name)
                 self._log = open(self.path / self.log_name, "a", encoding="utf-8")  # noqa: SIM115 (held until close)
-            for part in self.path.glob(".*.part"):
+            for part in filter(_is_part, self.path.iterdir()):
                 _remove(part)
             self.continues = resume and not empty
 
@@ -116,7 +118,7 @@ class OutputDir:
         """What a run killed in its first instants leaves: an unfinished file, a lock, or a log
         without a line."""
         empty_log = entry.name == self.log_name and entry.stat().st_size == 0
-        return empty_log or entry.name in (LOCK, MARKER) or entry.name.endswith(".part")
+        return empty_log or entry.name in (LOCK, MARKER) or _is_part(entry)
 
     def _take(self) -> None:
         """Two processes in one directory would write over each other. The kernel lets go for who
@@ -291,6 +293,10 @@ class OutputDir:
             raise InputError(
                 f"resume=True: {self.path} holds a run of another config: {'; '.join(found[:3])}{more}"
             )
+
+
+def _is_part(entry: Path) -> bool:
+    return PART.fullmatch(entry.name) is not None
 
 
 def _remove(entry: Path) -> None:

@@ -158,3 +158,15 @@ def test_a_training_lists_what_its_framework_makes(tmp_path):
         run.clear()
     left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert left == {MARKER, "tf_logs/mine.txt", "annotations/mine.json", "epoch_7.pth"}
+
+
+def test_a_hidden_part_of_the_users_stays(made, tmp_path):
+    """Only names that a killed write leaves are cleared away."""
+    folder = shutil.copytree(made / "search", tmp_path / "run")
+    for name in (".mine.part", ".mine/a.part"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("mine")
+    (folder / ".result.json.12.part").write_text("half")
+    assert main([*SEARCH, "--output", str(folder), "--overwrite"]) == 0
+    assert (folder / ".mine.part").read_text() == (folder / ".mine/a.part").read_text() == "mine"
+    assert not (folder / ".result.json.12.part").exists()
