@@ -117,3 +117,9 @@ def data_folder(folder: str) -> Path:
     package = Path(__file__).resolve().parent
     inside = package / folder
     return inside if inside.is_dir() else package.parent / folder
+
+
+def presets_in(folder: str, suffix: str) -> dict[str, Path]:
+    """The files of a folder of ``configs`` by the names that people use: maedet-m and the like."""
+    found = (data_folder("configs") / folder).glob(f"*{suffix}")
+    return {path.stem.replace("_", "-"): path for path in sorted(found)}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import InputError, require
-from .options import PAIR, PATH, SIZE, begin_options, json_option
+from .options import PAIR, PATH, SIZE, Command, begin_options, json_option
 
 if TYPE_CHECKING:
     from lightnas.detection import Start, TrainOptions
@@ -396,32 +397,19 @@ def export_det(
     click.echo(f"{output}: onnxruntime and torch differ by {difference:.1e} at most")
 
 
+def pictures_option(split: str, default: int, text: str) -> Callable[[Command], Command]:
+    """How many pictures of a split ``demo-data`` writes."""
+    number = click.IntRange(1, 999_999)
+    return click.option(
+        f"--{split}", metavar="N", type=number, default=default, show_default=True, help=text
+    )
+
+
 @click.command("demo-data")
 @click.argument("directory", type=PATH)
-@click.option(
-    "--train",
-    metavar="N",
-    type=click.IntRange(1, 999_999),
-    default=1500,
-    show_default=True,
-    help="Pictures to train on.",
-)
-@click.option(
-    "--val",
-    metavar="N",
-    type=click.IntRange(1, 999_999),
-    default=200,
-    show_default=True,
-    help="Pictures of val.",
-)
-@click.option(
-    "--test",
-    metavar="N",
-    type=click.IntRange(1, 999_999),
-    default=500,
-    show_default=True,
-    help="Pictures of test.",
-)
+@pictures_option("train", 1500, "Pictures to train on.")
+@pictures_option("val", 200, "Pictures of val.")
+@pictures_option("test", 500, "Pictures of test.")
 @click.option("--seed", metavar="N", type=click.IntRange(0), default=0, show_default=True)
 @overwrite_directory
 def demo_data(directory: Path, train: int, val: int, test: int, seed: int, overwrite: bool) -> None:

@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from ..errors import InputError, nearest, shown
-from ..files import data_folder
+from ..files import presets_in
 from ..latency.table import LatencyTable
 from ..latency.table_file import load_table
 from ..network.cost import INPUT_SIZE
@@ -72,9 +72,7 @@ class SearchConfig:
 
 def preset_names() -> list[str]:
     """maedet-s and the like: the configs that come with lightnas."""
-    return sorted(
-        path.stem.replace("_", "-") for path in (data_folder("configs") / "search").glob("*.yaml")
-    )
+    return list(_presets())
 
 
 def preset_path(name: str, what: str = "preset") -> Path:
@@ -83,9 +81,14 @@ def preset_path(name: str, what: str = "preset") -> Path:
     Raises:
         InputError: there is none of that name.
     """
-    if name not in preset_names():
-        raise InputError(f"{what} is {shown(name)}, {nearest(name, preset_names())}")
-    return data_folder("configs") / "search" / f"{name.replace('-', '_')}.yaml"
+    presets = _presets()
+    if name not in presets:
+        raise InputError(f"{what} is {shown(name)}, {nearest(name, presets)}")
+    return presets[name]
+
+
+def _presets() -> dict[str, Path]:
+    return presets_in("search", ".yaml")
 
 
 def load_config(

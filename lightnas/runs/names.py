@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import InputError, nearest
-from ..files import data_folder
+from ..files import presets_in
 from ..network.structure import Structure, read_structures
 from .output_dir import STRUCTURE
 
@@ -38,7 +38,7 @@ def structure_path(name: str | Path) -> Path:
                 "search, front or training that has one"
             )
         return path / STRUCTURE
-    presets = {preset.stem.replace("_", "-"): preset for preset in _folder().glob("*.txt")}
+    presets = presets_in("structures", ".txt")
     if path.exists() or path.suffix or path.name != str(name):
         return path  # a path that does not exist says so when it is read
     if str(name) not in presets:
@@ -46,10 +46,6 @@ def structure_path(name: str | Path) -> Path:
             f"{name} is not a directory, a structure txt or a preset, {nearest(name, presets)}"
         )
     return presets[str(name)]
-
-
-def _folder() -> Path:
-    return data_folder("configs") / "structures"
 
 
 def name_of(name: str | Path) -> str:
