@@ -5,6 +5,7 @@
 # make test-slow   the few tests that take a minute or more
 # make test-pythons  the tests on Python 3.10 to 3.13 (PYTHONS), as far as they are installed
 # make test-compiled  the detection tests with a compiled mmcv-full (about ten minutes of compiling), and both compared
+# make attack      kills, mutated files and random spaces, with their counts (up to half an hour)
 # make lint        ruff and mypy, in the tested versions
 # make wheel       the wheel, installed with [det] into an environment of its own: it searches and trains outside the checkout
 # make bench       the figures of docs/benchmarks.md on the search;  make picture  its picture;  make front  a front
@@ -26,7 +27,7 @@ SIDE_BY_SIDE := -n 2 --dist loadfile
 # Two OpenMP threads that spin against each other can be slower than one.
 export OMP_WAIT_POLICY := passive
 
-.PHONY: search det demo test test-fast test-slow test-pythons test-compiled lint wheel bench bench-det bench-flops bench-ops \
+.PHONY: search det demo test test-fast test-slow test-pythons test-compiled attack lint wheel bench bench-det bench-flops bench-ops \
 	picture front report-picture clean
 
 search: .venv/ready
@@ -84,6 +85,9 @@ test-compiled:
 	dist/compiled/bin/lightnas doctor
 	dist/compiled/bin/python -m pytest tests/detection
 	dist/compiled/bin/python -m benchmarks.operators
+
+attack: .venv-det/ready
+	$(DET)/python -m benchmarks.attack
 
 lint: .venv/ready-test
 	$(BIN)/ruff check .
