@@ -34,6 +34,7 @@ from ..network.blocks import Block
 from ..network.cost import Cost, block_cost
 from ..network.entropy import block_entropy
 from ..network.stages import downsample, fed_size, stage_ends
+from .deadline import Deadline
 from .objective import Objective
 
 # Relative error of a block's terms, as a sum of at most sixteen of them, each right to half a unit
@@ -78,19 +79,13 @@ class Options:
 
 def join_options(parts: Sequence[Options]) -> Options:
     """All options of the parts, sorted by in."""
-    joined = Options(
-        *(
-            np.concatenate([getattr(part, f.name) for part in parts], axis=-1)
-            for f in fields(Options)
-        )
+    order = np.argsort(np.concatenate([part.c_in for part in parts]), kind="stable")
+    # Column by column: the parts and the whole in memory, and no third copy.
+    columns = (
+        np.concatenate([getattr(part, f.name) for part in parts], axis=-1)[..., order]
+        for f in fields(Options)
     )
-    return joined.where(np.argsort(joined.c_in, kind="stable"))
-
-
-def merge_options(first: Options, second: Options, better: Flags) -> Options:
-    """Of two options for each pair (in, out), the second where ``better``, (n,), says so."""
-    columns = ((getattr(first, f.name), getattr(second, f.name)) for f in fields(Options))
-    return Options(*(np.where(better, b, a) for a, b in columns))
+    return Options(*columns)
 
 
 class Linked(Protocol):
@@ -132,6 +127,7 @@ class Relaxation:
         limited: the resources that have a budget.
         limits: their budgets, shape (R,); that of layers is lowered to what depths can add up to.
         grid: channel counts in steps run from 0 to grid - 1.
+        deadline: whatever takes a while asks it, and ends by ``OutOfTime``.
     """
 
     def __init__(
@@ -145,6 +141,7 @@ class Relaxation:
         ``start``: a genome (D,) within the budgets, where one is known; it bounds the multipliers.
         """
         self.start = start
+        self.deadline = Deadline()
         alpha = problem.alpha if alpha is None else alpha
         self.problem = problem
         self.space = problem.searched
@@ -175,21 +172,28 @@ class Relaxation:
         """
         if "layers" not in self.problem.limits:
             return {}
-        totals = {0.0}
+        most = int(self.problem.limits["layers"])
+        totals = 1  # bit n: some choice of depths so far has n layers
         for block in self.space.blocks:
-            depths = range(block.depth[0], block.depth[1] + 1)
-            counts = {
-                float(block_cost(Block(block.kind, 1, 1, 1, 1, depth, 1), (1, 1))[0].layers)
-                for depth in depths
-            }
-            totals = {total + count for total in totals for count in counts}
-            totals = {total for total in totals if total <= self.problem.limits["layers"]}
-        return {"layers": max(totals)} if totals else {}
+            shallowest, deeper = (
+                int(block_cost(Block(block.kind, 1, 1, 1, 1, depth, 1), (1, 1))[0].layers)
+                for depth in (block.depth[0], block.depth[0] + 1)
+            )
+            times = block.depth[1] - block.depth[0]
+            totals = _stepped(totals << shallowest, deeper - shallowest, times)
+            totals &= (1 << most + 1) - 1
+        return {"layers": float(totals.bit_length() - 1)} if totals else {}
 
     # --- options ------------------------------------------------------------------------------------------------
 
-    def options(self, i: int, pairs: Pairs) -> Iterator[Options]:
-        """All options of block i over the given (in, out) pairs, one (k, L) at a time."""
+    def options(self, i: int, pairs: Pairs, ends: bool = False) -> Iterator[Options]:
+        """All options of block i over the given (in, out) pairs, one (k, L) at a time.
+
+        With ``ends``, of the smallest and the largest L alone.
+
+        Raises:
+            OutOfTime: the deadline has passed.
+        """
         block = self.space.blocks[i]
         c_in, c_out = pairs
         low, high = (
@@ -197,9 +201,13 @@ class Relaxation:
             if block.btn
             else (0 * c_out, 0 * c_out)
         )
+        lowest, highest = block.depth
+        depths = sorted({lowest, highest}) if ends else range(lowest, highest + 1)
         for kernel, k in enumerate(block.kernels):
+            self.deadline.check()
             first, inner = self._coefficients(i, pairs, k)
-            for depth in range(block.depth[0], block.depth[1] + 1):
+            for depth in depths:
+                self.deadline.check()
                 reward, log_btn, use = (
                     a + (depth - 1) * b for a, b in zip(first, inner, strict=True)
                 )
@@ -245,34 +253,17 @@ class Relaxation:
             [np.broadcast_to(np.asarray(figures[name], float), shape) for name in self.limited]
         )
 
+    def each_pair(self, i: int) -> int:
+        """How many options block i has for each pair (in, out)."""
+        block = self.space.blocks[i]
+        return len(block.kernels) * (block.depth[1] - block.depth[0] + 1)
+
     def all_pairs(self, i: int) -> Iterator[Pairs]:
-        """Every (in, out) of block i, in pieces."""
+        """Every (in, out) of block i, sorted, in pieces."""
         c_in, c_out = nonzero(self.space.pairs[i])
         for start in range(0, len(c_in), PAIRS_AT_A_TIME):
-            yield Pairs(
-                c_in[start : start + PAIRS_AT_A_TIME], c_out[start : start + PAIRS_AT_A_TIME]
-            )
-
-    def coarse_chain(self) -> list[Options]:
-        """Options over few channel counts, about 12 % apart: enough to find good multipliers."""
-        kept = np.zeros(self.grid, bool)
-        value = 1.0
-        while value < self.grid:
-            kept[int(value)] = True
-            value = max(value + 1, value * 1.12)
-        chain = [
-            nonzero(pairs & kept & (kept[:, None] if i else True))
-            for i, pairs in enumerate(self.space.pairs)
-        ]
-        if not self._connected(chain):
-            chain = [nonzero(pairs) for pairs in self.space.pairs]
-        return [join_options(list(self.options(i, pairs))) for i, pairs in enumerate(chain)]
-
-    def _connected(self, chain: list[Pairs]) -> bool:
-        reached = np.array([0])
-        for c_in, c_out in chain:
-            reached = np.unique(c_out[np.isin(c_in, reached)])
-        return len(reached) > 0
+            piece = slice(start, start + PAIRS_AT_A_TIME)
+            yield Pairs(c_in[piece], c_out[piece])
 
     # --- the relaxed problem at given multipliers --------------------------------------------------------------------
 
@@ -285,7 +276,11 @@ class Relaxation:
 
         Returns:
             Each of shape (n,).
+
+        Raises:
+            OutOfTime: the deadline has passed.
         """
+        self.deadline.check()
         q0, q1, q2 = np.tensordot(options.use, multipliers, axes=([1], [0]))
         n, step = options.log_btn, float(self.space.step)
         base = options.reward - q0
@@ -410,6 +405,16 @@ class Relaxation:
         use = self._limited(start.cost, (1,))[:, 0] / self.limits
         largest: Floats = (theta - start.score[0]) / np.maximum(1 - use, 1e-6) + 1.0
         return largest
+
+
+def _stepped(bits: int, step: int, times: int) -> int:
+    """All sums of a number that ``bits`` has and 0 to ``times`` steps, as bits."""
+    done = 0
+    while done < times and step:
+        more = min(done + 1, times - done)
+        bits |= bits << more * step
+        done += more
+    return bits
 
 
 def nonzero(pairs: Flags) -> Pairs:

@@ -36,6 +36,7 @@ from .proof import Proof
 from .result import SearchResult
 from .space import Space
 from .space_file import load_space
+from .whole import coarse_chain
 
 # Offspring a generation, and generations without a better structure after which evolution has
 # converged.
@@ -238,7 +239,7 @@ class Search:
     def _prove(self) -> None:
         """Bound the whole space, then close or split one node a step."""
         if self.proof is None:
-            coarse = self.relaxation.coarse_chain()
+            coarse = coarse_chain(self.relaxation)
             start = np.full(len(self.relaxation.limits), 0.1 * self.best_score)
             multipliers, _ = self.relaxation.minimise(coarse, start, tolerance=1e-6, rounds=60)
             self.proof = Proof(

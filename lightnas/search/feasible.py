@@ -23,9 +23,11 @@ from ..errors import InputError
 from ..network.stages import STAGES
 from ..resources import RESOURCES
 from ..units import format_size
-from .bound import Best, Options, Relaxation, join_options, merge_options
+from .bound import Best, Relaxation
+from .deadline import Deadline, OutOfTime
 from .objective import Objective
 from .proof import Proof
+from .whole import maximise_whole
 
 # Cutting planes, and operations of the proof, before a feasible structure is given up.
 ROUNDS = 60
@@ -34,21 +36,30 @@ WORK = 50_000_000
 SLACK = 1e-9
 
 
-def find_start(problem: Objective) -> Genomes:
+def find_start(problem: Objective, deadline: Deadline = Deadline()) -> Genomes:
     """A genome (D,) within every budget: the smallest one where that is.
 
     Raises:
         InputError: there is none. It names the first budget that nothing meets, and the least that
-            some structure uses; or it says that no structure meets all of them together.
+            some structure uses; or it says that no structure meets all of them together, or that
+            none was found before the deadline.
     """
     smallest = problem.searched.smallest
     if _fits(problem, smallest):
         return smallest
     relaxation = Relaxation(problem, alpha=(0.0,) * STAGES)
+    relaxation.deadline = deadline
+    try:
+        return _by_bound(problem, relaxation)
+    except OutOfTime:
+        raise _not_found(relaxation, " in the time allowed") from None
+
+
+def _by_bound(problem: Objective, relaxation: Relaxation) -> Genomes:
     least: dict[str, Floats] = {}
     met: list[Best] = []
     for at, name in enumerate(relaxation.limited):
-        found = _minimiser(relaxation, np.eye(len(relaxation.limited))[at])
+        found = maximise_whole(relaxation, np.eye(len(relaxation.limited))[at])
         use = problem.evaluate(found.genome[None]).cost.known()[name]
         least[name] = np.asarray(use)
         met.append(found)
@@ -84,25 +95,6 @@ def _least_of_all(problem: Objective, least: dict[str, float]) -> dict[str, floa
     return {name: least.get(name, float(np.asarray(value)[0])) for name, value in smallest.items()}
 
 
-def _minimiser(relaxation: Relaxation, multipliers: Floats) -> Best:
-    """A structure of the least sum of multipliers * use; ``theta`` is the sum of multipliers less
-    that."""
-    chain = []
-    for i in range(len(relaxation.space.blocks)):
-        best: list[Options] = []
-        for pairs in relaxation.all_pairs(i):
-            kept: Options | None = None
-            value = np.empty(0)
-            for options in relaxation.options(i, pairs):
-                at = relaxation.best_btn(options, multipliers)[0]
-                kept = options if kept is None else merge_options(kept, options, at > value)
-                value = np.maximum(value, at) if len(value) else at
-            assert kept is not None
-            best.append(kept)
-        chain.append(join_options(best))
-    return relaxation.maximise(chain, multipliers)
-
-
 def _between(relaxation: Relaxation, met: list[Best]) -> Iterator[Best]:
     """Minimisers at the multipliers of each resource alone, then where cutting planes lead.
 
@@ -113,7 +105,7 @@ def _between(relaxation: Relaxation, met: list[Best]) -> Iterator[Best]:
     least = 0.0
     for _ in range(ROUNDS):
         multipliers, most = _highest_point(met)
-        found = _minimiser(relaxation, multipliers)
+        found = maximise_whole(relaxation, multipliers)
         met.append(found)
         least = max(least, float(multipliers @ found.use))
         if least > 1 + SLACK:
@@ -157,8 +149,12 @@ def _by_proof(relaxation: Relaxation, met: list[Best]) -> Genomes:
         return proof.genome
     if proof.complete:
         raise _together(relaxation)
-    raise InputError(
-        f"no structure within {_budgets(relaxation)} was found, and none was proven impossible; "
+    raise _not_found(relaxation)
+
+
+def _not_found(relaxation: Relaxation, when: str = "") -> InputError:
+    return InputError(
+        f"no structure within {_budgets(relaxation)} was found{when}, and none was proven impossible; "
         "expected looser budgets"
     )
 

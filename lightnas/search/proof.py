@@ -26,17 +26,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arrays import Flags, Floats, Genomes
-from .bound import PAIRS_AT_A_TIME, Options, Pairs, Relaxation, best_by, join_options
+from .bound import Options, Relaxation, best_by
+from .deadline import OutOfTime
+from .whole import survivors
 
 # A bound that exceeds the best score by less than this share is equal to it: sums of logs are not
 # exact.
 TOLERANCE = 1e-11
 
-# Options of the whole space, choices and labels of a box in memory at a time. A box with more is
-# split.
-MAX_OPTIONS = 2_000_000
+# Choices of a block and of a box, and labels, in memory at a time. A box with more is split.
 MAX_CHOICES = 400_000
+MAX_ALL_CHOICES = 3_200_000
 MAX_LABELS = 100_000
+# Bytes of the boxes that wait. With more the proof ends, and what they leave open is the gap.
+MAX_WAITING = 2**26
 # Every so many boxes the most promising choices of a box too large to list are followed for better
 # structures.
 DIVE_EVERY = 4
@@ -79,25 +82,61 @@ class Proof:
         score, genome: the best structure known; the genome has shape (D,).
         upper_bound: no structure within the budgets scores more.
         work: choices and labels handled so far.
-        too_large: the space does not fit in memory; the bound is its root's, and there are no steps
-            to take.
+
+    Raises:
+        OutOfTime: the relaxation's deadline has passed before there was a bound.
     """
 
     def __init__(
-        self, relaxation: Relaxation, genome: Genomes, score: float, multipliers: Floats
+        self,
+        relaxation: Relaxation,
+        genome: Genomes,
+        score: float,
+        multipliers: Floats,
+        nodes: list[Node] | None = None,
     ) -> None:
+        """``nodes`` are those of an earlier proof that goes on; None: the whole space."""
         self.relaxation = relaxation
         self.space = relaxation.space
         self.genome, self.score = genome, score
         self.work = 0
         self.root_score, self.root_multipliers = score, multipliers
         self.serial = 0
-        low, high = self.space.bounds
-        self.theta, chain = _survivors(relaxation, multipliers, self._target())
-        self.too_large = chain is None
-        self.chain = chain or []
-        self.nodes = [Node(-self.theta, 0, low, high, multipliers)]
-        self.work += sum(map(len, self.chain))
+        self._survivors: list[Options] | None = None
+        self._beyond_memory = False
+        if nodes is None:
+            low, high = self.space.bounds
+            nodes = [Node(-self._bound_root(), 0, low, high, multipliers)]
+            self.work += sum(map(len, self.chain))
+        self.nodes = nodes
+
+    def _bound_root(self) -> float:
+        """theta over the whole space; it leaves the options that boxes are cut from."""
+        target = self.root_score * (1 + TOLERANCE)
+        theta, chain = survivors(self.relaxation, self.root_multipliers, target)
+        self._beyond_memory = chain is None
+        self._survivors = chain or []
+        return theta
+
+    @property
+    def chain(self) -> list[Options]:
+        """The options of every block through which the whole space may beat what was known at the
+        root; empty where they are too many.
+
+        Raises:
+            OutOfTime: the proof goes on from an earlier one, and the deadline has passed before
+                they were listed again.
+        """
+        if self._survivors is None:
+            self._bound_root()
+        return self._survivors or []
+
+    @property
+    def too_large(self) -> bool:
+        """What is left does not fit in memory: there are no steps to take, and the bound stays."""
+        node = self.nodes[0] if self.nodes else None
+        each = node.low.nbytes + node.high.nbytes + node.multipliers.nbytes + 400 if node else 0
+        return self._beyond_memory or each * len(self.nodes) > MAX_WAITING
 
     @property
     def upper_bound(self) -> float:
@@ -110,11 +149,25 @@ class Proof:
         return not self.nodes
 
     def step(self) -> None:
-        """Handle the node of the largest bound: close it, or split it in two."""
+        """Handle the node of the largest bound: close it, or split it in two.
+
+        Raises:
+            OutOfTime: the deadline has passed; the node waits as before.
+        """
+        whole = self.chain
+        if self.too_large:
+            return
         node = heapq.heappop(self.nodes)
+        try:
+            self._handle(node, whole)
+        except OutOfTime:
+            heapq.heappush(self.nodes, node)
+            raise
+
+    def _handle(self, node: Node, whole: list[Options]) -> None:
         if -node.minus_bound <= self._target():
             return
-        chain = _inside(self.chain, self._columns(node.low), self._columns(node.high))
+        chain = _inside(whole, self._columns(node.low), self._columns(node.high))
         if not all(map(len, chain)):
             return
         multipliers, met = self.relaxation.minimise(
@@ -166,7 +219,8 @@ class Proof:
         promising ones.
         """
         counts = [options.btn_high - options.btn_low + 1 for options in chain]
-        whole = max(int(count.sum()) for count in counts) <= MAX_CHOICES
+        each = [int(count.sum()) for count in counts]
+        whole = max(each) <= MAX_CHOICES and sum(each) <= MAX_ALL_CHOICES
         if not whole:
             if not dive:
                 return False
@@ -174,7 +228,10 @@ class Proof:
             chain = [
                 options.where(value >= least) for options, value in zip(chain, through, strict=True)
             ]
-        choices = [_spell_out(options, self.space.step) for options in chain]
+        choices = []
+        for options in chain:
+            self.relaxation.deadline.check()
+            choices.append(_spell_out(options, self.space.step))
         self.work += sum(len(block.c_in) for block in choices)
         values = [block.score - block.use @ multipliers for block in choices]
         need = self._target() - self._rounding(multipliers) - multipliers.sum()
@@ -197,6 +254,7 @@ class Proof:
         trail: list[tuple[Genomes, Genomes]] = []
         whole = True
         for i, block in enumerate(choices):
+            self.relaxation.deadline.check()
             ends = values[i] + rests[i + 1][block.c_out]
             parent, choice, every = _extensions(
                 at, score - use @ multipliers, block.c_in, ends, need
@@ -304,66 +362,16 @@ class Proof:
     @classmethod
     def restore(cls, relaxation: Relaxation, state: dict[str, Any]) -> Proof:
         """The proof as it was when ``state`` was taken."""
-        proof = cls(
-            relaxation, state["genome"], float(state["root_score"]), state["root_multipliers"]
-        )
-        proof.score = float(state["score"])
-        proof.work, proof.serial = int(state["work"]), int(state["serial"])
         columns = state["nodes"]
-        proof.nodes = [
+        nodes = [
             Node(float(minus_bound), int(serial), *rest)
             for minus_bound, serial, *rest in zip(*columns.values(), strict=True)
         ]
+        root = (float(state["root_score"]), state["root_multipliers"])
+        proof = cls(relaxation, state["genome"], *root, nodes)
+        proof.score = float(state["score"])
+        proof.work, proof.serial = int(state["work"]), int(state["serial"])
         return proof
-
-
-def _survivors(
-    relaxation: Relaxation, multipliers: Floats, target: float
-) -> tuple[float, list[Options] | None]:
-    """theta over the whole space, and the options of every block through which it beats the target.
-
-    Two passes, so that the options of the whole space are never in memory at once. None where those
-    that are left would be more than MAX_OPTIONS.
-    """
-    space = relaxation.space
-    joined: list[Pairs] = []
-    best: list[Floats] = []  # of every pair (in, out), over k, L and btn
-    for i in range(len(space.blocks)):
-        pieces = list(relaxation.all_pairs(i))
-        joined.append(Pairs(*map(np.concatenate, zip(*pieces, strict=True))))
-        best.append(np.concatenate([_best_of_pairs(relaxation, i, p, multipliers) for p in pieces]))
-    rest = relaxation.backward(joined, best)
-    theta = float(rest[0][0] + multipliers.sum())
-    rounding = relaxation.rounding(theta, multipliers)
-    through = [value + multipliers.sum() for value in relaxation.through(joined, best)]
-    chain, count = [], 0
-    for i, (c_in, c_out) in enumerate(joined):
-        kept: list[Options] = []
-        some = np.flatnonzero(through[i] > target - rounding)
-        for start in range(0, len(some), PAIRS_AT_A_TIME):
-            at = some[start : start + PAIRS_AT_A_TIME]
-            # With another k or L than its best: as much below the best through the pair as its own
-            # value is.
-            below = through[i][at] - best[i][at]
-            for options in relaxation.options(i, Pairs(c_in[at], c_out[at])):
-                value = relaxation.best_btn(options, multipliers)[0]
-                kept.append(options.where(below + value > target - rounding))
-                count += len(kept[-1])
-                if count > MAX_OPTIONS:
-                    return theta + rounding, None
-        if not kept:  # nothing beats the target: an empty chain closes the root at once
-            options = next(relaxation.options(i, Pairs(c_in[:1], c_out[:1])))
-            kept = [options.where(np.zeros(1, bool))]
-        chain.append(join_options(kept))
-    return theta + rounding, chain
-
-
-def _best_of_pairs(relaxation: Relaxation, i: int, pairs: Pairs, multipliers: Floats) -> Floats:
-    """Largest value of block i over k, L and btn for each pair (in, out), (n,)."""
-    best = np.full(len(pairs.c_in), -np.inf)
-    for options in relaxation.options(i, pairs):
-        np.maximum(best, relaxation.best_btn(options, multipliers)[0], out=best)
-    return best
 
 
 def _inside(
