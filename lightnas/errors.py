@@ -36,6 +36,16 @@ def shown(value: object) -> str:
         return f"<{type(value).__name__} too long to print>"
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether it says that memory ran out: Python's, numpy's, or torch's, which is not loaded for
+    the question."""
+    words = ("out of memory", "not enough memory", "allocate memory", "ALLOC_FAILED")
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError)
+        and (type(error).__name__ == "OutOfMemoryError" or any(w in str(error) for w in words))
+    )
+
+
 def require(what: str, extra: str, *modules: str) -> None:
     """Refuse to begin where a package of an extra is missing.
 
@@ -52,5 +62,6 @@ def require(what: str, extra: str, *modules: str) -> None:
 def nearest(word: object, valid: Iterable[str]) -> str:
     """`, did you mean 'x'?` where a valid word is near, else the valid words."""
     valid = sorted(valid)
-    close = difflib.get_close_matches(str(word)[:60], valid, n=1)
+    text = word if isinstance(word, str) else shown(word)
+    close = difflib.get_close_matches(text[:60], valid, n=1)
     return f"did you mean '{close[0]}'?" if close else f"expected one of {', '.join(valid)}"

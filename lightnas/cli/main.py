@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..errors import InputError, WorkError, nearest
+from ..errors import InputError, WorkError, nearest, out_of_memory
 from .detection import COMMANDS
 from .doctor import doctor, setup_det
 from .front import pareto
@@ -94,6 +94,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except OSError as error:
             _discard_output()
             return _fail(f"{error.filename or 'output'}: {error.strerror or error}", 1)
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+            said = (str(error).strip() or "out of memory").splitlines()[0][:200]
+            return _fail(f"out of memory ({said}){_resumes(given)}", 1)
         except KeyboardInterrupt:
             return _leave("interrupted", INTERRUPTED, given)
         except Terminated:
@@ -115,9 +120,14 @@ def _leave(how: str, status: int, given: Sequence[str]) -> int:
     all."""
     if os.environ.get("RANK", "0") != "0":
         return status
+    return _fail(how + _resumes(given), status)
+
+
+def _resumes(given: Sequence[str]) -> str:
+    """How to go on after a command that was stopped, where it can."""
     command = cli.commands.get(given[0]) if given else None
     resumes = any(parameter.name == "resume" for parameter in command.params) if command else False
-    return _fail(how + ("; --resume continues" if resumes else ""), status)
+    return "; --resume continues" if resumes else ""
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from ..network.structure import Structure
 from ..resources import RESOURCES, Resource
 from ..search import Problem, SearchResult
 from ..search import Progress as SearchProgress
+from ..search.result import gap
 from ..units import format_count, format_seconds, format_size
 
 
@@ -52,7 +53,7 @@ def progress_bar() -> Iterator[Callable[[SearchProgress], None]]:
         def show(progress: SearchProgress) -> None:
             note = f"{progress.evaluations:,} evaluations, score {progress.score:.3f}"
             if progress.upper_bound is not None:
-                note += f", gap {100 * (1 - progress.score / progress.upper_bound):.4f} %"
+                note += f", gap {100 * gap(progress.score, progress.upper_bound):.4f} %"
             bars.update(
                 task, completed=progress.done, description=progress.phase, note=note, visible=True
             )
@@ -122,8 +123,8 @@ def print_front(content: dict[str, Any], output: Path) -> None:
         table.add_row(
             RESOURCES[axis].format(point["budget"]),
             f"{point['score']:.3f}",
-            f"{point['upper_bound']:.3f}",
-            "proven optimal" if point["gap"] == 0 else f"{100 * point['gap']:.4f} %",
+            f"{point['upper_bound']:.3f}" if "upper_bound" in point else "",
+            "proven optimal" if point.get("gap") == 0 else _percent(point.get("gap")),
             *_figures(point, resources, 4),
         )
     for other in content["compare"]:
@@ -132,6 +133,10 @@ def print_front(content: dict[str, Any], output: Path) -> None:
     console = _console()
     console.print(table)
     console.print(Text(f"{output / 'front.json'}\n{output / 'report.html'}"))
+
+
+def _percent(gap: float | None) -> str:
+    return "" if gap is None else f"{100 * gap:.4f} %"
 
 
 def print_search(result: SearchResult, problem: Problem, output: Path) -> None:
@@ -143,9 +148,9 @@ def print_search(result: SearchResult, problem: Problem, output: Path) -> None:
         share = (show(limit), f"{100 * float(value) / limit:.2f} %") if limit else ("-", "")
         label = f"FLOPs at {format_size(problem.input_size)}" if name == "flops" else name
         table.add_row(label, show(value), *share)
-    table.add_row("upper bound", f"{result.upper_bound:.4f}", "", "")
-    gap = "proven optimal" if result.proven_optimal else f"{100 * result.gap:.4f} %"
-    table.add_row("gap", gap, "", "")
+    bound = "-" if result.upper_bound is None else f"{result.upper_bound:.4f}"
+    table.add_row("upper bound", bound, "", "")
+    table.add_row("gap", result.gap_text("proven optimal"), "", "")
     rate = format_count(result.evaluations_per_second, digits=3)
     table.add_row("evaluations", f"{result.evaluations:,}", "", f"{rate}/s")
     table.add_row("seconds", f"{result.seconds:.2f}", "", "")

@@ -44,7 +44,7 @@ def read_front(path: Path, key: str) -> Section:
         figures=[
             ("points", str(len(points))),
             ("proven optimal", f"{sum(point.gap == 0 for point in points)} of {len(points)}"),
-            ("largest gap", f"{100 * max(point.gap for point in points):.4f} %"),
+            ("largest gap", _largest_gap(points)),
             ("score", f"{points[0].score:.1f} to {points[-1].score:.1f}"),
         ],
         charts=[("Front", _chart(front, others, key, published))],
@@ -54,6 +54,11 @@ def read_front(path: Path, key: str) -> Section:
             f"{key}-{i}": format_structures([point.structure]) for i, point in enumerate(points)
         },
     )
+
+
+def _largest_gap(points: Sequence[Found]) -> str:
+    gaps = [point.gap for point in points if point.gap is not None]
+    return f"{100 * max(gaps):.4f} %" if len(gaps) == len(points) else "unknown"
 
 
 def _front(text: str) -> tuple[Front, list[Document]]:
@@ -74,13 +79,20 @@ def _chart(front: Front, others: Sequence[Document], key: str, published: bool) 
         Point(
             point.budget / resource.scale,
             point.score,
-            f"{_tip(_name(point, resource), point.score, point.cost.known())}, gap {100 * point.gap:.4f} %",
+            f"{_tip(_name(point, resource), point.score, point.cost.known())}, "
+            f"gap {_largest_gap([point])}",
             f"{key}-{i}",
         )
         for i, point in enumerate(front.points)
     ]
-    bounds = [Point(point.budget / resource.scale, point.upper_bound) for point in front.points]
-    series = [Curve("best structures", ours), Curve("upper bound", bounds, dots=False)]
+    bounds = [
+        Point(point.budget / resource.scale, point.upper_bound)
+        for point in front.points
+        if point.upper_bound is not None
+    ]
+    series = [Curve("best structures", ours)]
+    if bounds:
+        series.append(Curve("upper bound", bounds, dots=False))
     networks = [network._asdict() for network in PUBLISHED] if published else []
     for name, rows in {"compared": others, "published": networks}.items():
         dots = [

@@ -14,7 +14,7 @@ from ..resources import RESOURCES
 from ..runs.config import load_config
 from ..runs.output_dir import STRUCTURE
 from ..runs.search_run import CONFIG, HISTORY, RESULT
-from ..search.result import Found
+from ..search.result import Found, gap
 from .charts import Chart, Curve, Point, curves
 from .section import Budget, Section, architecture, comparison, own_row, read_result, thinned
 
@@ -43,7 +43,7 @@ def read_search(path: Path, key: str) -> Section:
         figures=[
             ("score", f"{result.score:.3f}"),
             *((RESOURCES[name].label, RESOURCES[name].format(costs[name], 4)) for name in costs),
-            ("gap to the bound", _gap(result)),
+            ("gap to the bound", result.gap_text("0, proven optimal")),
             ("search", f"{result.seconds:.2f} s"),
         ],
         text=f"{key}-0",
@@ -63,11 +63,8 @@ def read_search(path: Path, key: str) -> Section:
 
 def _found(text: str) -> Found:
     document: dict[str, Any] = json.loads(text)
-    return Found.from_document({"proven_optimal": document["gap"] == 0} | document)
-
-
-def _gap(result: Found) -> str:
-    return "0, proven optimal" if result.proven_optimal else f"{100 * result.gap:.4f} %"
+    before = {"proven_optimal": document["gap"] == 0} if "gap" in document else {}
+    return Found.from_document(before | document)
 
 
 def _budget(name: str, used: float, limit: float) -> Budget:
@@ -76,20 +73,21 @@ def _budget(name: str, used: float, limit: float) -> Budget:
     return Budget(resource.label, *texts, share=100 * used / limit)
 
 
-def _convergence(history: Path, bound: float) -> Chart:
+def _convergence(history: Path, bound: float | None) -> Chart:
     """Best score against evaluations, from where evolution is within a tenth of its end, and the
     bound above it."""
     with open(history, newline="", encoding="utf-8") as file:
         rows = [(int(row["evaluations"]), float(row["best_score"])) for row in csv.DictReader(file)]
-    late = [(n, best) for n, best in rows if best >= LATE * bound] or rows
+    top = rows[-1][1] if bound is None else bound
+    late = [(n, best) for n, best in rows if best >= LATE * top] or rows
     ends = (late[0][0], max(late[-1][0], late[0][0] + 1))
+    below = "" if bound is None else ", {:.3f} % below the bound"
     best = [
-        Point(n, y, f"{n:,} evaluations: {y:.3f}, {100 * (1 - y / bound):.3f} % below the bound")
+        Point(n, y, f"{n:,} evaluations: {y:.3f}" + below.format(100 * gap(y, top)))
         for n, y in late
     ]
-    series = [
-        Curve("best score", thinned(best)),
-        Curve("upper bound", [Point(n, bound) for n in ends], dots=False),
-    ]
+    series = [Curve("best score", thinned(best))]
+    if bound is not None:
+        series.append(Curve("upper bound", [Point(n, bound) for n in ends], dots=False))
     what = "Best score against evaluations, and its upper bound"
     return curves(what, "evaluations", "score", series)

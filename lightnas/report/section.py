@@ -147,7 +147,9 @@ def architecture(structure: Structure, input_size: tuple[int, int]) -> Architect
                 depth=" + ".join(str(block.depth) for block in blocks),
                 kernel=", ".join(f"{block.k}x{block.k}" for block in blocks),
                 btn=", ".join(str(block.btn) for block in blocks if block.btn) or "-",
-                shares=[(name, 100 * values[i] / sum(values)) for name, values in uses.items()],
+                shares=[
+                    (name, 100 * values[i] / (sum(values) or 1.0)) for name, values in uses.items()
+                ],
             )
         )
     return Architecture(_convolutions(structure), rows, format_size(input_size))

@@ -23,6 +23,7 @@ from ..network.cost import INPUT_SIZE
 from ..network.entropy import ALPHA
 from ..network.score import check_alpha
 from ..resources import RESOURCES
+from ..search.deadline import Deadline
 from ..search.engine import MAX_TOP, Limits
 from ..search.problem import Budget, Problem
 from ..search.space_file import parse_space, read_space_document
@@ -182,7 +183,8 @@ def _build(values: dict[str, Any], names: dict[str, str]) -> SearchConfig:
     resolved |= {
         key: values[key] for key in ("seed", "evaluations", "proof_work", "time_limit", "top")
     }
-    problem = Problem(space, Budget(**values["budget"]), size, alpha, table)
+    deadline = Deadline.after(limits.time_limit)
+    problem = Problem(space, Budget(**values["budget"]), size, alpha, table, deadline)
     return SearchConfig(
         problem, values["seed"], limits, values["top"], {"space": document} | resolved
     )

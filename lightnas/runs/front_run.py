@@ -4,7 +4,8 @@ config.yaml       everything that decides the front; works with --config
 front.json        all points; its presence says that the front is finished
 report.html       all of it on a page to look at
 front.csv         budget, score, upper bound, gap and costs, a row a point
-structure.txt     the structures in the same order, smallest budget first
+structure.txt     the structures in the same order, smallest budget first; of a stopped front those
+                  found until then
 structures/NN.txt each of them alone
 search.log        what happened when
 points.json       only while the front is not finished: what --resume continues from
@@ -33,7 +34,7 @@ from ..units import whole
 from ..yaml_file import read_yaml
 from .config import SearchConfig, format_config, load_config
 from .names import name_of, structures
-from .output_dir import REPORT, STRUCTURE, OutputDir, versions
+from .output_dir import REPORT, STRUCTURE, OutputDir, stops, versions
 from .search_run import CONFIG, LOG
 
 FRONT, TABLE, POINTS, FOLDER = "front.json", "front.csv", "points.json", "structures"
@@ -215,7 +216,8 @@ def front(
             run.finish_front(_content(config, found, compare))
             if write_report:
                 write_report([run.path])
-            run.log(f"finished: largest gap {max(point.gap for point in found.points)!r}")
+            gaps = [point.gap for point in found.points if point.gap is not None]
+            run.log(f"finished: largest gap {max(gaps, default=None)!r}")
         elif write_report and not (run.path / REPORT).is_file():
             write_report([run.path])
         return run.found()
@@ -241,17 +243,23 @@ def _search_points(
         tell()
 
     tell()
-    with workers_of(min(n_workers, total)) as executor:
-        return search_front(
-            asked.problem,
-            config.axis,
-            config.values,
-            asked.seed,
-            asked.limits,
-            executor,
-            done=points,
-            report=keep,
-        )
+    try:
+        with workers_of(min(n_workers, total)) as executor:
+            return search_front(
+                asked.problem,
+                config.axis,
+                config.values,
+                asked.seed,
+                asked.limits,
+                executor,
+                done=points,
+                report=keep,
+            )
+    except BaseException as error:
+        if stops(error) and points:
+            known = [points[i].structure for i in sorted(points)]
+            run.write(STRUCTURE, format_structures(known))
+        raise
 
 
 def _content(
@@ -287,7 +295,7 @@ def compared(names: Sequence[str | Path], problem: Problem) -> list[dict[str, An
 
 def _table(points: Sequence[dict[str, Any]]) -> str:
     text = io.StringIO()
-    columns = [name for name in COLUMNS if name in points[0]]
+    columns = [name for name in COLUMNS if any(name in point for point in points)]
     writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(points)

@@ -295,6 +295,11 @@ class OutputDir:
             )
 
 
+def stops(error: BaseException) -> bool:
+    """Whether an exception is a signal or a lack of memory: the work was right as far as it got."""
+    return isinstance(error, MemoryError) or not isinstance(error, Exception)
+
+
 def _is_part(entry: Path) -> bool:
     return PART.fullmatch(entry.name) is not None
 

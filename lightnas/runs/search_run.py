@@ -1,7 +1,7 @@
 """A run directory: what a search leaves behind, and what it needs to go on after it was killed.
 
     config.yaml      everything that decides the result, with versions; works with --config
-    structure.txt    the best structures, best first
+    structure.txt    the best structures, best first; of a stopped run the best until then
     result.json      the result; its presence says that the run is finished
     report.html      all of it on a page to look at
     history.csv      evaluations, seconds, best score
@@ -19,7 +19,8 @@ import io
 import json
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -34,7 +35,7 @@ from ..search import Progress, Search, SearchResult
 from ..search.problem import Evaluation
 from ..search.workers import workers as workers_of
 from .config import SearchConfig, format_config, load_config
-from .output_dir import REPORT, STRUCTURE, OutputDir, versions
+from .output_dir import REPORT, STRUCTURE, OutputDir, stops, versions
 
 CONFIG, RESULT, HISTORY, POPULATION, LOG, CHECKPOINT = (
     "config.yaml", "result.json", "history.csv", "population.npz", "search.log", "checkpoint.npz",
@@ -71,6 +72,18 @@ class SearchRun(OutputDir):
     def save(self, search: Search) -> None:
         """Write the checkpoint."""
         self.write(CHECKPOINT, _pack(search.state()))
+
+    @contextmanager
+    def keeping_best(self, search: Search) -> Iterator[None]:
+        """Around the steps: where a signal or a lack of memory stops them, the best structures
+        found until then are written. The checkpoint stays that of the last whole step."""
+        try:
+            yield
+        except BaseException as error:
+            if stops(error) and (best := search.best):
+                self.write(STRUCTURE, format_structures(best))
+                self.log(f"stopped: best {search.best_score!r}")
+            raise
 
     def load(self, search: Search) -> bool:
         """Bring a search to where the checkpoint left it; False where there is none yet.
@@ -176,23 +189,30 @@ def _search(
         steps = Search(config.problem, config.seed, config.limits, config.top, executor)
         start = f"started: budgets {config.problem.limits}, seed {config.seed}"
         run.log("resumed" if run.load(steps) else start)
-        saved, phase = time.monotonic(), ""
-        for progress in steps.steps():
-            if on_progress:
-                on_progress(progress)
-            if progress.phase != phase:
-                phase, bound = progress.phase, progress.upper_bound
-                done = f"{progress.evaluations} evaluations, best {progress.score!r}, bound {bound}"
-                run.log(f"{phase}: {done}")
-            if time.monotonic() - saved > SAVE_EVERY:
-                run.save(steps)
-                saved = time.monotonic()
+        with run.keeping_best(steps):
+            _take_steps(run, steps, on_progress)
         result = steps.result()
     run.finish_search(result)
     if write_report:
         write_report([run.path])
     run.log(f"finished: score {result.score!r}, upper bound {result.upper_bound!r}")
     return result
+
+
+def _take_steps(
+    run: SearchRun, steps: Search, on_progress: Callable[[Progress], None] | None
+) -> None:
+    saved, phase = time.monotonic(), ""
+    for progress in steps.steps():
+        if on_progress:
+            on_progress(progress)
+        if progress.phase != phase:
+            phase, bound = progress.phase, progress.upper_bound
+            done = f"{progress.evaluations} evaluations, best {progress.score!r}, bound {bound}"
+            run.log(f"{phase}: {done}")
+        if time.monotonic() - saved > SAVE_EVERY:
+            run.save(steps)
+            saved = time.monotonic()
 
 
 def save(result: SearchResult, path: str | Path, *, overwrite: bool = False) -> None:

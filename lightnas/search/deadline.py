@@ -35,3 +35,6 @@ class Deadline:
         """
         if self.over:
             raise OutOfTime
+
+
+NEVER = Deadline()

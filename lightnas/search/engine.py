@@ -18,6 +18,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -29,11 +30,12 @@ from ..network.cost import INPUT_SIZE, Cost, Latencies
 from ..network.entropy import ALPHA
 from ..network.structure import Structure
 from .bound import Relaxation
+from .deadline import Deadline, OutOfTime
 from .evolution import Evolution, Settings
 from .objective import Budget, Evaluation, joined
 from .problem import Problem
 from .proof import Proof
-from .result import SearchResult
+from .result import SearchResult, gap
 from .space import Space
 from .space_file import load_space
 from .whole import coarse_chain
@@ -50,6 +52,10 @@ MAX_TOP = Settings.population
 PIECE = 256
 # Halvings on the way from a random structure to one within the budgets.
 PULLS = 8
+# Share of a time limit that is kept for bound and proof, and the seconds that the first bound has in
+# any case, beyond the limit where that is shorter.
+FOR_BOUND = 1 / 3
+GRACE = 0.7
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class Limits:
     asked for.
 
     ``time_limit`` makes the result depend on the machine; without it the same seed gives the same
-    result.
+    result. It holds within a second; a space too large to bound in it has no bound then.
 
     Raises:
         InputError: a limit is not positive (``proof_work`` may be 0).
@@ -121,7 +127,8 @@ def search(
         InputError: a budget is missing, unknown, not positive, or below what any structure uses.
     """
     chosen = load_space(space) if isinstance(space, str) else space
-    problem = Problem(chosen, Budget(**budgets), input_size, alpha, table)
+    deadline = Deadline.after(limits.time_limit)
+    problem = Problem(chosen, Budget(**budgets), input_size, alpha, table, deadline)
     run = Search(problem, seed, limits, top, executor)
     for _ in run.steps():
         pass
@@ -170,7 +177,7 @@ class Search:
         self.phase = "start"
         self.evaluations = 0
         self.improved_at = 0  # generation of the last improvement
-        self.seconds = self.evolution_seconds = 0.0
+        self.seconds, self.evolution_seconds = problem.seconds, 0.0
         self.history: list[tuple[int, float, float]] = []
 
     def steps(self) -> Iterator[Progress]:
@@ -191,6 +198,11 @@ class Search:
     def best_score(self) -> float:
         """Score of the best structure known."""
         return float(self.evolution.scores[0])
+
+    @property
+    def best(self) -> list[Structure]:
+        """The best structures known, best first, at most ``top``; none before the first step."""
+        return self.space.structures(self.evolution.genomes[: self.top])
 
     # --- steps --------------------------------------------------------------------------------------------------
 
@@ -233,24 +245,32 @@ class Search:
         if self.best_score > before:
             self.improved_at = self.evolution.generation
         converged = self.evolution.generation - self.improved_at >= PATIENCE
-        if n <= 0 or converged or self._out_of_time():
+        if n <= 0 or converged or self._out_of_time(1 - FOR_BOUND):
             self.phase = "prove"
 
     def _prove(self) -> None:
         """Bound the whole space, then close or split one node a step."""
         if self.proof is None:
-            coarse = coarse_chain(self.relaxation)
-            start = np.full(len(self.relaxation.limits), 0.1 * self.best_score)
-            multipliers, _ = self.relaxation.minimise(coarse, start, tolerance=1e-6, rounds=60)
-            self.proof = Proof(
-                self.relaxation, self.evolution.genomes[0], self.best_score, multipliers
-            )
+            self.relaxation.deadline = self._deadline(at_least=GRACE)
+            try:
+                self.proof = self._first_bound()
+            except OutOfTime:
+                self.phase = "done"
+                return
         elif not self._proof_ends():
-            self.proof.step()
+            self.relaxation.deadline = self._deadline()
+            with suppress(OutOfTime):
+                self.proof.step()
             if self.proof.score > self.best_score:
                 self._tell(self.proof.genome[None])
         if self._proof_ends():
             self.phase = "done"
+
+    def _first_bound(self) -> Proof:
+        coarse = coarse_chain(self.relaxation)
+        start = np.full(len(self.relaxation.limits), 0.1 * self.best_score)
+        multipliers, _ = self.relaxation.minimise(coarse, start, tolerance=1e-6, rounds=60)
+        return Proof(self.relaxation, self.evolution.genomes[0], self.best_score, multipliers)
 
     def _proof_ends(self) -> bool:
         assert self.proof is not None
@@ -264,8 +284,14 @@ class Search:
         reserved = min(FOR_PROOF, self.limits.evaluations // 10)
         return self.limits.evaluations - reserved - self.evaluations
 
-    def _out_of_time(self) -> bool:
-        return self.limits.time_limit is not None and self.seconds >= self.limits.time_limit
+    def _out_of_time(self, share: float = 1.0) -> bool:
+        limit = self.limits.time_limit
+        return limit is not None and self.seconds >= share * limit
+
+    def _deadline(self, at_least: float = 0.0) -> Deadline:
+        """The end of the time limit, or so many seconds from now if that is later."""
+        limit = self.limits.time_limit
+        return Deadline.after(None if limit is None else max(limit - self.seconds, at_least))
 
     # --- scoring ------------------------------------------------------------------------------------------------
 
@@ -296,19 +322,18 @@ class Search:
 
     def result(self) -> SearchResult:
         """The result once all steps are taken."""
-        assert self.proof is not None
         assert self.phase == "done"
         genomes = self.evolution.genomes
         evaluation = self.problem.evaluate(genomes)
         figures = {name: float(value[0]) for name, value in evaluation.cost.known().items()}  # type: ignore[index]
-        upper_bound = self.proof.upper_bound
-        top = self.space.structures(genomes[: self.top])
+        upper_bound = None if self.proof is None else self.proof.upper_bound
+        top = self.best
         return SearchResult(
             score=float(evaluation.score[0]),
             cost=Cost(**figures),
             upper_bound=upper_bound,
-            gap=1 - self.best_score / upper_bound,
-            proven_optimal=self.proof.complete,
+            gap=None if upper_bound is None else gap(self.best_score, upper_bound),
+            proven_optimal=None if self.proof is None else self.proof.complete,
             evaluations=self.evaluations,
             evaluations_per_second=self.evaluations / max(self.evolution_seconds, 1e-9),
             seconds=self.seconds,

@@ -24,7 +24,7 @@ from ..network.stages import STAGES
 from ..resources import RESOURCES
 from ..units import format_size
 from .bound import Best, Relaxation
-from .deadline import Deadline, OutOfTime
+from .deadline import NEVER, Deadline, OutOfTime
 from .objective import Objective
 from .proof import Proof
 from .whole import maximise_whole
@@ -36,7 +36,7 @@ WORK = 50_000_000
 SLACK = 1e-9
 
 
-def find_start(problem: Objective, deadline: Deadline = Deadline()) -> Genomes:
+def find_start(problem: Objective, deadline: Deadline = NEVER) -> Genomes:
     """A genome (D,) within every budget: the smallest one where that is.
 
     Raises:

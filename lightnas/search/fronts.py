@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError, nearest, shown
 from ..network.structure import Structure
 from ..resources import RESOURCES
+from .deadline import Deadline
 from .engine import Limits, Search
 from .problem import Problem
-from .result import Found, frame, html_table
+from .result import Found, frame, gap, html_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -123,7 +124,12 @@ def front(
         )
     points = dict(done or {})
     problems = [
-        replace(problem, budget=problem.budget.replace(**{axis: value})) for value in values
+        replace(
+            problem,
+            budget=problem.budget.replace(**{axis: value}),
+            deadline=Deadline.after(limits.time_limit),
+        )
+        for value in values
     ]
     for first in (0, 1):  # cold points, then those that start from the one to their left
         wave = [i for i in range(first, len(values), 2) if i not in points]
@@ -157,9 +163,12 @@ def settled(points: Sequence[Point]) -> list[Point]:
 
     A structure fits every larger budget, and a bound holds for every smaller one.
     """
-    scores, bounds = [point.score for point in points], [point.upper_bound for point in points]
+    scores = [point.score for point in points]
     best = [max(range(i + 1), key=lambda j: (scores[j], j)) for i in range(len(points))]
-    least = [min(bounds[i:]) for i in range(len(points))]
+    bounds = [
+        [p.upper_bound for p in points[i:] if p.upper_bound is not None] for i in range(len(points))
+    ]
+    least = [min(known, default=None) for known in bounds]
     return [
         replace(
             point,
@@ -167,7 +176,8 @@ def settled(points: Sequence[Point]) -> list[Point]:
             cost=points[j].cost,
             structure=points[j].structure,
             upper_bound=bound,
-            gap=max(0.0, 1 - points[j].score / bound),
+            gap=None if bound is None else max(0.0, gap(points[j].score, bound)),
+            proven_optimal=None if bound is None else bool(point.proven_optimal),
         )
         for point, j, bound in zip(points, best, least, strict=True)
     ]

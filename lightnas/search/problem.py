@@ -5,11 +5,12 @@ maximise score(structure) over the space, every budgeted resource within its bud
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+import time
+from dataclasses import InitVar, dataclass, field
 
 from ..arrays import Genomes
 from ..errors import InputError
+from .deadline import NEVER, Deadline
 from .feasible import find_start
 from .objective import Budget, Evaluation, Objective, evaluate_blocks, joined
 
@@ -18,15 +19,23 @@ __all__ = ["Budget", "Evaluation", "Problem", "evaluate_blocks", "joined"]
 
 @dataclass(frozen=True)
 class Problem(Objective):
-    """An objective, checked once: some structure of the space meets the budgets. Attributes as for
-    ``Objective``.
+    """An objective, checked once: some structure of the space meets the budgets.
+
+    Attributes:
+        start: a genome (D,) within every budget.
+        seconds: that finding it took; the other attributes are those of ``Objective``.
+        deadline: of finding it.
 
     Raises:
-        InputError: no structure is within the budgets, there is a latency budget without a table,
+        InputError: no structure is within the budgets, or none was found in time; there is a latency budget without a table,
             or the table does not know the space's blocks or the input size.
     """
 
-    def __post_init__(self) -> None:
+    deadline: InitVar[Deadline] = NEVER
+    start: Genomes = field(init=False, compare=False, repr=False)
+    seconds: float = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self, deadline: Deadline) -> None:
         if self.table:
             for blocks in self.space.every_kernel():
                 self.table.require(blocks, self.input_size)
@@ -34,13 +43,6 @@ class Problem(Objective):
             raise InputError(
                 "a latency budget without a latency table, expected one that `lightnas profile` measured"
             )
-        self.start  # noqa: B018 (refuses budgets that nothing meets)
-
-    @cached_property
-    def start(self) -> Genomes:
-        """A genome (D,) within every budget.
-
-        Raises:
-            InputError: there is none.
-        """
-        return find_start(self)
+        began = time.perf_counter()
+        object.__setattr__(self, "start", find_start(self, deadline))
+        object.__setattr__(self, "seconds", time.perf_counter() - began)

@@ -33,6 +33,16 @@ PLAIN = (
 )
 
 
+# Of these, the ones that there are only where there is a bound.
+OF_BOUND = ("upper_bound", "gap", "proven_optimal")
+
+
+def gap(score: float, upper_bound: float) -> float:
+    """How far a score may be below the best there is, as a share of its bound; both are at least
+    0."""
+    return 1 - score / upper_bound if upper_bound > 0 else 0.0
+
+
 @dataclass(frozen=True, repr=False)
 class Found:
     """The best structure of one search.
@@ -42,7 +52,8 @@ class Found:
         cost: its FLOPs in multiply-accumulates at the input size of the problem, params, layers,
             and, where there was a latency table, seconds. ``flops``, ``params``, ``layers`` and
             ``latency`` are short for it.
-        upper_bound: no structure of the space within the budgets scores more.
+        upper_bound: no structure of the space within the budgets scores more; None, with ``gap``
+            and ``proven_optimal``, where time ran out before there was a bound.
         gap: 1 - score / upper_bound.
         proven_optimal: nothing in the space scores more, but for rounding.
         evaluations: structures that were scored.
@@ -54,9 +65,9 @@ class Found:
 
     score: float
     cost: Cost
-    upper_bound: float
-    gap: float
-    proven_optimal: bool
+    upper_bound: float | None
+    gap: float | None
+    proven_optimal: bool | None
     evaluations: int
     evaluations_per_second: float
     seconds: float
@@ -92,6 +103,8 @@ class Found:
             for name, value in self.cost.known().items()
         }
         plain = {name: getattr(self, name) for name in PLAIN}
+        if self.upper_bound is None:
+            plain = {name: value for name, value in plain.items() if name not in OF_BOUND}
         structure = {"structure": self.structure.to_dicts()}
         return {"score": self.score} | costs | plain | structure
 
@@ -103,11 +116,15 @@ class Found:
             InputError: its structure is none.
             KeyError: a key is missing.
         """
+        bounded = any(name in document for name in OF_BOUND)
+        plain: dict[str, Any] = {
+            name: document[name] if bounded or name not in OF_BOUND else None for name in PLAIN
+        }
         return cls(
             score=document["score"],
             cost=Cost(**{name: float(document[name]) for name in RESOURCES if name in document}),
             structure=Structure.from_dicts(document["structure"]),
-            **{name: document[name] for name in PLAIN},
+            **plain,
             **more,
         )
 
@@ -117,8 +134,13 @@ class Found:
             RESOURCES[name].label: RESOURCES[name].format(value, 4)
             for name, value in self.cost.known().items()
         }
-        gap = "0 (proven optimal)" if self.proven_optimal else f"{100 * self.gap:.4f} %"
-        return {"score": f"{self.score:.3f}"} | costs | {"gap": gap}
+        return {"score": f"{self.score:.3f}"} | costs | {"gap": self.gap_text("0 (proven optimal)")}
+
+    def gap_text(self, proven: str) -> str:
+        """The gap as people read it; ``proven`` where it is proven to be none."""
+        if self.gap is None:
+            return "unknown (no time for a bound)"
+        return proven if self.proven_optimal else f"{100 * self.gap:.4f} %"
 
     def __repr__(self) -> str:
         figures = ", ".join(f"{name} {text}" for name, text in self.figures().items())

@@ -81,7 +81,7 @@ def _connected(chain: list[Pairs]) -> bool:
 
 
 def maximise_whole(relaxation: Relaxation, multipliers: Floats) -> Best:
-    """``Relaxation.maximise`` over all options of the space.
+    """``Relaxation.maximise`` at multipliers (R,) over all options of the space.
 
     Raises:
         OutOfTime: the relaxation's deadline has passed.
@@ -111,8 +111,8 @@ def maximise_whole(relaxation: Relaxation, multipliers: Floats) -> Best:
 def survivors(
     relaxation: Relaxation, multipliers: Floats, target: float
 ) -> tuple[float, list[Options] | None]:
-    """theta over the whole space, a bound, and the options of every block through which it beats
-    the target.
+    """theta over the whole space at multipliers (R,), a bound, and the options of every block
+    through which it beats the target.
 
     None where those that are left would be more than MAX_OPTIONS, or too many to look at, or where
     time runs out on the way.
