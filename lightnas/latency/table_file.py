@@ -16,7 +16,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 from ..errors import InputError
 from ..files import read_text
@@ -24,9 +24,16 @@ from ..units import parse_size
 from ..yaml_file import check
 from .table import LatencyTable, calibrated_fits
 
-MAX_BYTES = 2**24
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# A table of every kernel, stride and size that a space can have takes a tenth of these.
+MAX_BYTES = 2**21
+MAX_OPS, MAX_POINTS, MAX_CHANNELS = 2000, 2000, 65_536
+# Seconds of one operation, and factors of them: sums and products of these stay finite.
+MAX_SECONDS = 1e9
+Seconds = Annotated[float, Field(ge=0, le=MAX_SECONDS, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, le=MAX_SECONDS, allow_inf_nan=False)]
+# The first mistake of a long list is said; a message for each of them would take gigabytes.
+FIRST = FailFast()
+Channels = Annotated[int, Field(ge=0, le=MAX_CHANNELS)]
 
 
 class OpFile(BaseModel):
@@ -40,7 +47,9 @@ class OpFile(BaseModel):
     size: str
     fit: Annotated[list[Seconds], Field(min_length=4, max_length=4)] | None = None
     off: float | None = None
-    points: list[tuple[int, int, Positive]] = []
+    points: Annotated[
+        list[tuple[Channels, Channels, Positive]], Field(max_length=MAX_POINTS), FIRST
+    ] = []
 
 
 class TableFile(BaseModel):
@@ -57,10 +66,10 @@ class TableFile(BaseModel):
     complete: bool
     scale: Positive = 1.0
     per_conv: Seconds = 0.0
-    most_flops: Positive | None = None
+    most_flops: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     space: dict[str, Any] | None = None
     versions: dict[str, str] = {}
-    ops: list[OpFile]
+    ops: Annotated[list[OpFile], Field(max_length=MAX_OPS), FIRST]
 
 
 def read_table_document(path: Path) -> dict[str, Any]:

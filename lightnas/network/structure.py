@@ -3,11 +3,11 @@
 A structure is a list of blocks from the stem to the last stage, each a dict:
 
     class   type of the block, a key of ``blocks.BLOCKS``
-    in      input channels
+    in      input channels, up to 65536, as all channels
     out     output channels
     s       stride, 1 or 2
-    k       kernel, odd
-    L       depth: number of layers, the first one included
+    k       kernel, odd, up to 1023
+    L       depth: number of layers, the first one included, up to 2000
     btn     bottleneck channels
 
 A txt holds the Python literal ``{'space_arch': 'CnnNet', 'best_structures': [structure, ...]}``,
@@ -24,7 +24,7 @@ best first:
     ]}
 
 A first block of stride 1, with four blocks of stride 2 behind it, is a Focus stem: its ``in`` are
-the 12 channels of 2 x 2 pixels. The txt is read as a literal: no code in it ever runs. Importing
+the 12 channels of 2 x 2 pixels. It has up to 200 blocks. The txt is read as a literal: no code in it ever runs. Importing
 this module never imports torch.
 """
 
@@ -47,7 +47,9 @@ from .stages import fault, stage_ends
 
 MAX_BYTES = 2**20
 MAX_NESTING = 50
-MAX_SIZE = 65_536
+# Beyond these no network can be meant, and what draws or builds one would have no end.
+MAX_SIZE, MAX_KERNEL, MAX_DEPTH, MAX_BLOCKS = 65_536, 1023, 2000, 200
+LIMITS = {"k": MAX_KERNEL, "L": MAX_DEPTH}
 FIELDS = {"in": "c_in", "out": "c_out", "s": "stride", "k": "k", "L": "depth", "btn": "btn"}
 
 
@@ -84,6 +86,8 @@ class Structure(Sequence[Block[int]]):
         """
         if not isinstance(blocks, list | tuple) or not blocks:
             raise InputError(f"{where}: is {shown(blocks)}, expected a list of blocks")
+        if len(blocks) > MAX_BLOCKS:
+            raise InputError(f"{where}: holds {len(blocks)} blocks, expected at most {MAX_BLOCKS}")
         parsed = tuple(_parse_block(block, f"{where}, block {i}") for i, block in enumerate(blocks))
         for i, (before, block) in enumerate(pairwise(parsed), start=1):
             if block.c_in != before.c_out:
@@ -254,8 +258,9 @@ def _parse_block(block: Any, where: str) -> Block[int]:
 
 
 def _size(value: Any, key: str, where: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_SIZE:
-        raise InputError(f"{where} is {shown(value)}, expected a whole number from 1 to {MAX_SIZE}")
+    most = LIMITS.get(key, MAX_SIZE)
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise InputError(f"{where} is {shown(value)}, expected a whole number from 1 to {most}")
     if key == "s" and value > 2:
         raise InputError(f"{where} is {value}, expected 1 or 2")
     if key == "k" and value % 2 == 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -22,6 +23,8 @@ from .charts import Bar, Chart, Point, bars
 T = TypeVar("T")
 
 MAX_BYTES = 2**25
+# Bars of a chart: more cannot be told apart.
+MAX_BARS = 2500
 COSTS = [name for name, resource in RESOURCES.items() if resource.counted]  # of the comparison
 
 
@@ -157,12 +160,17 @@ def architecture(structure: Structure, input_size: tuple[int, int]) -> Architect
 
 def _convolutions(structure: Structure) -> Chart:
     """A bar for every convolution on the main path, as tall as its output channels, coloured by
-    stage."""
-    drawn = [
-        Bar(channels, f"C{stage}: {text}", stage - 1)
-        for block, stage in zip(structure, structure.stages, strict=True)
-        for channels, text in _main_path(block)
-    ]
+    stage; of very deep networks a bar for several in a row, as tall as the widest of them."""
+    drawn = []
+    for stage, run in groupby(
+        zip(structure, structure.stages, strict=True), key=lambda pair: pair[1]
+    ):
+        path = [conv for block, _ in run for conv in _main_path(block)]
+        each = -(-len(path) * len(structure.ends) // MAX_BARS)
+        for at in range(0, len(path), each):
+            channels, text = max(path[at : at + each], key=lambda conv: conv[0])
+            several = f"{len(path[at : at + each])} convolutions, the widest " if each > 1 else ""
+            drawn.append(Bar(channels, f"C{stage}: {several}{text}", stage - 1))
     legend = [f"C{stage}" for stage in sorted(set(structure.stages))]
     return bars("Output channels of every convolution on the main path", drawn, legend)
 

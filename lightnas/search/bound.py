@@ -181,7 +181,8 @@ class Relaxation:
             )
             times = block.depth[1] - block.depth[0]
             totals = _stepped(totals << shallowest, deeper - shallowest, times)
-            totals &= (1 << most + 1) - 1
+            if most < totals.bit_length():
+                totals &= (1 << most + 1) - 1
         return {"layers": float(totals.bit_length() - 1)} if totals else {}
 
     # --- options ------------------------------------------------------------------------------------------------

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from ..arrays import Flags, Genomes
 from ..errors import InputError
 from ..network.blocks import BLOCKS, Block, Size
-from ..network.structure import Structure
+from ..network.structure import MAX_DEPTH, Structure
+from ..units import format_count
 
 # A ratio such as 0.1 is no exact float: 0.1 * 70 exceeds 7. The bounds below allow for that.
 _SLACK = 1e-9
@@ -83,13 +84,23 @@ class Space:
 
     def under_layers(self, budget: float | None) -> Space:
         """The space that a layer budget leaves: depth limits given as a share of the layers are set
-        by it."""
+        by it.
+
+        Raises:
+            InputError: one of them would be beyond what a structure may have.
+        """
         if budget is None:
             return self
         blocks = []
-        for block in self.blocks:
-            if block.layers_per_depth:
+        for i, block in enumerate(self.blocks):
+            if per := block.layers_per_depth:
                 low = block.depth[0]
+                if budget >= (MAX_DEPTH + 1) * per:
+                    raise InputError(
+                        f"budget layers is {format_count(budget)}, expected at most "
+                        f"{(MAX_DEPTH + 1) * per - 1}: blocks[{i}].L of space {self.name} may reach a "
+                        f"{per}th of it, and {MAX_DEPTH} at most"
+                    )
                 block = replace(block, depth=(low, max(low, int(budget) // block.layers_per_depth)))
             blocks.append(block)
         return replace(self, blocks=tuple(blocks))
