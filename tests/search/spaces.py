@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
+from lightnas.arrays import Floats, Genomes
 from lightnas.errors import InputError
 from lightnas.latency import load_table
+from lightnas.network.entropy import ALPHA
 from lightnas.search.problem import evaluate_blocks
 from lightnas.search.space_file import parse_space
 
@@ -64,6 +67,15 @@ def random_table(space, rng: np.random.Generator):
     return load_table(document)
 
 
+def random_alpha(rng: np.random.Generator):
+    """Weights of the stages: the usual ones, or any, some of them 0."""
+    if rng.random() < 0.5:
+        return ALPHA
+    weights = rng.choice([0.0, 0.5, 1.0, 3.0, 10.0], 5)
+    weights[rng.integers(5)] = 1.0
+    return tuple(map(float, weights))
+
+
 def random_mix(costs, rng: np.random.Generator):
     """Budgets for one to three resources: near what some structure uses, sometimes below all of
     them."""
@@ -77,8 +89,21 @@ def random_mix(costs, rng: np.random.Generator):
     return mix
 
 
-def listed(space, table):
-    """(genomes, score, costs by resource) of everything in the space."""
+class Listed(NamedTuple):
+    """Everything in a space: genomes (N, D), scores (N,) and costs by resource, (N,) each."""
+
+    genomes: Genomes
+    scores: Floats
+    costs: dict[str, Floats]
+
+    def best(self, mix):
+        """The largest score within budgets; None where nothing is within them."""
+        fits = np.all([self.costs[name] <= limit for name, limit in mix.items()], axis=0)
+        return float(self.scores[fits].max()) if fits.any() else None
+
+
+def listed(space, table, alpha=ALPHA):
+    """Everything in the space."""
     genomes = every_genome(space)
-    found = evaluate_blocks(space.decode(genomes), SIZE, table=table)
-    return genomes, found.score, found.cost.known()
+    found = evaluate_blocks(space.decode(genomes), SIZE, alpha, table)
+    return Listed(genomes, found.score, found.cost.known())
