@@ -23,9 +23,9 @@ class Deadline:
         return cls() if seconds is None else cls(time.monotonic() + seconds)
 
     @property
-    def over(self) -> bool:
-        """Whether it has passed."""
-        return self.at < math.inf and time.monotonic() >= self.at
+    def left(self) -> float:
+        """Seconds until then; below 0 once it has passed."""
+        return self.at - time.monotonic()
 
     def check(self) -> None:
         """Ask before a piece of work.
@@ -33,7 +33,7 @@ class Deadline:
         Raises:
             OutOfTime: it has passed.
         """
-        if self.over:
+        if self.at < math.inf and self.left <= 0:
             raise OutOfTime
 
 

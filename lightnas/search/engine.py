@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, TimeoutError
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -30,7 +30,7 @@ from ..network.cost import INPUT_SIZE, Cost, Latencies
 from ..network.entropy import ALPHA
 from ..network.structure import Structure
 from .bound import Relaxation
-from .deadline import Deadline, OutOfTime
+from .deadline import NEVER, Deadline, OutOfTime
 from .evolution import Evolution, Settings
 from .objective import Budget, Evaluation, joined
 from .problem import Problem
@@ -179,12 +179,14 @@ class Search:
         self.improved_at = 0  # generation of the last improvement
         self.seconds, self.evolution_seconds = problem.seconds, 0.0
         self.history: list[tuple[int, float, float]] = []
+        self._step = NEVER  # the end of the time limit, seen from the step being taken
 
     def steps(self) -> Iterator[Progress]:
         """Take all steps that are left, and report after each."""
         advance = {"start": self._start, "evolve": self._evolve, "prove": self._prove}
         while self.phase != "done":
             began = time.perf_counter()
+            self._step = self._deadline()
             phase = self.phase
             advance[phase]()
             took = time.perf_counter() - began
@@ -258,7 +260,7 @@ class Search:
                 self.phase = "done"
                 return
         elif not self._proof_ends():
-            self.relaxation.deadline = self._deadline()
+            self.relaxation.deadline = self._step
             with suppress(OutOfTime):
                 self.proof.step()
             if self.proof.score > self.best_score:
@@ -305,8 +307,13 @@ class Search:
             return self.problem.evaluate(genomes)
         pieces = [genomes[i : i + PIECE] for i in range(0, len(genomes), PIECE)]
         # Lists, not iterators: Dask's executor asks for their lengths.
-        parts = self.executor.map(Problem.evaluate, [self.problem] * len(pieces), pieces)
-        return joined(list(parts))
+        problems = [self.problem] * len(pieces)
+        left = None if self.limits.time_limit is None else max(0.0, self._step.left)
+        try:
+            return joined(list(self.executor.map(Problem.evaluate, problems, pieces, timeout=left)))
+        except TimeoutError:  # workers that are still starting, say: what is left is done here
+            self.executor = None
+            return self.problem.evaluate(genomes)
 
     # --- results ------------------------------------------------------------------------------------------------
 

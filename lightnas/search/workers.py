@@ -29,6 +29,7 @@ def workers(n: int) -> Iterator[Executor | None]:
         yield None
         return
     context = multiprocessing.get_context("spawn")
+    others = multiprocessing.active_children()
     with ProcessPoolExecutor(n, mp_context=context, initializer=_begin) as executor:
         try:
             yield executor
@@ -36,6 +37,9 @@ def workers(n: int) -> Iterator[Executor | None]:
             raise WorkError(
                 "a worker process died (out of memory?); resume=True continues the search"
             ) from error
+        finally:  # what they still do, or start, nobody waits for
+            for child in set(multiprocessing.active_children()) - set(others):
+                child.terminate()
 
 
 def _begin() -> None:
