@@ -593,3 +593,46 @@ def test_only_what_can_be_resumed_is_said_to_resume(capsys, command, resumes):
 
     assert _leave("interrupted", 130, [command] if command else []) == 130
     assert ("--resume continues" in capsys.readouterr().err) == resumes
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch calls its own."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        MemoryError("Unable to allocate 9.2 GiB for an array"),
+        OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nSee the documentation"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:83] DefaultCPUAllocator: not enough memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    ],
+)
+def test_memory_that_runs_out_is_one_line_and_a_resumable_run(
+    capsys, folder, searched, monkeypatch, error
+):
+    """In any step of the search; the run goes on to what it would have been."""
+
+    def fail(*_):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lightnas.search.engine.coarse_chain", fail)
+        assert main([*QUICK, "--output", "again"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.count("\n") == 1
+    assert captured.err.startswith("lightnas: out of memory") and "--resume" in captured.err
+    run(capsys, *QUICK, "--output", "again", "--resume")
+    assert (folder / "again/structure.txt").read_bytes() == (
+        folder / "run/structure.txt"
+    ).read_bytes()
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory(folder, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr("lightnas.search.engine.coarse_chain", fail)
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        main([*QUICK, "--output", "again"])

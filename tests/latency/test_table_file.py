@@ -98,3 +98,30 @@ def test_no_table(capsys, folder):
     assert "is not JSON" in refused(
         capsys, *SEARCH, "--budget-latency", "1ms", "--latency-table", "table.json"
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"fit": [1e308, 0, 0, 0]}, "ops[0].fit[0] is 1e+308"),
+        ({"points": [[1, 1, 1e308]]}, "ops[0].points[0]"),
+        ({"points": [[10**400, 1, 1.0]]}, "ops[0].points[0]"),
+        ({"points": [[1, 1, 1.0]] * 2001}, "ops[0].points is"),
+        ({"points": [[]] * 2000}, "ops[0].points[0]"),
+    ],
+)
+def test_figures_and_lists_beyond_any_measurement(space, change, said):
+    document = made_up(space)
+    document["ops"][0] |= change
+    with pytest.raises(InputError) as caught:
+        load_table(document)
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_table_of_too_many_operations_or_bytes(space, tmp_path):
+    document = made_up(space)
+    with pytest.raises(InputError, match="ops is .* at most 2000 items"):
+        load_table(document | {"ops": document["ops"][:1] * 2001})
+    (tmp_path / "table.json").write_text(json.dumps(document) + " " * 2**21)
+    with pytest.raises(InputError, match="is larger than 2097152 bytes"):
+        load_table(tmp_path / "table.json")

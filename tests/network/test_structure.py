@@ -92,6 +92,24 @@ def test_broken_files(tmp_path, name, monkeypatch):
     assert not (tmp_path / "hacked").exists()
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "most"), [("k", 1025, 1023), ("L", 2001, 2000), ("L", 20_000, 2000)]
+)
+def test_sizes_that_no_network_has(tmp_path, key, value, most):
+    said = refusal(tmp_path, changed(2, **{key: value}))
+    assert f"{key} is {value}, expected a whole number from 1 to {most}" in said
+    assert read(tmp_path, changed(2, **{key: most}))
+
+
+def test_more_blocks_than_any_network_has(tmp_path):
+    deep = published("s")
+    deep += [{**deep[-1], "in": deep[-1]["out"], "s": 1}] * 196
+    assert "holds 201 blocks, expected at most 200" in refusal(
+        tmp_path, str({"best_structures": [deep]})
+    )
+    assert read(tmp_path, str({"best_structures": [deep[:-1]]}))
+
+
 BAD_VALUES = [0, -8, 1.5, 8.0, True, False, "48", None, 65_537, 10**30, [48], {}]
 
 

@@ -1,6 +1,7 @@
 """Runs from Python: searched, stopped and continued, saved and loaded; and what names stand for."""
 
 import json
+from itertools import count
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from lightnas import runs
 from lightnas.documents import differences
 from lightnas.errors import InputError
 from lightnas.files import data_folder
+from lightnas.network.score import score_structures
 from lightnas.network.structure import Structure, format_structures, read_structures
 from lightnas.report.page import write_report
 from lightnas.runs.output_dir import LOCK, MARKER
@@ -78,6 +80,33 @@ def test_a_stopped_search_is_continued_to_the_same_end(config, tmp_path, whole, 
     assert {progress.phase for progress in seen} <= {"prove", "done"}
     log = (tmp_path / "search.log").read_text()
     assert "started" in log and "resumed" in log and "finished" in log
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit, MemoryError])
+def test_a_stop_writes_the_best_structures_so_far(config, tmp_path, whole, monkeypatch, stop):
+    """At every step but the last; the run then ends as if there had been none."""
+    monkeypatch.setattr("lightnas.runs.search_run.SAVE_EVERY", -1.0)
+    last, resume, n = 0.0, False, 0
+    while True:
+        n += 3
+
+        def after(progress, steps=count(1), n=n):
+            if next(steps) == n:
+                raise stop
+
+        try:
+            result = runs.search(config, tmp_path, resume=resume, on_progress=after)
+            break
+        except stop:
+            best = runs.structures(tmp_path)
+        scores = [row["score"] for row in score_structures(best)]
+        assert len(best) == config.top and scores == sorted(scores, reverse=True)
+        assert all(s.cost(config.problem.input_size).flops <= 0.5e9 for s in best)
+        assert scores[0] >= last
+        last, resume = scores[0], True
+    assert resume
+    same(result, whole[1])
+    assert runs.structures(tmp_path) == runs.structures(whole[0])
 
 
 def test_a_finished_search_is_not_searched_again(config, tmp_path, whole):
