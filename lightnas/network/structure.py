@@ -24,8 +24,9 @@ best first:
     ]}
 
 A first block of stride 1, with four blocks of stride 2 behind it, is a Focus stem: its ``in`` are
-the 12 channels of 2 x 2 pixels. It has up to 200 blocks. The txt is read as a literal: no code in it ever runs. Importing
-this module never imports torch.
+the 12 channels of 2 x 2 pixels. A structure has up to 200 blocks. Txts of other tools are read too:
+``dialects``. The txt is read as a literal: no code in it ever runs. Importing this module never
+imports torch.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from ..errors import InputError, nearest, shown
 from ..files import read_text
 from .blocks import BLOCKS, Block
 from .cost import INPUT_SIZE, Cost, Latencies, cost
+from .dialects import in_our_words, structures_of
 from .stages import fault, stage_ends
 
 MAX_BYTES = 2**20
@@ -173,25 +175,15 @@ def parse_structures(text: str, where: str = "structure txt") -> list[Structure]
         InputError: one line that names the structure, the block and the key.
     """
     content = _literal(text, where)
-    if not isinstance(content, dict):
-        raise InputError(
-            f"{where}: holds a {type(content).__name__}, expected a dict with the key 'best_structures'"
-        )
-    if "best_structures" not in content:
-        raise InputError(
-            f"{where}: no key 'best_structures', expected {{'space_arch': 'CnnNet', 'best_structures': [...]}}"
-        )
-    if content.get("space_arch", "CnnNet") != "CnnNet":
-        raise InputError(
-            f"{where}: space_arch is {shown(content['space_arch'])}, expected 'CnnNet'"
-        )
-    structures = content["best_structures"]
+    structures = structures_of(content, where)
     if not isinstance(structures, list | tuple) or not structures:
         raise InputError(
             f"{where}: best_structures is {shown(structures)}, expected a list of at least one structure"
         )
     return [
-        Structure.from_dicts(blocks, f"{where}: structure {i}")
+        Structure.from_dicts(
+            in_our_words(blocks, f"{where}: structure {i}"), f"{where}: structure {i}"
+        )
         for i, blocks in enumerate(structures)
     ]
 
