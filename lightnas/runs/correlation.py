@@ -57,17 +57,18 @@ def agreement(predicted: Sequence[float], measured: Floats, rng: np.random.Gener
     tau = float(tau_b(values, measured.mean(axis=1)))
     if not np.isfinite(tau):
         return None
-    rows = rng.integers(n, size=(RESAMPLES, n))
+    # One draw of seeds for each structure: drawn twice, it is tied with itself.
     runs = rng.integers(seeds, size=(RESAMPLES, n, seeds))
-    means = measured[rows[:, :, None], runs].mean(axis=2)
-    drawn = tau_b(values[rows], means)
+    means = measured[np.arange(n)[:, None], runs].mean(axis=2)
+    rows = rng.integers(n, size=(RESAMPLES, n))
+    drawn = tau_b(values[rows], np.take_along_axis(means, rows, axis=1))
     low, high = _interval(drawn[np.isfinite(drawn)])
     return Tau(tau, low, high)
 
 
 def by_chance(measured: Floats, rng: np.random.Generator) -> Tau | None:
     """What a prediction without any knowledge gives: tau of random orders, its mean 0 and 95 %
-    interval; arguments as for ``agreement``."""
+    interval; ``measured`` has shape (n, seeds), as for ``agreement``."""
     means = measured.mean(axis=1)
     orders = rng.random((RESAMPLES, len(means)))
     drawn = tau_b(orders, np.broadcast_to(means, orders.shape))

@@ -36,6 +36,7 @@ from ..network.cost import INPUT_SIZE
 from ..network.entropy import ALPHA
 from ..network.score import score_structures
 from ..network.structure import Structure, format_structures
+from ..resources import RESOURCES
 from ..units import format_size, parse_size
 from ..yaml_file import read_yaml
 from .config import format_config
@@ -45,7 +46,8 @@ from .training_run import TrainingRun
 
 CONFIG, RESULT, TABLE, FOLDER = "config.yaml", "result.json", "study.csv", "runs"
 # What a structure can be judged by without training it.
-PREDICTIONS = ("score", "flops", "params", "layers")
+PREDICTIONS = ("score", *(name for name, resource in RESOURCES.items() if resource.counted))
+FRACTIONS = ("score", "ap", "ap50")
 COLUMNS = ("structure", *PREDICTIONS, "seed", "ap", "ap50")
 MAX_BYTES = 2**24
 
@@ -195,8 +197,8 @@ def read_rows(path: Path) -> list[Row]:
     try:
         rows: list[Row] = []
         for line in reader:
-            row: Row = {key: int(line[key]) for key in ("structure", "seed")}
-            row |= {key: float(line[key]) for key in (*PREDICTIONS, "ap", "ap50")}
+            row: Row = {key: int(line[key]) for key in COLUMNS if key not in FRACTIONS}
+            row |= {key: float(line[key]) for key in FRACTIONS}
             if not all(np.isfinite(list(row.values()))):
                 raise ValueError("a number is not finite")
             rows.append(row)
@@ -376,7 +378,7 @@ def summary(rows: Sequence[Row], seed: int = 0) -> dict[str, Any]:
         seed: of the bootstrap.
 
     Returns:
-        ``structures``, ``seeds``; ``taus``: of score, flops, params and layers each ``tau``,
+        ``structures``, ``seeds``; ``taus``: of score and each counted resource ``tau``,
         ``low``, ``high``, or None where all structures are alike; ``random``: what no knowledge at
         all gives; and ``rows``.
     """

@@ -43,7 +43,7 @@ def test_the_same_seed_gives_the_same_structures(chosen):
 
 
 def test_budgets_that_nothing_uses_up_are_refused():
-    problem = Problem(load_space("k1kxk1"), Budget(flops=1e6, params=1e9), SIZE)
+    problem = Problem(load_space("k1kxk1"), Budget(flops=1e7, params=1e9), SIZE)
     with pytest.raises(InputError, match="97 % of each, expected budgets that fit together"):
         spread(problem, 3)
 
