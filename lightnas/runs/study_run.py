@@ -197,8 +197,7 @@ def read_rows(path: Path) -> list[Row]:
     try:
         rows: list[Row] = []
         for line in reader:
-            row: Row = {key: int(line[key]) for key in COLUMNS if key not in FRACTIONS}
-            row |= {key: float(line[key]) for key in FRACTIONS}
+            row: Row = {key: (float if key in FRACTIONS else int)(line[key]) for key in COLUMNS}
             if not all(np.isfinite(list(row.values()))):
                 raise ValueError("a number is not finite")
             rows.append(row)
@@ -277,11 +276,19 @@ def _train_all(
     tell()
     pool = executor or ThreadPoolExecutor(jobs)
     futures = {pool.submit(train_one, job): job for job in asked}
+    failed: BaseException | None = None
     try:
         for future in as_completed(futures):
+            if future.cancelled():
+                continue
+            if error := future.exception():  # those that train go on to their end, no other begins
+                failed = failed or error
+                for waiting in futures:
+                    waiting.cancel()
+                continue
             job = futures[future]
-            known = {key: figures[job.index][key] for key in PREDICTIONS}
-            rows.append(known | {"structure": job.index, "seed": job.seed} | future.result())
+            row = figures[job.index] | {"structure": job.index, "seed": job.seed} | future.result()
+            rows.append({key: row[key] for key in COLUMNS})
             run.save_rows(rows)
             tell()
     except BaseException:
@@ -292,6 +299,8 @@ def _train_all(
     finally:
         if executor is None:
             pool.shutdown()
+    if failed:
+        raise failed
 
 
 def _jobs(
