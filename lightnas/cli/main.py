@@ -25,6 +25,7 @@ from .latency import latency, profile
 from .options import in_options
 from .report import report
 from .search import export_structure, score, search
+from .validate import validate
 
 INTERRUPTED, TERMINATED = 130, 143
 
@@ -61,7 +62,7 @@ def cli(ctx: click.Context) -> None:
 
 
 for command in (
-    search, score, export_structure, pareto, profile, latency, report, *COMMANDS, setup_det, doctor,
+    search, score, export_structure, pareto, profile, latency, report, *COMMANDS, validate, setup_det, doctor,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from rich import box
@@ -261,3 +263,26 @@ def _table(title: str, first: str, *columns: str) -> Table:
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     return table
+
+
+def print_study(result: dict[str, Any], output: Path) -> None:
+    """The tables of ``lightnas validate``: AP of every structure, and what foretells it."""
+    runs = _table(
+        f"{result['structures']} structures, {result['seeds']} seeds", "structure", "AP", "of seeds",
+        "score", "FLOPs", "params", "layers",
+    )  # fmt: skip
+    for number, rows in groupby(result["rows"], key=lambda row: row["structure"]):
+        of_seeds = list(rows)
+        aps = [row["ap"] for row in of_seeds]
+        runs.add_row(
+            f"{number:02d}", f"{fmean(aps):.3f}", f"{min(aps):.3f} to {max(aps):.3f}",
+            f"{of_seeds[0]['score']:.3f}", *_figures(of_seeds[0], _resources(of_seeds[0]), 4),
+        )  # fmt: skip
+    taus = _table("Kendall's tau with AP", "", "tau", "95 % interval")
+    for name, found in result["taus"].items():
+        interval = (f"{found['low']:+.2f} to {found['high']:+.2f}",) if found else ("",)
+        taus.add_row(name, f"{found['tau']:+.2f}" if found else "-", *interval)
+    console = _console()
+    console.print(runs)
+    console.print(taus)
+    console.print(Text(f"{output / 'study.csv'}\n{output / 'report.html'}"))

@@ -20,15 +20,18 @@ from ..files import output_errors, write_output, write_whole
 from ..runs.front_run import FRONT
 from ..runs.output_dir import REPORT, record_made
 from ..runs.search_run import RESULT
+from ..runs.study_run import TABLE
 from ..runs.training_run import CONFIG as TRAINING_CONFIG
 from .front_section import read_front
 from .rendering import render
 from .search_section import read_search
 from .section import Section
+from .study_section import read_study
 from .training_section import read_training
 
-# The file that tells what a directory holds, and who reads it. A training has a result.json too.
-KINDS = {TRAINING_CONFIG: read_training, FRONT: read_front, RESULT: read_search}
+# The file that tells what a directory holds, and who reads it. Trainings and studies have a
+# result.json too.
+KINDS = {TABLE: read_study, TRAINING_CONFIG: read_training, FRONT: read_front, RESULT: read_search}
 # The page stays below 1 MB: pictures of all its sections together may take so many bytes (base64
 # makes them a third larger).
 PICTURE_BYTES = 600_000

@@ -13,10 +13,12 @@ from .loading import load_run
 from .names import name_of, structure_path, structures
 from .output_dir import fresh_path
 from .search_run import save, search
+from .study_run import StudyConfig, validate
 
 __all__ = [
     "FrontConfig",
     "SearchConfig",
+    "StudyConfig",
     "compared",
     "fresh_path",
     "front",
@@ -30,4 +32,5 @@ __all__ = [
     "search",
     "structure_path",
     "structures",
+    "validate",
 ]

@@ -8,6 +8,7 @@ from ..errors import InputError
 from ..search import Front, SearchResult
 from .front_run import FRONT, FrontRun
 from .search_run import RESULT, SearchRun
+from .study_run import TABLE
 from .training_run import CONFIG as TRAINING_CONFIG
 
 
@@ -22,6 +23,8 @@ def load_run(path: str | Path) -> SearchResult | Front:
         raise InputError(f"{path} is not a directory, expected that of a search or a front")
     if (path / TRAINING_CONFIG).is_file():
         raise InputError(f"{path} holds a training, expected a search or a front")
+    if (path / TABLE).is_file():
+        raise InputError(f"{path} holds a study, expected a search or a front")
     if (path / FRONT).is_file():
         return FrontRun(path).found()
     if (path / RESULT).is_file():

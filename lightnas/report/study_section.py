@@ -1,0 +1,78 @@
+"""What the page says of a study: AP against score, and how well each prediction foretells AP."""
+
+from __future__ import annotations
+
+import json
+from itertools import groupby
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from ..network.structure import format_structures, read_structures
+from ..runs.output_dir import STRUCTURE
+from ..runs.study_run import CONFIG, RESULT, Row, StudyConfig
+from ..units import format_size
+from .charts import Chart, Curve, Point, curves
+from .section import Comparison, Section, own_row, read_result
+
+
+def read_study(path: Path, key: str) -> Section:
+    """The section of a study's directory; ``key`` opens the ids of its elements.
+
+    Raises:
+        InputError: it is not finished, or a file of it is damaged.
+    """
+    config = StudyConfig.of(path / CONFIG)
+    result = read_result(path / RESULT, json.loads)
+    structures = read_structures(path / STRUCTURE)
+    by_structure = {
+        number: list(rows) for number, rows in groupby(result["rows"], key=lambda r: r["structure"])
+    }
+    rows = [
+        own_row(
+            f"{number:02d}, AP {fmean(row['ap'] for row in runs):.3f}", runs[0]["score"], runs[0],
+            f"{key}-{number}",
+        )
+        for number, runs in by_structure.items()
+    ]  # fmt: skip
+    return Section(
+        path,
+        key,
+        kind=f"study of {len(structures)} structures with {config.seeds} seeds each",
+        figures=[(f"tau of {name} and AP", _tau(found)) for name, found in result["taus"].items()],
+        charts=[("AP against score", _chart(by_structure, key))],
+        hint="Click a point, or reach it with Tab and press Enter, to copy its structure txt.",
+        table=Comparison(format_size(config.input_size), rows),
+        texts={f"{key}-{i}": format_structures([each]) for i, each in enumerate(structures)},
+    )
+
+
+def _tau(found: dict[str, float] | None) -> str:
+    if found is None:
+        return "-"
+    return f"{found['tau']:+.2f} ({found['low']:+.2f} to {found['high']:+.2f})"
+
+
+def _chart(by_structure: dict[int, list[Row]], key: str) -> Chart:
+    """A dot for the mean of every structure, and a small one for each run."""
+
+    def tip(number: int, what: str, ap: float, row: dict[str, Any]) -> str:
+        return f"structure {number:02d}, {what}: AP {ap:.3f}, score {row['score']:.3f}"
+
+    means, each = [], []
+    for number, runs in by_structure.items():
+        mean = fmean(row["ap"] for row in runs)
+        means.append(
+            Point(
+                runs[0]["score"],
+                mean,
+                tip(number, f"{len(runs)} seeds", mean, runs[0]),
+                f"{key}-{number}",
+            )
+        )
+        each += [
+            Point(row["score"], row["ap"], tip(number, f"seed {row['seed']}", row["ap"], row))
+            for row in runs
+        ]
+    series = [Curve("mean of the seeds", means, line=False), Curve("each run", each, line=False)]
+    return curves("AP on the test split against score", "score", "AP", series)
