@@ -36,6 +36,12 @@ SCAFFOLDING = ("width", "img_norm_cfg", "train_pipeline", "test_pipeline", "data
 SECTIONS = (
     "runner", "optimizer", "lr_config", "evaluation", "log_config", "checkpoint_config", "auto_scale_lr",
 )  # fmt: skip
+COUNTS = (
+    ("data", "samples_per_gpu", 1),
+    ("data", "workers_per_gpu", 0),
+    ("log_config", "interval", 1),
+)
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 OLD_NAMES = {"detection": "lightnas.detection"}
 RUNNERS = {"EpochBasedRunner": "WholeEpochRunner", "IterBasedRunner": "WholeIterRunner"}
 
@@ -132,10 +138,10 @@ def import_modules(cfg: Config, source: str) -> None:
 
 
 def check_sections(cfg: Config, source: str) -> None:
-    """Refuse a config without the sections that every training and test reads.
+    """Refuse a config whose sections, as far as they are read key by key, are none.
 
     Raises:
-        InputError: the first that is missing or no section.
+        InputError: the first that is missing, no section, or holds something else than it should.
     """
     for key in ("model", "data"):
         if not isinstance(cfg.get(key), dict):
@@ -146,6 +152,19 @@ def check_sections(cfg: Config, source: str) -> None:
     for key, value in sections.items():
         if value is not None and not isinstance(value, dict):
             raise InputError(f"{source}: {key} is {shown(value)}, expected a dict")
+    for section, key, least in COUNTS:
+        value = (cfg.get(section) or {}).get(key, least)
+        if type(value) is not int or value < least:
+            raise InputError(
+                f"{source}: {section}.{key} is {shown(value)}, expected a whole number from {least}"
+            )
+    hooks = cfg.get("custom_hooks") or []
+    if not isinstance(hooks, list | tuple) or not all(isinstance(hook, dict) for hook in hooks):
+        raise InputError(f"{source}: custom_hooks is {shown(hooks)}, expected a list of dicts")
+    if cfg.get("log_level", "INFO") not in LOG_LEVELS:
+        raise InputError(
+            f"{source}: log_level is {shown(cfg.log_level)}, expected one of {', '.join(LOG_LEVELS)}"
+        )
 
 
 def rename_imports(content: Any) -> None:
@@ -189,7 +208,14 @@ def merge_options(cfg: Config, cfg_options: Sequence[str]) -> None:
         _check_key(cfg, key)
         try:
             cfg.merge_from_dict({key: DictAction._parse_iterable(value)})
-        except (AssertionError, TypeError, KeyError, IndexError) as error:
+        except (
+            AssertionError,
+            TypeError,
+            KeyError,
+            IndexError,
+            ValueError,
+            AttributeError,
+        ) as error:
             raise InputError(
                 f"cfg_options {option} does not fit the config ({str(error)[:80]})"
             ) from error
@@ -232,8 +258,8 @@ def use_structure(cfg: Config) -> None:
     backbone.structure_txt = one_line(structure)
     stages = chosen_stages(tuple(backbone.get("out_indices", (1, 2, 3, 4))))
     first = neck[0] if isinstance(neck, list) else neck
-    if first is not None and "in_channels" in first:
-        first.in_channels = [structure.widths[i] for i in stages]
+    if isinstance(first, dict) and "in_channels" in first:
+        first["in_channels"] = [structure.widths[i] for i in stages]
 
 
 def one_line(structure: Structure) -> str:

@@ -37,13 +37,13 @@ INDICES = listed(whole(0, 8), 1, 8)
 def _structure(value: Any, where: str) -> str:
     """The text of a structure, never a path; of a depth that is built in a moment."""
     if not isinstance(value, str) or not value.lstrip().startswith("{"):
-        raise OutsideError(f"{where} is {shown(value)}, expected the text of a structure txt")
+        raise OutsideError(where, f"is {shown(value)}, expected the text of a structure txt")
     try:
         layers = sum(block.depth for block in parse_structures(value, where)[0])
     except InputError as error:
-        raise OutsideError(str(error)) from error
+        raise OutsideError(where, str(error).removeprefix(where).lstrip(":, ")) from error
     if layers > MAX_LAYERS:
-        raise OutsideError(f"{where} has {layers} inner layers, expected at most {MAX_LAYERS}")
+        raise OutsideError(where, f"has {layers} inner layers, expected at most {MAX_LAYERS}")
     return value
 
 

@@ -41,7 +41,7 @@ def _size(value: Any, where: str) -> Any:
     """Two sides in pixels that are no more pixels than a test needs."""
     sides = listed(whole(1, MAX_SIDE), 2, 2)(value, where)
     if sides[0] * sides[1] > MAX_PIXELS:
-        raise OutsideError(f"{where} is {value}, expected at most {MAX_PIXELS} pixels")
+        raise OutsideError(where, f"is {value}, expected at most {MAX_PIXELS} pixels")
     return sides
 
 
@@ -226,10 +226,12 @@ def _test_pipeline(value: Any, where: str) -> Any:
     detector takes."""
     steps = listed(TEST_STEP.rule(), 2, 2)(value, where)
     if [step["type"] for step in steps] != [*TEST_STEP.types]:
-        raise OutsideError(f"{where} is {shown(value)}, expected {' and '.join(TEST_STEP.types)}")
+        raise OutsideError(where, f"is {shown(value)}, expected {' and '.join(TEST_STEP.types)}")
     last = steps[1]["transforms"][-1]
     if last["type"] != "Collect" or [*last["keys"]] != ["img"]:
-        raise OutsideError(f"{where}.1.transforms ends in {shown(last)}, expected Collect of img")
+        raise OutsideError(
+            f"{where}.1.transforms", f"ends in {shown(last)}, expected Collect of img"
+        )
     return steps
 
 

@@ -17,7 +17,11 @@ from lightnas.errors import nearest, shown
 
 
 class OutsideError(ValueError):
-    """A place of a config that no rule allows; the message is the first half of a line."""
+    """A place of a config that no rule allows: ``where``, and the rest of what is said of it."""
+
+    def __init__(self, where: str, rest: str) -> None:
+        super().__init__(f"{where} {rest}".lstrip())
+        self.where = where
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Rule:
 
     def refuse(self, value: Any, where: str) -> OutsideError:
         """The error for a value that is none of this kind."""
-        return OutsideError(f"{where} is {shown(value)}, expected {self.expected}")
+        return OutsideError(where, f"is {shown(value)}, expected {self.expected}")
 
 
 def _plain(expected: str, fits: Callable[[Any], bool]) -> Rule:
@@ -99,16 +103,14 @@ def either(*rules: Rule) -> Rule:
     """What one of the rules allows; the first that fits builds it."""
 
     def build(value: Any, where: str) -> Any:
-        error: OutsideError | None = None
+        deepest = both.refuse(value, where)
         for rule in rules:
             try:
                 return rule(value, where)
             except OutsideError as outside:
-                # The rule for dicts says more about a dict than that it is none of the others.
-                error = outside if error is None or isinstance(value, dict) else error
-        if isinstance(value, dict) and error is not None:
-            raise error
-        raise both.refuse(value, where)
+                if len(outside.where) > len(deepest.where):  # a part of it says more than the whole
+                    deepest = outside
+        raise deepest
 
     both = Rule(" or ".join(rule.expected for rule in rules), build)
     return both
@@ -161,8 +163,10 @@ class Keys:
             at = f"{where}.{shown(key) if not isinstance(key, str) else key[:60]}".lstrip(".")
             rule = self.rules.get(key) if isinstance(key, str) else None
             if rule is None:
+                meant = nearest(key, self.rules)  # without it, a list of all keys would fill a page
+                hint = f", {meant}" if meant.startswith("did you mean") else ""
                 raise OutsideError(
-                    f"{at} is {shown(item)}, no key that {owner} may have there, {nearest(key, self.rules)}"
+                    at, f"is {shown(item)}, no key that {owner} may have there{hint}"
                 )
             if isinstance(rule, Left):
                 rule.rule(item, at)
@@ -170,7 +174,7 @@ class Keys:
                 built[key] = rule(item, at)
         for key in self.required:
             if key not in value:
-                raise OutsideError(f"{where or owner} has no '{key}', expected one")
+                raise OutsideError(f"{where}.{key}".lstrip("."), f"is missing, {owner} needs it")
         return built
 
 
@@ -206,7 +210,7 @@ class Types:
             kind = value.get(self.by)
             at = f"{where}.{self.by}".lstrip(".")
             if not isinstance(kind, str) or kind not in self.types:
-                raise OutsideError(f"{at} is {shown(kind)}, {nearest(kind, self.types)}")
+                raise OutsideError(at, f"is {shown(kind)}, {nearest(kind, self.types)}")
             keys = self.types[kind]
             allowed = Keys({self.by: choice(kind), **keys.rules}, keys.required)
             return allowed.build(value, where, kind)

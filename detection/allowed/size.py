@@ -47,7 +47,7 @@ def check_sizes(content: dict[str, Any]) -> None:
     except Exception as error:  # mmdet and torch raise whatever comes first
         said = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
         raise OutsideError(
-            f"its model cannot be built ({said}), expected parts that fit together"
+            "model", f"cannot be built ({said}), expected parts that fit together"
         ) from error
 
 
@@ -55,13 +55,14 @@ def _check_model(detector: Any, height: int, width: int) -> None:
     """Count weights, then the numbers that every layer gives for one picture."""
     weights = sum(value.numel() for value in detector.state_dict().values())
     if weights > MOST:
-        raise OutsideError(f"its model has {weights:,} weights, expected at most {MOST:,}")
+        raise OutsideError("model", f"has {weights:,} weights, expected at most {MOST:,}")
 
     def check(module: nn.Module, inputs: Any, output: Any) -> None:
         if isinstance(output, Tensor) and output.numel() > MOST:
             raise OutsideError(
-                f"its {type(module).__name__} of a picture of {height} x {width} has {output.numel():,} numbers, "
-                f"expected at most {MOST:,}"
+                "model",
+                f"gives in its {type(module).__name__}, for a picture of {height} x {width}, {output.numel():,} numbers, "
+                f"expected at most {MOST:,}",
             )
 
     for module in detector.modules():
@@ -101,13 +102,15 @@ def _check_selection(content: dict[str, Any]) -> None:
         n_pre, regions = test.get("nms_pre", 0), test.get("rcnn", {})
         if n_pre * classes > MOST_SCORES:
             raise OutsideError(
-                f"test_cfg.nms_pre is {n_pre} with {classes} classes, expected at most {MOST_SCORES // classes}"
+                "model.test_cfg.nms_pre",
+                f"is {n_pre} with {classes} classes, expected at most {MOST_SCORES // classes}",
             )
         n_boxes = regions.get("max_per_img", 0)
         if model.get("roi_head", {}).get("mask_head") and n_boxes * classes > MOST_MASKS:
             raise OutsideError(
-                f"test_cfg.rcnn.max_per_img is {n_boxes} with masks of {classes} classes, "
-                f"expected at most {MOST_MASKS // classes}"
+                "model.test_cfg.rcnn.max_per_img",
+                f"is {n_boxes} with masks of {classes} classes, "
+                f"expected at most {MOST_MASKS // classes}",
             )
 
 

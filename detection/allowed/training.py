@@ -9,15 +9,12 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from lightnas.errors import shown
-
 from .parts import SHARE
 from .rules import (
     FLAG,
     NONE,
     Keys,
     Left,
-    OutsideError,
     Rule,
     Types,
     choice,
@@ -34,21 +31,20 @@ EPOCHS = whole(1, 10_000)
 STEPS = whole(0, 10**9)
 EVERY = whole(-1, 10**9)
 NAME = text(r"\w+", "a name")
-# The detection stage registers itself; until version 0.1 it was called `detection`.
+# The detection stage registers itself; until version 0.1 it was called `detection`. Any other import
+# would run code.
 IMPORTS = {"imports": ["lightnas.detection"], "allow_failed_imports": False}
+_OURS = choice("lightnas.detection", "detection")
+_IMPORTS = section(
+    Keys(
+        {"imports": either(_OURS, listed(_OURS, 0, 8)), "allow_failed_imports": FLAG}, ("imports",)
+    )
+)
 
 
 def _imports(value: Any, where: str) -> dict[str, Any]:
-    """Our own import, which runs nothing here; any other would."""
-    asked: Any = value.get("imports") if type(value) is dict else None
-    names = [asked] if isinstance(asked, str) else asked
-    ours = ("detection", "lightnas.detection")
-    if type(names) not in (list, tuple) or not all(
-        any(isinstance(name, str) and name == one for one in ours) for name in names
-    ):
-        raise OutsideError(
-            f"{where} is {shown(value)}, expected none, or lightnas.detection: an import runs code"
-        )
+    """Our own import, which is done by now."""
+    _IMPORTS(value, where)
     return copy.deepcopy(IMPORTS)
 
 
