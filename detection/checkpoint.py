@@ -48,14 +48,9 @@ def read_checkpoint(path: str | Path, trust: bool) -> dict[str, Any]:
         raise InputError(
             f"{path}: is no checkpoint, or a damaged one, expected a file that torch.save wrote"
         ) from error
-    except (
-        RuntimeError,
-        EOFError,
-        ValueError,
-        KeyError,
-        AttributeError,
-        ModuleNotFoundError,
-    ) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # of a damaged file torch raises whatever it stumbles over
         raise InputError(
             f"{path}: is no checkpoint, or a damaged one, expected a file that torch.save wrote"
         ) from error

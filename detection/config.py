@@ -290,13 +290,20 @@ def use_data(cfg: Config, splits: dict[str, CocoSplit]) -> None:
 
 
 def data_of(cfg: Config) -> dict[str, CocoSplit]:
-    """The data that a config names."""
+    """The data that a config names.
+
+    Raises:
+        InputError: it names a pipe, a device or a directory for a file.
+    """
     found = {}
     for name in SPLITS:
         part = innermost_dataset(cfg.data.get(name) or ConfigDict())
         if isinstance(part.get("ann_file"), str):
             root = Path(part.get("data_root") or "")
-            found[name] = CocoSplit(root / part.ann_file, root / (part.get("img_prefix") or ""))
+            path = root / part.ann_file
+            if path.exists() and not path.is_file():
+                raise InputError(f"{path}: is no file, expected annotations, as data.{name} says")
+            found[name] = CocoSplit(path, root / (part.get("img_prefix") or ""))
     return found
 
 
