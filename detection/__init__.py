@@ -19,12 +19,15 @@ Where things are. Whatever framework trains:
 
     options      what a training is asked for
     checkpoint   checkpoints read without running code, loaded without silence
+    progress     how far a training was, checked before it goes on
     pictures     detections as boxes on pictures
     distributed, cpu, output     processes, memory of a CPU, where prints go
 
 Of mmdet:
 
     config       its configs, read, put together and written down
+    embedded, allowed            configs that came with a checkpoint or a work directory
+    building     what its builder says, in one line
     madnas, gfocal_head          backbone and head
     runners, hooks               of a training
     training, testing, detecting, onnx    ``train``, ``measure``, ``detect``, ``export_detector``

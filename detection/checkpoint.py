@@ -12,14 +12,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lightnas.errors import InputError
+from lightnas.errors import InputError, shown
 
 SHOWN = 3
+SHOWN_LETTERS = 100
 
 
 def read_checkpoint(path: str | Path, trust: bool) -> dict[str, Any]:
-    """A checkpoint: ``state_dict`` on the CPU, and ``meta`` if it has one. A bare state dict is
-    wrapped.
+    """A checkpoint: ``state_dict`` on the CPU, by names, and ``meta``, a dict, empty where it has
+    none. A bare state dict is wrapped.
 
     Args:
         trust: unpickle everything. Without it a file that holds more than tensors and plain values
@@ -47,17 +48,31 @@ def read_checkpoint(path: str | Path, trust: bool) -> dict[str, Any]:
         raise InputError(
             f"{path}: is no checkpoint, or a damaged one, expected a file that torch.save wrote"
         ) from error
-    except (
-        RuntimeError,
-        EOFError,
-        ValueError,
-        KeyError,
-        AttributeError,
-        ModuleNotFoundError,
-    ) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # of a damaged file torch raises whatever it stumbles over
         raise InputError(
             f"{path}: is no checkpoint, or a damaged one, expected a file that torch.save wrote"
         ) from error
+    return _typed(content, path)
+
+
+def classes_of(content: dict[str, Any], source: str | Path) -> tuple[str, ...]:
+    """The names of the classes that a checkpoint was trained on, empty where it says none.
+
+    Raises:
+        InputError: they are no list of names.
+    """
+    names = content["meta"].get("CLASSES")
+    if names is None:
+        return ()
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{source}: its meta.CLASSES is {shown(names)}, expected a list of names")
+    return tuple(names)
+
+
+def _typed(content: Any, path: str | Path) -> dict[str, Any]:
+    """What a file of torch.save holds, as a checkpoint."""
     if not isinstance(content, dict):
         raise InputError(
             f"{path}: holds a {type(content).__name__}, expected a checkpoint with a state_dict"
@@ -71,7 +86,20 @@ def read_checkpoint(path: str | Path, trust: bool) -> dict[str, Any]:
         or not all(isinstance(value, Tensor) for value in weights.values())
     ):
         raise InputError(f"{path}: holds no weights, expected a checkpoint with a state_dict")
+    for key, value in weights.items():
+        if not isinstance(key, str):
+            raise InputError(
+                f"{path}: its state_dict has the key {shown(key)}, expected names of weights"
+            )
+        if value.layout != torch.strided or value.device.type != "cpu" or value.is_quantized:
+            raise InputError(
+                f"{path}: {key[:SHOWN_LETTERS]} is a {value.layout} tensor, expected a plain one"
+            )
+    meta = content.get("meta")
+    if not isinstance(meta, dict | None):
+        raise InputError(f"{path}: its meta is {shown(meta)}, expected a dict")
     content["state_dict"] = {key.removeprefix("module."): value for key, value in weights.items()}
+    content["meta"] = meta or {}
     return content
 
 
@@ -89,12 +117,13 @@ def load_weights(
 
     Raises:
         InputError: keys are missing, unexpected or of another shape (without ``allow_mismatch``),
-            or nothing fits at all.
+            nothing fits at all, or a weight is no number.
     """
     own = model.state_dict()
     optional = {key for key in own if key.endswith(("num_batches_tracked", "integral.project"))}
     missing = sorted(set(own) - set(weights) - optional)
-    unexpected = sorted(set(weights) - set(own))
+    averages = {f"ema_{key.replace('.', '_')}" for key in own}  # of mmcv's EMAHook
+    unexpected = sorted(set(weights) - set(own) - averages)
     wrong = sorted(key for key in set(own) & set(weights) if own[key].shape != weights[key].shape)
     kinds = (("missing", missing), ("unexpected", unexpected), ("of another shape", wrong))
     report = "; ".join(
@@ -108,6 +137,12 @@ def load_weights(
     if not fitting:
         raise InputError(
             f"{source}: none of its {len(weights)} weights fits the model, expected weights of this structure"
+        )
+    # After the shapes: a tensor of a file may claim any shape with a single number behind it.
+    broken = sorted(key for key, value in fitting.items() if not value.isfinite().all())
+    if broken:
+        raise InputError(
+            f"{source}: {len(broken)} of its weights hold NaN or infinity ({_few(broken, {}, {})}), expected numbers"
         )
     model.load_state_dict(fitting, strict=False)
     return report

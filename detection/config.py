@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import pprint
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,6 @@ from lightnas.files import data_file
 from lightnas.network.stages import chosen_stages
 from lightnas.network.structure import Structure
 
-from .checkpoint import read_checkpoint
 from .madnas import load_structure
 from .options import (
     MULTI_SCALE,
@@ -34,6 +32,16 @@ from .options import (
 # Names that a config is put together with, and that nothing reads afterwards: left in, they would
 # say what is no longer so.
 SCAFFOLDING = ("width", "img_norm_cfg", "train_pipeline", "test_pipeline", "data_root")
+# What is read of a config key by key.
+SECTIONS = (
+    "runner", "optimizer", "lr_config", "evaluation", "log_config", "checkpoint_config", "auto_scale_lr",
+)  # fmt: skip
+COUNTS = (
+    ("data", "samples_per_gpu", 1),
+    ("data", "workers_per_gpu", 0),
+    ("log_config", "interval", 1),
+)
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 OLD_NAMES = {"detection": "lightnas.detection"}
 RUNNERS = {"EpochBasedRunner": "WholeEpochRunner", "IterBasedRunner": "WholeIterRunner"}
 
@@ -49,9 +57,10 @@ def build_config(options: TrainOptions, device: str) -> Config:
         options.config or data_file("configs", f"detection/gfl_maedet_{options.size or 'm'}.py")
     )
     if options.structure is not None:
-        if cfg.model.backbone.get("type") != "MadNas":
+        kind = (cfg.model.get("backbone") or {}).get("type")
+        if kind != "MadNas":
             raise InputError(
-                f"{options.config}: its backbone is {cfg.model.backbone.get('type')}, expected MadNas for a structure"
+                f"{options.config}: its backbone is {kind}, expected MadNas for a structure"
             )
         cfg.model.backbone.structure_txt = str(options.structure)
     if options.width or options.size:
@@ -103,20 +112,62 @@ def read_config(path: Path) -> Config:
     """
     try:
         cfg = Config.fromfile(str(path), import_custom_modules=False)
-        _rename_imports(cfg)
-        if cfg.get("custom_imports"):
-            import_modules_from_strings(**cfg.custom_imports)
+        rename_imports(cfg)
     except Exception as error:  # a config is a program: anything can go wrong in it
         raise InputError(
             f"{path}: is no mmdet config ({type(error).__name__}: {str(error)[:120]})"
         ) from error
-    for key in ("model", "data"):
-        if not isinstance(cfg.get(key), dict):
-            raise InputError(f"{path}: has no '{key}', expected an mmdet config of a detector")
+    import_modules(cfg, str(path))
+    check_sections(cfg, str(path))
     return cfg
 
 
-def _rename_imports(content: Any) -> None:
+def import_modules(cfg: Config, source: str) -> None:
+    """Import what a config asks for, which runs code: of a user's own config only, or a trusted one.
+
+    Raises:
+        InputError: it cannot be imported.
+    """
+    try:
+        if cfg.get("custom_imports"):
+            import_modules_from_strings(**cfg.custom_imports)
+    except Exception as error:  # a module is a program too
+        raise InputError(
+            f"{source}: is no mmdet config ({type(error).__name__}: {str(error)[:120]})"
+        ) from error
+
+
+def check_sections(cfg: Config, source: str) -> None:
+    """Refuse a config whose sections, as far as they are read key by key, are none.
+
+    Raises:
+        InputError: the first that is missing, no section, or holds something else than it should.
+    """
+    for key in ("model", "data"):
+        if not isinstance(cfg.get(key), dict):
+            raise InputError(f"{source}: has no '{key}', expected an mmdet config of a detector")
+    sections = {key: cfg.get(key) for key in SECTIONS}
+    sections["model.backbone"] = cfg.model.get("backbone")
+    sections |= {f"data.{name}": cfg.data.get(name) for name in SPLITS}
+    for key, value in sections.items():
+        if value is not None and not isinstance(value, dict):
+            raise InputError(f"{source}: {key} is {shown(value)}, expected a dict")
+    for section, key, least in COUNTS:
+        value = (cfg.get(section) or {}).get(key, least)
+        if type(value) is not int or value < least:
+            raise InputError(
+                f"{source}: {section}.{key} is {shown(value)}, expected a whole number from {least}"
+            )
+    hooks = cfg.get("custom_hooks") or []
+    if not isinstance(hooks, list | tuple) or not all(isinstance(hook, dict) for hook in hooks):
+        raise InputError(f"{source}: custom_hooks is {shown(hooks)}, expected a list of dicts")
+    if cfg.get("log_level", "INFO") not in LOG_LEVELS:
+        raise InputError(
+            f"{source}: log_level is {shown(cfg.log_level)}, expected one of {', '.join(LOG_LEVELS)}"
+        )
+
+
+def rename_imports(content: Any) -> None:
     """Until version 0.1 the detection stage was called ``detection``: runs and configs of then say
     so."""
     asked = content.get("custom_imports")
@@ -143,38 +194,6 @@ def plain(cfg: Config) -> dict[str, Any]:
     return content
 
 
-def config_of_literal(text: str, source: str) -> Config:
-    """The config that a checkpoint carries: a literal, so that reading it runs no code.
-
-    Raises:
-        InputError: it is none.
-    """
-    try:
-        content = ast.literal_eval(text)
-        if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
-            raise ValueError("no model")
-        _rename_imports(content)
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
-        raise InputError(
-            f"{source}: its config cannot be read, expected a checkpoint of lightnas train-det"
-        ) from error
-    return Config(content)
-
-
-def config_of_checkpoint(checkpoint: Path, trust: bool) -> Config:
-    """The config that a checkpoint of ``train-det`` carries.
-
-    Raises:
-        InputError: it carries none.
-    """
-    text = read_checkpoint(checkpoint, trust).get("meta", {}).get("lightnas_config")
-    if not isinstance(text, str):
-        raise InputError(
-            f"{checkpoint}: carries no config, expected a checkpoint of lightnas train-det, or a config before it"
-        )
-    return config_of_literal(text, str(checkpoint))
-
-
 def merge_options(cfg: Config, cfg_options: Sequence[str]) -> None:
     """Write ``key.of.the.config=value`` options into a config, values spelled as for mmdet's own
     tools.
@@ -189,10 +208,18 @@ def merge_options(cfg: Config, cfg_options: Sequence[str]) -> None:
         _check_key(cfg, key)
         try:
             cfg.merge_from_dict({key: DictAction._parse_iterable(value)})
-        except (AssertionError, TypeError, KeyError, IndexError) as error:
+        except (
+            AssertionError,
+            TypeError,
+            KeyError,
+            IndexError,
+            ValueError,
+            AttributeError,
+        ) as error:
             raise InputError(
                 f"cfg_options {option} does not fit the config ({str(error)[:80]})"
             ) from error
+        check_sections(cfg, f"cfg_options {option}")
 
 
 def _check_key(cfg: Config, key: str) -> None:
@@ -220,7 +247,7 @@ def use_structure(cfg: Config) -> None:
     Raises:
         InputError: the config's structure is none.
     """
-    backbone, neck = cfg.model.backbone, cfg.model.get("neck")
+    backbone, neck = cfg.model.get("backbone") or ConfigDict(), cfg.model.get("neck")
     if backbone.get("type") != "MadNas":
         return
     if not isinstance(backbone.get("structure_txt"), str):
@@ -231,8 +258,8 @@ def use_structure(cfg: Config) -> None:
     backbone.structure_txt = one_line(structure)
     stages = chosen_stages(tuple(backbone.get("out_indices", (1, 2, 3, 4))))
     first = neck[0] if isinstance(neck, list) else neck
-    if first is not None and "in_channels" in first:
-        first.in_channels = [structure.widths[i] for i in stages]
+    if isinstance(first, dict) and "in_channels" in first:
+        first["in_channels"] = [structure.widths[i] for i in stages]
 
 
 def one_line(structure: Structure) -> str:
@@ -248,7 +275,7 @@ def use_data(cfg: Config, splits: dict[str, CocoSplit]) -> None:
         part = cfg.data.get(name)
         if split is None or part is None:
             continue
-        part = _innermost_dataset(part)
+        part = innermost_dataset(part)
         part.ann_file, part.img_prefix = (
             str(split.annotations.resolve()),
             f"{split.images.resolve()}/",
@@ -263,18 +290,26 @@ def use_data(cfg: Config, splits: dict[str, CocoSplit]) -> None:
 
 
 def data_of(cfg: Config) -> dict[str, CocoSplit]:
-    """The data that a config names."""
+    """The data that a config names.
+
+    Raises:
+        InputError: it names a pipe, a device or a directory for a file.
+    """
     found = {}
     for name in SPLITS:
-        part = _innermost_dataset(cfg.data.get(name) or ConfigDict())
+        part = innermost_dataset(cfg.data.get(name) or ConfigDict())
         if isinstance(part.get("ann_file"), str):
             root = Path(part.get("data_root") or "")
-            found[name] = CocoSplit(root / part.ann_file, root / (part.get("img_prefix") or ""))
+            path = root / part.ann_file
+            if path.exists() and not path.is_file():
+                raise InputError(f"{path}: is no file, expected annotations, as data.{name} says")
+            found[name] = CocoSplit(path, root / (part.get("img_prefix") or ""))
     return found
 
 
-def _innermost_dataset(part: ConfigDict) -> ConfigDict:
-    while isinstance(part.get("dataset"), dict):  # RepeatDataset and the like
+def innermost_dataset(part: ConfigDict) -> ConfigDict:
+    """The data set inside RepeatDataset and the like."""
+    while isinstance(part.get("dataset"), dict):
         part = part.dataset
     return part
 
@@ -321,7 +356,7 @@ def _set_scales(cfg: Config, size: tuple[int, int], multi_scale: tuple[float, fl
         (round(long * max(1.0, high)) if size != TEST_SIZE else long, round(short * factor))
         for factor in (low, high)
     ]
-    for step in _dicts(_innermost_dataset(cfg.data.train).get("pipeline", [])):
+    for step in _dicts(innermost_dataset(cfg.data.train).get("pipeline", [])):
         if step.get("type") == "Resize" and "img_scale" in step:
             step.img_scale, step.multiscale_mode = train, "range"
     for name in ("val", "test"):
@@ -331,14 +366,14 @@ def _set_scales(cfg: Config, size: tuple[int, int], multi_scale: tuple[float, fl
 
 
 def _set_flip(cfg: Config, probability: float) -> None:
-    for step in _dicts(_innermost_dataset(cfg.data.train).get("pipeline", [])):
+    for step in _dicts(innermost_dataset(cfg.data.train).get("pipeline", [])):
         if step.get("type") == "RandomFlip":
             step.flip_ratio = probability
 
 
 def test_size(cfg: Config) -> tuple[int, int]:
     """Height and width that pictures are tested at, in whole steps of 32."""
-    for step in _dicts(_innermost_dataset(cfg.data.test).get("pipeline", [])):
+    for step in _dicts(innermost_dataset(cfg.data.test).get("pipeline", [])):
         if step.get("type") == "MultiScaleFlipAug":
             scale = step.img_scale[0] if isinstance(step.img_scale, list) else step.img_scale
             long, short = max(scale), min(scale)
@@ -348,6 +383,8 @@ def test_size(cfg: Config) -> tuple[int, int]:
 
 def structure_of(cfg: Config) -> Structure | None:
     """The structure of a config's backbone, None where that is none of ours."""
-    if cfg.model.backbone.get("type") != "MadNas":
+    backbone = cfg.model.get("backbone") or {}
+    text = backbone.get("structure_txt")
+    if backbone.get("type") != "MadNas" or not isinstance(text, str):
         return None
-    return load_structure(cfg.model.backbone.structure_txt)
+    return load_structure(text)

@@ -15,8 +15,9 @@ from lightnas.data.pictures import draw_boxes, encode
 from lightnas.errors import InputError
 from lightnas.runs.output_dir import OutputDir
 
-from .config import config_of_checkpoint
+from .building import fitting
 from .distributed import choose_device
+from .embedded import config_of_checkpoint
 from .output import stdout_to_stderr
 from .pictures import boxes_of, open_picture
 from .testing import find_checkpoint, load_detector
@@ -56,13 +57,18 @@ def detect(
     where = choose_device(device)
     with stdout_to_stderr():
         model = load_detector(cfg, checkpoint, trust).to(where)
+    if not model.CLASSES:
+        raise InputError(
+            f"{checkpoint}: its meta has no CLASSES, expected the names of the classes that it finds"
+        )
     results = []
     with FoundDir(output) as run:
         run.hold(resume=False, overwrite=overwrite)
         run.clear()
         for image, name in zip(images, _names(images), strict=True):
             picture = open_picture(image)
-            with stdout_to_stderr():  # mmdet's pictures are BGR
+            unfit = fitting(str(checkpoint), "its detector cannot be run", "one of such pictures")
+            with stdout_to_stderr(), unfit:  # mmdet's pictures are BGR
                 found = inference_detector(model, np.asarray(picture)[:, :, ::-1])
             boxes = boxes_of(found, model.CLASSES, threshold)
             run.write(name, encode(draw_boxes(picture, boxes), Path(name).suffix))

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from lightnas.backbone.onnx import export_onnx
 
-from .config import config_of_checkpoint, test_size
+from .config import test_size
+from .embedded import config_of_checkpoint
 from .testing import load_detector
 
 

@@ -1,5 +1,5 @@
-"""Runners whose checkpoints are written whole or not at all, so that a training can be killed at
-any moment."""
+"""Runners whose checkpoints are written whole or not at all, so that a training can be killed at any
+moment, and read back without running code."""
 
 from __future__ import annotations
 
@@ -10,12 +10,59 @@ from typing import Any
 
 from mmcv.runner import RUNNERS, EpochBasedRunner, IterBasedRunner
 
+from lightnas.errors import InputError, shown
 from lightnas.runs.output_dir import record_made
+
+from .checkpoint import load_weights, read_checkpoint
+from .progress import check_optimizer, progress_of
 
 
 class _WholeCheckpoints:
     """Replaces a runner's ``save_checkpoint``: written beside, synced, then renamed, and
-    ``latest.pth`` likewise."""
+    ``latest.pth`` likewise; and its ``load_checkpoint``: by our own reader.
+
+    Args:
+        trust: unpickle a checkpoint whole.
+    """
+
+    def __init__(self, *args: Any, trust: bool = False, **kwargs: Any) -> None:
+        self.trust = trust
+        super().__init__(*args, **kwargs)
+
+    def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Load the weights of a checkpoint; returns what ``resume`` goes on from.
+
+        mmcv's own unpickles the file, runs the config in its meta, and believes the paths there:
+        the best checkpoint so far is one that the next better one deletes.
+
+        Raises:
+            InputError: the checkpoint cannot be read or does not fit.
+        """
+        content = read_checkpoint(filename, self.trust)
+        model: Any = self.model  # type: ignore[attr-defined]
+        load_weights(getattr(model, "module", model), content["state_dict"], filename)
+        state = progress_of(content, filename)
+        messages = state["hook_msgs"]
+        for key in ("best_ckpt", "last_ckpt") & messages.keys():
+            messages[key] = str(Path(self.work_dir) / messages[key])  # type: ignore[attr-defined]
+        # What this run says of itself stays: its seed, its config.
+        return {**content, "meta": {**(self.meta or {}), **state}}  # type: ignore[attr-defined]
+
+    def resume(self, checkpoint: str, resume_optimizer: bool = True, *args: Any) -> None:
+        """As in mmcv; what the optimizer holds moves to its weights' device by itself.
+
+        Raises:
+            InputError: the checkpoint cannot be read, or its optimizer is another one.
+        """
+        try:
+            super().resume(checkpoint, resume_optimizer, "cpu")  # type: ignore[misc]
+            check_optimizer(self.optimizer)  # type: ignore[attr-defined]
+        except InputError:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, RuntimeError) as error:
+            raise InputError(
+                f"{checkpoint}: its optimizer does not fit ({shown(str(error))}), expected that of this run"
+            ) from error
 
     def save_checkpoint(
         self, out_dir: str, *args: Any, create_symlink: bool = True, **kwargs: Any

@@ -12,16 +12,15 @@ from mmcv import Config
 from mmcv.parallel import MMDataParallel
 from mmdet.apis import single_gpu_test
 from mmdet.datasets import build_dataloader, build_dataset
-from mmdet.models import build_detector
 from numpy.typing import NDArray
 
 from lightnas.data.coco import CocoSplit, check_split, settle
 from lightnas.errors import InputError
 from lightnas.runs.training_run import CONFIG, TrainingRun
 
-from .checkpoint import load_weights, read_checkpoint
+from .building import detector_of, fitting, number_of_classes
+from .checkpoint import classes_of, load_weights, read_checkpoint
 from .config import (
-    config_of_checkpoint,
     data_of,
     merge_options,
     read_config,
@@ -29,6 +28,7 @@ from .config import (
     use_structure,
 )
 from .distributed import choose_device
+from .embedded import config_of_checkpoint, config_of_run
 from .madnas import MadNas
 from .output import stdout_to_stderr
 
@@ -70,7 +70,7 @@ def measure(
     use_structure(cfg)
     cfg.device = choose_device(device)
     part = name or "test"
-    classes = read_checkpoint(path, trust).get("meta", {}).get("CLASSES")
+    classes = classes_of(read_checkpoint(path, trust), path) or None
     chosen = split or data_of(cfg).get(part)
     if chosen is None:
         raise InputError(f"{source}: its config names no {part} data, expected another data set")
@@ -95,8 +95,11 @@ def find_checkpoint(
     """Config and checkpoint from what the user named: a work directory, a config and a checkpoint,
     or a checkpoint alone.
 
+    A config that the user names is run; that of a work directory or a checkpoint is read, and
+    rebuilt from what is allowed unless it is trusted.
+
     Raises:
-        InputError: there is no such file, or a config stands alone.
+        InputError: there is no such file, a config stands alone, or is not allowed.
     """
     for path in (source, checkpoint):
         if path is not None and not path.exists():
@@ -113,7 +116,7 @@ def find_checkpoint(
             raise InputError(
                 f"{source} holds no checkpoint yet, expected a run with at least one finished epoch"
             )
-        return read_config(source / CONFIG), found
+        return config_of_run(source, trust), found
     if source.suffix == ".py":
         if checkpoint is None:
             raise InputError(
@@ -131,9 +134,14 @@ def load_detector(cfg: Config, checkpoint: Path, trust: bool = False) -> Any:
             classes.
     """
     content = read_checkpoint(checkpoint, trust)
-    model = build_detector(cfg.model, test_cfg=cfg.get("test_cfg"))
+    model = detector_of(cfg, str(checkpoint))
     load_weights(model, content["state_dict"], str(checkpoint))
-    model.CLASSES = tuple(content.get("meta", {}).get("CLASSES") or ())
+    model.CLASSES = classes_of(content, checkpoint)
+    expected = number_of_classes(model)
+    if model.CLASSES and expected is not None and len(model.CLASSES) != expected:
+        raise InputError(
+            f"{checkpoint}: its meta.CLASSES has {len(model.CLASSES)} names, expected {expected}, the classes of its config"
+        )
     model.cfg = cfg
     model.eval()
     if isinstance(model.backbone, MadNas):
@@ -154,7 +162,8 @@ def evaluate(
     Raises:
         InputError: as ``load_detector``; or the split has other categories than the checkpoint.
     """
-    dataset = build_dataset(cfg.data[split], {"test_mode": True})
+    with fitting("config", f"its data.{split} cannot be read", "an mmdet data set"):
+        dataset = build_dataset(cfg.data[split], {"test_mode": True})
     model = load_detector(cfg, checkpoint, trust)
     if model.CLASSES and tuple(model.CLASSES) != tuple(dataset.CLASSES):
         raise InputError(
@@ -174,7 +183,8 @@ def evaluate(
         if on_gpu
         else MMDataParallel(model)
     )
-    detections: Detections = single_gpu_test(wrapped, loader)
+    with fitting(str(checkpoint), "its detector cannot be run", "a detector of such pictures"):
+        detections: Detections = single_gpu_test(wrapped, loader)
     found = dataset.evaluate(detections, metric="bbox")
     values = {ours: found.get(f"bbox_{theirs}", 0.0) for ours, theirs in METRICS.items()}
     return {key: None if value < 0 else float(value) for key, value in values.items()} | {

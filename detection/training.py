@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import sys
@@ -11,36 +12,34 @@ from typing import Any
 
 import cv2
 import torch
-from mmcv import Config
+from mmcv import Config, ConfigDict
 from mmcv.runner import get_dist_info
 from mmcv.utils.logging import logger_initialized
 from mmdet.apis import set_random_seed, train_detector
+from mmdet.core import build_optimizer
 from mmdet.datasets import build_dataset
-from mmdet.models import build_detector
+from mmdet.datasets.pipelines import Compose
 from mmdet.utils import get_root_logger
 from torch import nn
 
 import lightnas
 from lightnas.data.coco import SPLITS, CocoSplit, check_split, settle
-from lightnas.errors import InputError, WorkError, shown
+from lightnas.errors import InputError, WorkError
 from lightnas.report.page import write_report
 from lightnas.runs.output_dir import record_made
 from lightnas.runs.training_run import ANNOTATIONS, CONFIG, PICTURE
 
 from . import cpu
+from .allowed import initial_weights
+from .building import UNFIT, detector_of, fitting
 from .checkpoint import load_weights, read_checkpoint
-from .config import (
-    build_config,
-    config_of_literal,
-    data_of,
-    plain,
-    read_config,
-    use_data,
-)
+from .config import RUNNERS, build_config, data_of, innermost_dataset, plain, use_data
 from .distributed import choose_device, first_process, process_group
+from .embedded import config_as_written, config_of_literal, config_of_run
 from .options import Start, TrainOptions
 from .output import stdout_to_stderr
 from .pictures import draw_split
+from .progress import progress_of
 from .testing import evaluate
 from .work_dir import WorkDir
 
@@ -69,7 +68,7 @@ def train(
         if done is None:
             _run(cfg, start)
             # The others need not wait for it.
-            done = _finish(cfg, run) if get_dist_info()[0] == 0 else {}
+            done = _finish(cfg, run, start.trust_checkpoint) if get_dist_info()[0] == 0 else {}
         return done
 
 
@@ -87,24 +86,24 @@ def _prepare(
         raise InputError(
             f"resume=True: {start.work_dir} holds no {CONFIG}, expected the work directory of a training run"
         )
-    cfg = read_config(start.work_dir / CONFIG) if options is None else build_config(options, device)
+    cfg, there = _configs(options, start, device, resume)
     splits = _checked(found or data_of(cfg), start.skip_bad_images)
     use_data(cfg, splits)
     cfg.work_dir, cfg.device = str(start.work_dir), device
     cfg.resume_from = cfg.load_from = None
-    model = build_model(cfg, str((options and options.config) or "config"))
+    source = str((options and options.config) or "config")
+    model = build_model(cfg, source)
+    _check_parts(cfg, model, source)
     if start.load_from is not None:
         _load_from(model, start)
     run.hold(resume=start.resume, overwrite=start.overwrite)
-    if resume:
-        run.check_same(cfg)
+    if there is not None:
+        run.check_same(cfg, there)
         if run.last is not None:
             cfg.resume_from = str(run.last)
-            load_weights(
-                model,
-                read_checkpoint(run.last, start.trust_checkpoint)["state_dict"],
-                str(run.last),
-            )
+            content = read_checkpoint(run.last, start.trust_checkpoint)
+            load_weights(model, content["state_dict"], str(run.last))
+            progress_of(content, str(run.last))
     else:
         run.clear()
     settle(splits, start.work_dir / ANNOTATIONS)
@@ -113,6 +112,34 @@ def _prepare(
     if not resume:
         run.write_config(cfg)
     return repr(plain(cfg))
+
+
+def _configs(
+    options: TrainOptions | None, start: Start, device: str, resume: bool
+) -> tuple[Config, Config | None]:
+    """The config to train with, and the one of the run that goes on, to compare with."""
+    if options is not None:
+        there = config_as_written(start.work_dir, start.trust_checkpoint) if resume else None
+        return build_config(options, device), there
+    cfg = config_of_run(start.work_dir, start.trust_checkpoint)
+    if WorkDir(start.work_dir).last is None and not start.trust_checkpoint:
+        written = plain(config_as_written(start.work_dir, trust=False))
+        if initial_weights(written["model"]):
+            raise InputError(
+                f"resume=True: {start.work_dir} has no checkpoint yet, and its config begins with weights of a model zoo, "
+                "expected its --config FILE again, or trust_checkpoint=True"
+            )
+    return cfg, Config(copy.deepcopy(plain(cfg)))
+
+
+def _check_parts(cfg: Config, model: nn.Module, source: str) -> None:
+    """What mmdet would refuse only after the annotations were read once more."""
+    with fitting(source, "its optimizer cannot be built", "one of torch's"):
+        build_optimizer(model, copy.deepcopy(cfg.optimizer))
+    for name in SPLITS:
+        steps = innermost_dataset(cfg.data.get(name) or ConfigDict()).get("pipeline", [])
+        with fitting(source, f"its data.{name}.pipeline cannot be built", "steps of mmdet's"):
+            Compose(copy.deepcopy(steps))
 
 
 def _load_from(model: nn.Module, start: Start) -> str:
@@ -138,20 +165,12 @@ def build_model(cfg: Config, source: str) -> nn.Module:
     Raises:
         InputError: the config asks for something that does not exist or does not fit together.
     """
-    try:
-        model = build_detector(
-            cfg.model, train_cfg=cfg.get("train_cfg"), test_cfg=cfg.get("test_cfg")
-        )
-    except InputError:
-        raise
-    except (KeyError, TypeError, ValueError, AssertionError, AttributeError, RuntimeError) as error:
-        raise InputError(
-            f"{source}: its model cannot be built ({shown(str(error))}), expected an mmdet detector"
-        ) from error
+    model = detector_of(cfg, source)
     # mmcv would print a line for every parameter.
     logger_initialized.setdefault("mmcv", True)
     logging.getLogger("mmcv").setLevel(logging.WARNING)
-    model.init_weights()
+    with fitting(source, "its model cannot be initialised", "an mmdet detector"):
+        model.init_weights()
     return model  # type: ignore[no-any-return]
 
 
@@ -178,7 +197,8 @@ def _run(cfg: Config, start: Start) -> None:
     cv2.setNumThreads(
         0
     )  # loader processes are parallel enough; OpenCV's threads would fight torch's
-    dataset = build_dataset(cfg.data.train)
+    with fitting("config", "its data.train cannot be read", "an mmdet data set"):
+        dataset = build_dataset(cfg.data.train)
     cfg.data.setdefault("val_dataloader", {"samples_per_gpu": cfg.data.samples_per_gpu})
     cfg.gpu_ids = [int(os.environ.get("LOCAL_RANK", "0"))]
     model.CLASSES = dataset.CLASSES
@@ -195,22 +215,35 @@ def _run(cfg: Config, start: Start) -> None:
         *cfg.custom_hooks,
         drawing,
     ]  # after meta: it does not decide what the run gives
-    try:
-        train_detector(
-            model,
-            dataset,
-            cfg,
-            distributed=world_size > 1,
-            validate=True,
-            timestamp=timestamp,
-            meta=meta,
-        )
-    except (FloatingPointError, AssertionError) as error:
-        if isinstance(error, AssertionError) and "loss become infinite or NaN" not in str(error):
-            raise  # not mmdet's CheckInvalidLossHook
-        raise WorkError(
-            "the loss is no longer a number; a lower learning rate may help (optimizer.lr)"
-        ) from error
+    if start.trust_checkpoint and cfg.runner.type in RUNNERS.values():
+        cfg.runner = {**cfg.runner, "trust": True}
+    _train_detector(model, dataset, cfg, world_size > 1, timestamp, meta)
+
+
+def _train_detector(
+    model: nn.Module, dataset: Any, cfg: Config, distributed: bool, timestamp: str, meta: Any
+) -> None:
+    """mmdet's own, whose errors are one line each."""
+    unfit = tuple(error for error in UNFIT if error is not RuntimeError)
+    with fitting("config", "mmdet cannot train with it", "settings that fit together", unfit):
+        try:
+            train_detector(
+                model,
+                dataset,
+                cfg,
+                distributed=distributed,
+                validate=True,
+                timestamp=timestamp,
+                meta=meta,
+            )
+        except (FloatingPointError, AssertionError) as error:
+            if isinstance(error, AssertionError) and "loss become infinite or NaN" not in str(
+                error
+            ):
+                raise  # not mmdet's CheckInvalidLossHook
+            raise WorkError(
+                "the loss is no longer a number; a lower learning rate may help (optimizer.lr)"
+            ) from error
 
 
 def _forget_logger() -> None:
@@ -240,11 +273,11 @@ def _say(logger: Any, cfg: Config, dataset: Any, world_size: int) -> None:
         logger.info(f"learning rate {rate}, not scaled; {here}")
 
 
-def _finish(cfg: Config, run: WorkDir) -> dict[str, Any]:
+def _finish(cfg: Config, run: WorkDir, trust: bool) -> dict[str, Any]:
     """Evaluate the best checkpoint on the val split, draw its detections, and write both down."""
     best = run.best
     assert best is not None and run.last is not None
-    metrics, detections = evaluate(cfg, best, "val")
+    metrics, detections = evaluate(cfg, best, "val", trust)
     draw_split(cfg.data.val, detections, run.path / PICTURE)
     result = {
         "checkpoint": str(best), "last": str(run.last), "epochs": cfg.runner.get("max_epochs"), "split": "val",

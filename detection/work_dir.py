@@ -11,7 +11,7 @@ from lightnas.network.structure import format_structures
 from lightnas.runs.output_dir import STRUCTURE
 from lightnas.runs.training_run import CONFIG, TrainingRun
 
-from .config import format_config, plain, read_config, structure_of
+from .config import format_config, plain, structure_of
 
 # What may differ between a run and its continuation: where the data lies, and what the result does
 # not depend on.
@@ -28,13 +28,12 @@ class WorkDir(TrainingRun):
             self.write(STRUCTURE, format_structures([structure]))
         self.write(CONFIG, format_config(cfg))
 
-    def check_same(self, cfg: Config) -> None:
-        """Refuse to continue a run with a config that is not its own.
+    def check_same(self, cfg: Config, there: Config) -> None:
+        """Refuse to continue a run with a config that is not its own, ``there``.
 
         Raises:
             InputError: the first things that differ.
         """
-        there = read_config(self.path / CONFIG)
         if structure_of(there) != structure_of(cfg):
             raise InputError(
                 f"resume=True: {self.path} holds a run of another structure, expected the one in its {STRUCTURE}"

@@ -69,7 +69,9 @@ device = click.option(
     help="cpu or cuda.  [default: a GPU if any]",
 )
 trust_checkpoint = click.option(
-    "--trust-checkpoint", is_flag=True, help="Unpickle checkpoints whole, whatever code they name."
+    "--trust-checkpoint",
+    is_flag=True,
+    help="Unpickle checkpoints whole and take their configs as they are, whatever code they name.",
 )
 skip_bad_images = click.option(
     "--skip-bad-images", is_flag=True, help="Leave out bad pictures and boxes instead of refusing."

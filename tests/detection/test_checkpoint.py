@@ -1,6 +1,7 @@
 """Checkpoints: read without running code, loaded without silence, written whole or not at all."""
 
 import pickle
+import random
 import zipfile
 from types import SimpleNamespace
 
@@ -79,6 +80,27 @@ def test_truncated(tmp_path):
     (tmp_path / "c.pth").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match="damaged"):
         read_checkpoint(tmp_path / "c.pth", trust=False)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_damage_anywhere_is_one_line(tmp_path, zipped):
+    """Bytes changed, lost and inserted, in both formats of torch.save."""
+    path, draw = tmp_path / "c.pth", random.Random(0)
+    content = {"state_dict": net().state_dict(), "meta": {"epoch": 1, "CLASSES": ("a", "b")}}
+    torch.save(content, path, _use_new_zipfile_serialization=zipped)
+    whole, refused = path.read_bytes(), 0
+    for _ in range(400):
+        broken = bytearray(whole)
+        for _ in range(draw.choice([1, 2, 8])):
+            at = draw.randrange(min(len(broken), 2500))
+            broken[at : at + draw.randrange(3)] = draw.randbytes(draw.randrange(3))
+        path.write_bytes(broken)
+        try:
+            read_checkpoint(path, trust=False)
+        except InputError as error:
+            refused += 1
+            assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
+    assert refused > 200
 
 
 def test_every_disagreement_is_named_and_nothing_is_loaded():

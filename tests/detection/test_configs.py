@@ -10,13 +10,13 @@ from mmcv import Config
 from mmdet.models import build_detector
 
 from lightnas.detection.config import (
-    config_of_literal,
     format_config,
     merge_options,
     plain,
     read_config,
     use_structure,
 )
+from lightnas.detection.embedded import config_of_literal
 from lightnas.errors import InputError
 from lightnas.files import data_folder
 from lightnas.network.structure import Structure, format_structures

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from lightnas.detection.checkpoint import read_checkpoint
-from lightnas.detection.config import config_of_literal, read_config
+from lightnas.detection.config import read_config
+from lightnas.detection.embedded import config_of_literal
 from lightnas.files import data_folder
 
 from .test_train import QUICK, call, refused, train

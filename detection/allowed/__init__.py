@@ -1,0 +1,71 @@
+"""Configs that came with a file of somebody else's: rebuilt from an allow-list, never taken as they
+are.
+
+mmdet builds whatever a config names: a detector type that downloads its teacher and unpickles it, a
+data set that unpickles its proposals, pictures of sixty thousand pixels a side. So the config in a
+checkpoint, and the config.py of a work directory, are read as literals and built anew from what is
+listed here:
+
+    rules      what a value may be
+    model      detectors and their parts
+    data       data sets and pipelines
+    training   runner, optimizer, schedule, hooks
+    size       what the model takes, bounded before it is built
+
+A config FILE that a user names is another matter: it is a program, and runs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightnas.errors import InputError
+
+from .data import DATA, PATH, SCAFFOLDING
+from .model import DETECTOR
+from .rules import Keys, OutsideError, optional
+from .size import check_sizes, dicts_of
+from .targets import TEST_CFG, TRAIN_CFG
+from .training import TRAINING
+
+REMEDY = (
+    "trust_checkpoint=True takes the config as it is, with whatever code, files and addresses it names, "
+    "if you trust where it comes from"
+)
+CONFIG = Keys(
+    {
+        "model": DETECTOR.rule(),
+        "train_cfg": optional(TRAIN_CFG),
+        "test_cfg": optional(TEST_CFG),
+        "data": DATA,
+        "work_dir": PATH,
+        **TRAINING,
+        **SCAFFOLDING,
+    },
+    ("model", "data"),
+)
+
+
+def rebuild(content: dict[str, Any], source: str) -> dict[str, Any]:
+    """The config of a literal, built anew from what is allowed.
+
+    What only began the training (weights of the model zoo, names that the config was put together
+    with) is left out.
+
+    Args:
+        source: the file that it stands in, for the messages.
+
+    Raises:
+        InputError: something in it is outside the list, named by its key; or it is too large.
+    """
+    try:
+        built = CONFIG.build(content, "", "a config")
+        check_sizes(built)
+    except OutsideError as outside:
+        raise InputError(f"{source}: {outside}; {REMEDY}") from outside
+    return built
+
+
+def initial_weights(model: dict[str, Any]) -> bool:
+    """Whether the model of a config asks for weights to begin with, which ``rebuild`` leaves out."""
+    return any(node.get("init_cfg") or node.get("pretrained") for node in dicts_of(model))
