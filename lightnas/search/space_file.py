@@ -12,7 +12,7 @@ from ..errors import InputError, nearest, shown
 from ..files import data_folder
 from ..network.blocks import BLOCKS
 from ..network.stages import fault
-from ..network.structure import MAX_SIZE, Structure
+from ..network.structure import MAX_KERNEL, MAX_SIZE, Structure
 from ..yaml_file import check, read_yaml
 from .space import BlockSpace, Space
 
@@ -20,6 +20,7 @@ from .space import BlockSpace, Space
 MAX_STEPS = 1024
 
 Whole = Annotated[int, Field(ge=1, le=MAX_SIZE, strict=True)]
+Kernel = Annotated[int, Field(ge=1, le=MAX_KERNEL, strict=True)]
 Ratio = Annotated[float, Field(ge=0, le=MAX_SIZE, allow_inf_nan=False, strict=True)]
 Depth = Annotated[int, Field(ge=1, le=1000, strict=True)]
 
@@ -31,7 +32,7 @@ class BlockFile(BaseModel):
 
     kind: Annotated[str, Field(alias="class")]
     s: Literal[1, 2]
-    k: Annotated[list[Whole], Field(min_length=1, max_length=16)]
+    k: Annotated[list[Kernel], Field(min_length=1, max_length=16)]
     out: tuple[Whole, Whole] | None = None
     growth: tuple[Ratio, Ratio] | None = None
     btn: tuple[Ratio, Ratio] | None = None

@@ -120,7 +120,7 @@ def test_figures_and_lists_beyond_any_measurement(space, change, said):
 
 def test_a_table_of_too_many_operations_or_bytes(space, tmp_path):
     document = made_up(space)
-    with pytest.raises(InputError, match="ops is .* at most 2000 items"):
+    with pytest.raises(InputError, match=r"ops is .* at most 2000 items"):
         load_table(document | {"ops": document["ops"][:1] * 2001})
     (tmp_path / "table.json").write_text(json.dumps(document) + " " * 2**21)
     with pytest.raises(InputError, match="is larger than 2097152 bytes"):

@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from lightnas.errors import InputError
 from lightnas.network.cost import cost
 from lightnas.network.entropy import entropies, score
+from lightnas.network.score import check_alpha
 from lightnas.network.structure import Structure, read_structures
 from lightnas.search.problem import Budget, Problem, evaluate_blocks
 from lightnas.search.space_file import load_space
@@ -97,3 +99,9 @@ def test_two_blocks_in_one_stage():
     structure = Structure.from_dicts([*blocks, extra])
     assert cost(structure)[:3] == oracle.costs([*blocks, extra])
     assert score(entropies(structure)) == pytest.approx(oracle.score([*blocks, extra]), rel=1e-12)
+
+
+@pytest.mark.parametrize("weights", [(1e300, 0, 0, 0, 0), (0, 0, 0, 0, float("inf")), (0,) * 5])
+def test_weights_that_no_score_can_have(weights):
+    with pytest.raises(InputError, match="weights of at least 0 and at most 1000000000, not all 0"):
+        check_alpha(weights, "alpha", weights)

@@ -64,7 +64,7 @@ def test_a_space_in_pieces_is_bounded_as_a_whole(seed, pairs, monkeypatch):
         assert theta == pytest.approx(expected.theta, rel=1e-12)
         values = [relaxation.best_btn(options, multipliers)[0] for options in every]
         through = relaxation.through(every, values)
-        for options, value, kept in zip(every, through, chain, strict=True):
+        for value, kept in zip(through, chain, strict=True):
             worth = value + multipliers.sum()
             least = best - relaxation.rounding(theta, multipliers)
             assert (worth > least * (1 + 1e-12)).sum() <= len(kept)

@@ -8,14 +8,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from lightnas.errors import InputError
+from lightnas.errors import InputError, nearest
 from lightnas.runs.search_run import _pack, _unpack
 from lightnas.search.engine import Limits, Search, search
 from lightnas.search.problem import Budget, Problem
-from lightnas.search.space_file import load_space
+from lightnas.search.space_file import load_space, parse_space
 from lightnas.search.workers import workers
 
 from .. import oracle
+from ..conftest import BLOCK, STEM
 
 # With fewer, evolution leaves the proof more work than it takes over.
 SMALL = Limits(evaluations=25_000)
@@ -206,3 +207,35 @@ def test_scores_are_never_taken_from_a_failure():
 
     with Broken(1) as executor, pytest.raises(OSError, match="gone"):
         search("k1kxk1", flops=1e9, executor=executor)
+
+
+NOTHING = {
+    "name": "nothing",
+    "in": 1,
+    "step": 1,
+    "max_channels": 1,
+    "blocks": [
+        {"class": STEM, "s": 2, "k": [1]},
+        *({"class": BLOCK, "s": 2, "k": [1], "btn": [1, 1], "L": [1, 2]} for _ in range(4)),
+    ],
+}
+
+
+def test_a_score_of_nothing_has_no_gap():
+    """One channel and 1x1 kernels: every logarithm is 0."""
+    for work in (0, 50_000_000):
+        result = search(parse_space(NOTHING, "nothing"), layers=16, limits=Limits(500, work))
+        assert result.score == 0 and result.upper_bound == pytest.approx(0, abs=1e-9)
+        assert result.gap in ((0,) if result.proven_optimal else (0, 1))
+
+
+@pytest.mark.parametrize("stage", range(5))
+def test_one_stage_alone_counts(stage):
+    alpha = tuple(float(i == stage) for i in range(5))
+    result = search("k1kxk1", **EDGE, alpha=alpha, limits=SMALL)
+    assert 0 < result.score <= result.upper_bound and 0 <= result.gap < 1
+
+
+def test_a_number_of_many_digits_has_no_near_word():
+    number = 10**5999
+    assert nearest(number, ["a", "b"]) == "expected one of a, b"
