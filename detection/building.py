@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import cv2
 import torch
 from mmcv import Config
 from mmdet.models import build_detector
@@ -15,7 +16,7 @@ from lightnas.errors import InputError, WorkError, shown
 # What mmdet and torch raise of a config that names what does not exist or does not fit together.
 UNFIT = (
     KeyError, TypeError, ValueError, AssertionError, AttributeError, IndexError, ZeroDivisionError,
-    NotImplementedError, OverflowError, RuntimeError, StopIteration,
+    NotImplementedError, OverflowError, RuntimeError, StopIteration, cv2.error,
 )  # fmt: skip
 
 
@@ -39,7 +40,8 @@ def fitting(
     except errors as error:
         if isinstance(error, torch.cuda.OutOfMemoryError) or "allocate memory" in str(error):
             raise  # the machine's fault, not the config's
-        raise InputError(f"{source}: {what} ({shown(str(error))}), expected {expected}") from error
+        said = shown(str(error)) if str(error) else type(error).__name__
+        raise InputError(f"{source}: {what} ({said}), expected {expected}") from error
 
 
 def detector_of(cfg: Config, source: str) -> Any:

@@ -112,17 +112,18 @@ LOSS.types |= {
     "L1Loss": Keys(_LOSS),
     "SmoothL1Loss": Keys(_LOSS | {"beta": number(0, 10)}),
 }
+# A box that is not clipped could be of any size, and a region of it with it.
 CODER.types |= {
     "DeltaXYWHBBoxCoder": Keys(
         {
             "target_means": listed(number(-10, 10), 4, 4),
             "target_stds": listed(number(1e-6, 10), 4, 4),
-            "clip_border": FLAG,
+            "clip_border": choice(True),
             "add_ctr_clamp": FLAG,
             "ctr_clamp": whole(0, 1000),
         }
     ),
-    "DistancePointBBoxCoder": Keys({"clip_border": FLAG}),
+    "DistancePointBBoxCoder": Keys({"clip_border": choice(True)}),
 }
 PRIORS.types |= {
     "AnchorGenerator": Keys(

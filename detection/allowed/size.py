@@ -24,6 +24,8 @@ MOST = 2**28
 MOST_SCORES = 2**21
 # Classes times detections a picture, each with a mask of 28 x 28.
 MOST_MASKS = 2**18
+# Pixels of a batch: 31 pictures of 800 x 1344.
+MOST_PIXELS = 2**25
 
 
 def check_sizes(content: dict[str, Any]) -> None:
@@ -32,6 +34,7 @@ def check_sizes(content: dict[str, Any]) -> None:
     Raises:
         OutsideError: the first thing that is too large, or a model whose parts do not fit.
     """
+    _check_batch(content["data"])
     _check_selection(content)
     height, width = _largest_picture(content["data"]["test"]["pipeline"])
     try:
@@ -105,12 +108,50 @@ def _check_selection(content: dict[str, Any]) -> None:
                 "model.test_cfg.nms_pre",
                 f"is {n_pre} with {classes} classes, expected at most {MOST_SCORES // classes}",
             )
+        if regions:
+            _check_regions(model, test)
         n_boxes = regions.get("max_per_img", 0)
         if model.get("roi_head", {}).get("mask_head") and n_boxes * classes > MOST_MASKS:
             raise OutsideError(
                 "model.test_cfg.rcnn.max_per_img",
                 f"is {n_boxes} with masks of {classes} classes, "
                 f"expected at most {MOST_MASKS // classes}",
+            )
+
+
+def _check_regions(model: dict[str, Any], test: dict[str, Any]) -> None:
+    """Maps that are cut out of the pyramid, one for each proposal, or for each box with a mask."""
+    head = model.get("roi_head", {})
+    mask = head.get("mask_head") or {}
+    counts = (test.get("rpn", {}).get("max_per_img", 0), test["rcnn"].get("max_per_img", 0))
+    # A mask head doubles the sides of its maps.
+    widest = (0, 4 * mask.get("conv_out_channels", 256))
+    extractors = (head.get("bbox_roi_extractor"), head.get("mask_roi_extractor"))
+    for extractor, count, channels in zip(extractors, counts, widest, strict=True):
+        if extractor:
+            size = extractor["roi_layer"]["output_size"]
+            area = size * size if isinstance(size, int) else size[0] * size[1]
+            numbers = count * area * max(channels, extractor["out_channels"])
+            if numbers > MOST:
+                raise OutsideError(
+                    "model.roi_head",
+                    f"cuts out regions of {numbers:,} numbers for a picture, expected at most {MOST:,}",
+                )
+
+
+def _check_batch(data: dict[str, Any]) -> None:
+    """The largest pictures of a batch, of any pipeline."""
+    areas = [32 * 32]
+    for node in dicts_of(data):
+        scales = node.get("img_scale") or ()
+        scales = [scales] if scales and isinstance(scales[0], int) else scales
+        areas += [scale[0] * scale[1] for scale in scales]
+    for node in dicts_of(data):
+        batch = node.get("samples_per_gpu", 1)
+        if batch * max(areas) > MOST_PIXELS:
+            raise OutsideError(
+                "data.samples_per_gpu",
+                f"is {batch} with pictures of {max(areas):,} pixels, expected at most {MOST_PIXELS // max(areas)}",
             )
 
 

@@ -392,6 +392,13 @@ def test_sizes_are_bounded_together(good):
             },
             "model.test_cfg.nms_pre is 5000 with 2000 classes",
         ),
+        (
+            {
+                ("data", "samples_per_gpu"): 512,
+                ("data", "test", "pipeline", 1, "img_scale"): (1333, 800),
+            },
+            "data.samples_per_gpu is 512 with pictures",
+        ),
         ({("model", "neck", "in_channels"): [1, 2, 3, 4]}, "model cannot be built"),
     ]  # fmt: skip
     for changes, message in cases:
@@ -400,6 +407,23 @@ def test_sizes_are_bounded_together(good):
             config = replaced(config, place, value)
         with pytest.raises(InputError, match=message):
             rebuild(config, "c.pth")
+
+
+@pytest.mark.skipif(not THEIRS.is_dir(), reason="mmdet without its configs")
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"roi_head.bbox_roi_extractor.roi_layer.output_size": 28, "test_cfg.rpn.max_per_img": 2000}, "cuts out regions"),
+        ({"roi_head.mask_head.conv_out_channels": 2048, "test_cfg.rcnn.max_per_img": 1000}, "cuts out regions"),
+        ({"roi_head.mask_head.num_classes": 2000, "test_cfg.rcnn.max_per_img": 200}, "masks of 2000 classes"),
+        ({"rpn_head.bbox_coder.clip_border": False}, "clip_border is False, expected True"),
+    ],
+)  # fmt: skip
+def test_regions_are_bounded(changes, message):
+    cfg = Config.fromfile(str(THEIRS / "mask_rcnn/mask_rcnn_r50_fpn_1x_coco.py"))
+    cfg.merge_from_dict({f"model.{key}": value for key, value in changes.items()})
+    with pytest.raises(InputError, match=message):
+        rebuild(plain(cfg), "c.pth")
 
 
 def test_maps_are_bounded(good):

@@ -3,6 +3,7 @@ runs."""
 
 import json
 import shutil
+from ast import literal_eval
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ import torch
 from lightnas.detection.checkpoint import read_checkpoint
 from lightnas.detection.embedded import config_of_literal
 
+from .hostile import replaced
 from .test_train import QUICK, call, refused
 
 
@@ -124,6 +126,23 @@ def test_weights_that_are_no_numbers_are_named(capfd, theirs, content, picture, 
     assert named in refused(capfd, "train-det", "--resume", "--work-dir", theirs)
     again = ["--config", theirs / "config.py", "--work-dir", tmp_path / "new", "--load-from", path]
     assert named in refused(capfd, "train-det", *again)
+
+
+@pytest.mark.parametrize(
+    ("step", "other"),
+    [
+        (1, {"type": "Mosaic", "img_scale": (64, 64)}),
+        (2, {"type": "Normalize", "mean": [1.0, 2.0], "std": [1.0]}),
+        (4, {"type": "PhotoMetricDistortion"}),
+    ],
+)
+def test_a_detector_that_cannot_be_run(capfd, content, picture, tmp_path, step, other):
+    """Every part is on the list, and together they do not work."""
+    config = literal_eval(content["meta"]["lightnas_config"])
+    config = replaced(config, ("data", "test", "pipeline", 1, "transforms", step), other)
+    content["meta"]["lightnas_config"] = repr(config)
+    path = saved(tmp_path / "c.pth", content)
+    assert "its detector cannot be run" in detect(capfd, path, picture, tmp_path)
 
 
 # --- what runs ------------------------------------------------------------------------------------------------------
