@@ -6,7 +6,8 @@ In any mmdet 2.x project two lines of a config are enough:
     custom_imports = dict(imports=['lightnas.detection'])
     model = dict(backbone=dict(type='MadNas', structure_txt='maedet_m.txt'), ...)
 
-Importing it registers ``MadNas``, ``GFocalHead``, the hooks and the runners. A training from
+Importing it registers ``MadNas``, ``GFocalHead``, the pipelines' steps, the hooks and
+the runners. A training from
 Python:
 
     from lightnas.data.coco import SPLITS, find_split
@@ -26,6 +27,7 @@ Of mmdet:
 
     config       its configs, read, put together and written down
     madnas, gfocal_head          backbone and head
+    loading      pictures in its pipelines
     runners, hooks               of a training
     training, testing, detecting, onnx    ``train``, ``measure``, ``detect``, ``export_detector``
     work_dir     a ``runs.training_run`` whose config is one of mmdet's
@@ -45,6 +47,7 @@ compat.apply()
 from .detecting import detect  # noqa: E402
 from .gfocal_head import GFocalHead  # noqa: E402
 from .hooks import DrawDetections, ReseedEpochs  # noqa: E402
+from .loading import LoadPicture, ResizePicture  # noqa: E402
 from .madnas import MadNas, load_structure  # noqa: E402
 from .onnx import export_detector  # noqa: E402
 from .options import Start, TrainOptions  # noqa: E402
@@ -55,8 +58,10 @@ from .training import train  # noqa: E402
 __all__ = [
     "DrawDetections",
     "GFocalHead",
+    "LoadPicture",
     "MadNas",
     "ReseedEpochs",
+    "ResizePicture",
     "Start",
     "TrainOptions",
     "WholeEpochRunner",

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from lightnas.backbone.onnx import export_onnx
 
 from .config import config_of_checkpoint, test_size
-from .testing import load_detector
+from .testing import checkpoint_in, load_detector
 
 
 class RawOutputs(nn.Module):
@@ -36,6 +36,7 @@ def export_detector(
     ``box_0`` ... (n, 4 * (reg_max + 1), h, w), one a level, strides rising.
 
     Args:
+        checkpoint: of ``train-det``, or its work directory: then the best one.
         input_size: height and width that it is traced at; by default those that the detector is
             tested at.
 
@@ -46,6 +47,7 @@ def export_detector(
         InputError: the checkpoint cannot be read or does not fit.
         WorkError: onnxruntime and torch differ.
     """
+    checkpoint = checkpoint_in(checkpoint)
     cfg = config_of_checkpoint(checkpoint, trust)
     detector = load_detector(cfg, checkpoint, trust)
     levels = len(detector.bbox_head.prior_generator.strides)

@@ -29,6 +29,7 @@ from .config import (
     use_structure,
 )
 from .distributed import choose_device
+from .loading import loader_errors
 from .madnas import MadNas
 from .output import stdout_to_stderr
 
@@ -76,7 +77,7 @@ def measure(
         raise InputError(f"{source}: its config names no {part} data, expected another data set")
     checked = check_split(chosen, skip_bad_images, classes)
     annotations = str(checked.annotations)
-    with tempfile.TemporaryDirectory() as folder, stdout_to_stderr():
+    with tempfile.TemporaryDirectory() as folder, stdout_to_stderr(), loader_errors():
         settle({part: checked}, Path(folder))
         use_data(cfg, {part: checked})
         metrics, _ = evaluate(cfg, path, part, trust)
@@ -121,6 +122,15 @@ def find_checkpoint(
             )
         return read_config(source), checkpoint
     return config_of_checkpoint(source, trust), source
+
+
+def checkpoint_in(source: Path) -> Path:
+    """A checkpoint, or the best one of a work directory.
+
+    Raises:
+        InputError: as ``find_checkpoint``.
+    """
+    return find_checkpoint(source)[1] if source.is_dir() else source
 
 
 def load_detector(cfg: Config, checkpoint: Path, trust: bool = False) -> Any:

@@ -38,6 +38,7 @@ from .config import (
     use_data,
 )
 from .distributed import choose_device, first_process, process_group
+from .loading import loader_errors
 from .options import Start, TrainOptions
 from .output import stdout_to_stderr
 from .pictures import draw_split
@@ -62,7 +63,12 @@ def train(
     device = choose_device(start.device)
     if options is not None and options.amp and device == "cpu":
         raise InputError("amp is set, expected a GPU: half precision needs one")
-    with process_group(device), stdout_to_stderr(), WorkDir(start.work_dir) as run:
+    with (
+        process_group(device),
+        stdout_to_stderr(),
+        loader_errors(),
+        WorkDir(start.work_dir) as run,
+    ):
         text = first_process(lambda: _prepare(options, found, start, device, run))
         cfg = config_of_literal(text, str(start.work_dir))
         done = run.result if start.resume else None
@@ -241,15 +247,15 @@ def _say(logger: Any, cfg: Config, dataset: Any, world_size: int) -> None:
 
 
 def _finish(cfg: Config, run: WorkDir) -> dict[str, Any]:
-    """Evaluate the best checkpoint on the val split, draw its detections, and write both down."""
+    """Evaluate the best checkpoint on the val split, write that down, and draw its detections."""
     best = run.best
     assert best is not None and run.last is not None
     metrics, detections = evaluate(cfg, best, "val")
-    draw_split(cfg.data.val, detections, run.path / PICTURE)
     result = {
         "checkpoint": str(best), "last": str(run.last), "epochs": cfg.runner.get("max_epochs"), "split": "val",
         "classes": list(cfg.data.val.classes), **metrics,
     }  # fmt: skip
     run.finish(result)
+    draw_split(cfg.data.val, detections, run.path / PICTURE)
     write_report([run.path])
     return result
