@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,7 +96,7 @@ def detect(
             output, or it is not empty and was not made by this function.
     """
     inputs = find_inputs(images, output)
-    bad = _check_inputs(inputs)
+    sizes, bad = _check_inputs(inputs)
     checkpoint = checkpoint_in(checkpoint)
     cfg = config_of_checkpoint(checkpoint, trust)
     _check_apart(inputs, output)
@@ -107,8 +107,8 @@ def detect(
         wanted.check(model.CLASSES)
         find = Finder(model)
         with FoundDir(output, form, model.CLASSES) as run:
-            run.begin(inputs, overwrite)
-            counter = _Counter(inputs, progress)
+            run.begin(inputs, bad, overwrite)
+            counter = _Counter(sizes, progress)
             for number, path in enumerate(inputs):
                 try:
                     if path in bad:
@@ -161,55 +161,52 @@ def _size(pixels: NDArray[np.uint8]) -> tuple[int, int]:
 class _Counter:
     """How far a run is: pictures, and the frames that videos say they have."""
 
-    def __init__(self, inputs: Sequence[Path], say: Callable[[int, int], None] | None) -> None:
-        self._say = say or (lambda done, total: None)
-        self._frames = {path: _frames(path) for path in inputs if is_video(path)} if say else {}
-        self._total = sum(self._frames.get(path, 1) for path in inputs)
+    def __init__(self, sizes: Mapping[Path, int], say: Callable[[int, int], None] | None) -> None:
+        self._sizes, self._say = sizes, say or (lambda done, total: None)
+        self._total = sum(sizes.values())
         self._before = self._now = 0
 
     def step(self, path: Path) -> None:
         """One picture or frame more."""
         self._now += 1
-        expected = self._frames.get(path, 1)
-        self._say(self._before + min(self._now, expected), self._total)
+        self._say(self._before + min(self._now, self._sizes[path]), self._total)
 
     def done(self, path: Path) -> None:
         """All of an input, however many frames it had."""
-        self._before += self._frames.get(path, 1)
+        self._before += self._sizes[path]
         self._now = 0
         self._say(self._before, self._total)
 
 
-def _frames(path: Path) -> int:
-    try:
-        with Video(path) as video:
-            return max(1, video.frames)
-    except PictureError:  # said once it is its turn
-        return 1
-
-
-def _check_inputs(inputs: Sequence[Path]) -> dict[Path, PictureError]:
-    """The pictures and videos that cannot be read, and why.
+def _check_inputs(inputs: Sequence[Path]) -> tuple[dict[Path, int], dict[Path, PictureError]]:
+    """How many pictures each input is (a video as many as it says), and of those that cannot be
+    read why.
 
     Raises:
-        InputError: all of them.
+        InputError: none can be read.
     """
+    sizes: dict[Path, int] = {}
     bad: dict[Path, PictureError] = {}
     for path in inputs:
         try:
-            if is_video(path):
-                Video(path).__exit__()
-            else:
-                header(path)
+            sizes[path] = _size_of(path)
         except PictureError as error:
-            bad[path] = error
-    if len(bad) == len(set(inputs)):
+            sizes[path], bad[path] = 1, error
+    if len(bad) == len(sizes):
         path, first = next(iter(bad.items()))
         more = f", nor {len(bad) - 1} more" if len(bad) > 1 else ""
         raise InputError(
             f"{path}: cannot be read as a picture ({first.why}){more}, expected a whole JPEG, PNG or the like"
         )
-    return bad
+    return sizes, bad
+
+
+def _size_of(path: Path) -> int:
+    if not is_video(path):
+        header(path)
+        return 1
+    with Video(path) as video:
+        return max(1, video.frames)
 
 
 def _check_apart(inputs: Sequence[Path], output: Path) -> None:

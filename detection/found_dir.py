@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,8 +73,8 @@ class FoundDir(OutputDir):
         self._file: export.ResultFile | None = None
         self._open = ExitStack()
 
-    def begin(self, inputs: Sequence[Path], overwrite: bool) -> None:
-        """Take the directory, and name what will be drawn.
+    def begin(self, inputs: Sequence[Path], bad: Collection[Path], overwrite: bool) -> None:
+        """Take the directory, and name what will be drawn: the inputs, but for the bad ones.
 
         Raises:
             InputError: it is not empty and was not made by ``detect``, or is not to be replaced.
@@ -82,7 +82,11 @@ class FoundDir(OutputDir):
         self.hold(resume=False, overwrite=overwrite)
         self.clear()
         self.names = drawn_names(inputs, by_stem=self._form == "yolo")
-        pictures = [n for n, path in zip(self.names, inputs, strict=True) if not is_video(path)]
+        pictures = [
+            name
+            for name, path in zip(self.names, inputs, strict=True)
+            if path not in bad and not is_video(path)
+        ]
         # All at once: a marker that is written anew for each of thousands would take longer than
         # they do.
         self.record(LINES, *pictures)
