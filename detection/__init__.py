@@ -21,6 +21,7 @@ Where things are. Whatever framework trains:
     options      what a training is asked for
     checkpoint   checkpoints read without running code, loaded without silence
     pictures     detections as boxes on pictures
+    found_dir, videos            what ``detect`` writes; frames in and out
     distributed, cpu, output     processes, memory of a CPU, where prints go
 
 Of mmdet:
@@ -29,6 +30,7 @@ Of mmdet:
     madnas, gfocal_head          backbone and head
     loading      pictures in its pipelines
     runners, hooks               of a training
+    finding      a detector behind its test pipeline
     training, testing, detecting, onnx    ``train``, ``measure``, ``detect``, ``export_detector``
     work_dir     a ``runs.training_run`` whose config is one of mmdet's
     compat, ops  where mmcv and mmdet do not fit today's torch; operators without a compiler
@@ -47,7 +49,7 @@ compat.apply()
 from .detecting import detect  # noqa: E402
 from .gfocal_head import GFocalHead  # noqa: E402
 from .hooks import DrawDetections, ReseedEpochs  # noqa: E402
-from .loading import LoadPicture, ResizePicture  # noqa: E402
+from .loading import CocoPictures, LoadPicture, ResizePicture  # noqa: E402
 from .madnas import MadNas, load_structure  # noqa: E402
 from .onnx import export_detector  # noqa: E402
 from .options import Start, TrainOptions  # noqa: E402
@@ -56,6 +58,7 @@ from .testing import measure  # noqa: E402
 from .training import train  # noqa: E402
 
 __all__ = [
+    "CocoPictures",
     "DrawDetections",
     "GFocalHead",
     "LoadPicture",

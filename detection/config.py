@@ -19,7 +19,6 @@ from lightnas.network.stages import chosen_stages
 from lightnas.network.structure import Structure
 
 from .checkpoint import read_checkpoint
-from .loading import use_reader
 from .madnas import load_structure
 from .options import (
     MULTI_SCALE,
@@ -114,7 +113,6 @@ def read_config(path: Path) -> Config:
     for key in ("model", "data"):
         if not isinstance(cfg.get(key), dict):
             raise InputError(f"{path}: has no '{key}', expected an mmdet config of a detector")
-    use_reader(cfg, str(path))
     return cfg
 
 
@@ -160,9 +158,7 @@ def config_of_literal(text: str, source: str) -> Config:
         raise InputError(
             f"{source}: its config cannot be read, expected a checkpoint of lightnas train-det"
         ) from error
-    cfg = Config(content)
-    use_reader(cfg, source)
-    return cfg
+    return Config(content)
 
 
 def config_of_checkpoint(checkpoint: Path, trust: bool) -> Config:
@@ -326,7 +322,7 @@ def _set_scales(cfg: Config, size: tuple[int, int], multi_scale: tuple[float, fl
         for factor in (low, high)
     ]
     for step in _dicts(_innermost_dataset(cfg.data.train).get("pipeline", [])):
-        if step.get("type") == "ResizePicture" and "img_scale" in step:
+        if step.get("type") == "Resize" and "img_scale" in step:
             step.img_scale, step.multiscale_mode = train, "range"
     for name in ("val", "test"):
         for step in _dicts(cfg.data[name].get("pipeline", [])):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lightnas.errors import InputError, shown
 
-from .loading import LoadPicture
+from .loading import LoadPicture, with_reader
 
 
 class Finder:
@@ -27,7 +27,8 @@ class Finder:
         Raises:
             InputError: its test pipeline does not begin with reading a picture.
         """
-        first, *others = replace_ImageToTensor(model.cfg.data.test.pipeline)
+        steps = replace_ImageToTensor(model.cfg.data.test.pipeline)
+        first, *others = with_reader(steps)
         if first["type"] != LoadPicture.__name__:
             raise InputError(
                 f"the config's test pipeline begins with {shown(first['type'])}, expected {LoadPicture.__name__}"

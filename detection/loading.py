@@ -1,23 +1,22 @@
 """How pictures enter mmdet's pipelines: read by the one reader, and never scaled to nothing.
 
-``LoadPicture`` and ``ResizePicture`` stand in the place of mmdet's ``LoadImageFromFile`` and
-``Resize`` in every config that is read here, a user's own too: check, training, testing and
-detecting see the same pixels.
+``LoadPicture`` and ``ResizePicture`` take the place of mmdet's ``LoadImageFromFile`` and ``Resize``
+whenever data or a pipeline is built here, from a user's own config too: check, training, testing
+and detecting see the same pixels.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from os import path as osp
 from typing import Any
 
 import cv2
 import numpy as np
-from mmcv import Config
 from mmcv.image.geometric import rescale_size
-from mmdet.datasets import PIPELINES
+from mmdet.datasets import DATASETS, PIPELINES, CocoDataset
 from mmdet.datasets.pipelines import LoadImageFromFile, Resize
 from numpy.typing import NDArray
 
@@ -88,13 +87,25 @@ class ResizePicture(Resize):  # type: ignore[misc]
         return other
 
 
-def use_reader(cfg: Config, source: str) -> None:
-    """Put our reader in the place of mmdet's in all pipelines of a config.
+@DATASETS.register_module()
+class CocoPictures(CocoDataset):  # type: ignore[misc]
+    """mmdet's ``CocoDataset``, which trains on small pictures too: mmdet leaves out those with a
+    side below 32 pixels without a word."""
+
+    def _filter_imgs(self, min_size: int = 1) -> list[int]:
+        return list(super()._filter_imgs(min_size))
+
+
+def with_reader(section: Any, source: str = "config") -> Any:
+    """A copy of a data section, or of a pipeline, that reads as everything here does.
+
+    Configs keep mmdet's words; this stands between them and what is built.
 
     Raises:
-        InputError: a pipeline reads other pixels than check and detection see.
+        InputError: a step would read other pixels than check and detection see.
     """
-    for step in _steps(cfg._cfg_dict):
+    copied = copy.deepcopy(section)
+    for step in _named(copied, READERS):
         if step["type"] == "LoadImageFromFile":
             colours = step.pop("color_type", "color")
             files = step.pop("file_client_args", {}).get("backend", "disk")
@@ -104,16 +115,30 @@ def use_reader(cfg: Config, source: str) -> None:
                     f"{shown(files)}, expected 'color' and 'disk': pictures are read in one way, as RGB"
                 )
         step["type"] = READERS[step["type"]]
+    return copied
 
 
-def _steps(node: Any) -> Iterator[dict[str, Any]]:
+def training_data(section: Any, source: str = "config") -> Any:
+    """``with_reader`` for what is trained on: no picture of the data is too small.
+
+    Raises:
+        InputError: as ``with_reader``.
+    """
+    copied = with_reader(section, source)
+    for dataset in _named(copied, ("CocoDataset",)):
+        dataset["type"] = CocoPictures.__name__
+    return copied
+
+
+def _named(node: Any, types: Container[str]) -> Iterator[dict[str, Any]]:
+    """The parts of a config that are of one of these types."""
     if isinstance(node, dict):
-        if isinstance(node.get("type"), str) and node["type"] in READERS:
+        if isinstance(node.get("type"), str) and node["type"] in types:
             yield node
         node = list(node.values())
     if isinstance(node, list | tuple):
         for value in node:
-            yield from _steps(value)
+            yield from _named(value, types)
 
 
 @contextmanager

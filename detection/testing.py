@@ -29,7 +29,7 @@ from .config import (
     use_structure,
 )
 from .distributed import choose_device
-from .loading import loader_errors
+from .loading import loader_errors, with_reader
 from .madnas import MadNas
 from .output import stdout_to_stderr
 
@@ -164,7 +164,7 @@ def evaluate(
     Raises:
         InputError: as ``load_detector``; or the split has other categories than the checkpoint.
     """
-    dataset = build_dataset(cfg.data[split], {"test_mode": True})
+    dataset = build_dataset(with_reader(cfg.data[split]), {"test_mode": True})
     model = load_detector(cfg, checkpoint, trust)
     if model.CLASSES and tuple(model.CLASSES) != tuple(dataset.CLASSES):
         raise InputError(

@@ -38,7 +38,7 @@ from .config import (
     use_data,
 )
 from .distributed import choose_device, first_process, process_group
-from .loading import loader_errors
+from .loading import loader_errors, training_data, with_reader
 from .options import Start, TrainOptions
 from .output import stdout_to_stderr
 from .pictures import draw_split
@@ -98,7 +98,9 @@ def _prepare(
     use_data(cfg, splits)
     cfg.work_dir, cfg.device = str(start.work_dir), device
     cfg.resume_from = cfg.load_from = None
-    model = build_model(cfg, str((options and options.config) or "config"))
+    source = str((options and options.config) or "config")
+    with_reader(cfg.data, source)
+    model = build_model(cfg, source)
     if start.load_from is not None:
         _load_from(model, start)
     run.hold(resume=start.resume, overwrite=start.overwrite)
@@ -184,7 +186,7 @@ def _run(cfg: Config, start: Start) -> None:
     cv2.setNumThreads(
         0
     )  # loader processes are parallel enough; OpenCV's threads would fight torch's
-    dataset = build_dataset(cfg.data.train)
+    dataset = build_dataset(training_data(cfg.data.train))
     cfg.data.setdefault("val_dataloader", {"samples_per_gpu": cfg.data.samples_per_gpu})
     cfg.gpu_ids = [int(os.environ.get("LOCAL_RANK", "0"))]
     model.CLASSES = dataset.CLASSES
@@ -201,6 +203,7 @@ def _run(cfg: Config, start: Start) -> None:
         *cfg.custom_hooks,
         drawing,
     ]  # after meta: it does not decide what the run gives
+    cfg.data.val = with_reader(cfg.data.val)  # of which mmdet builds a data set itself
     try:
         train_detector(
             model,

@@ -49,10 +49,10 @@ model = dict(
 # Multi-scale training: the short side is drawn from 480 to 960, the long side at most 1333; tested at 800.
 img_norm_cfg = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True)
 train_pipeline = [
-    dict(type="LoadPicture"),
+    dict(type="LoadImageFromFile"),
     dict(type="LoadAnnotations", with_bbox=True),
     dict(
-        type="ResizePicture",
+        type="Resize",
         img_scale=[(1333, 480), (1333, 960)],
         multiscale_mode="range",
         keep_ratio=True,
@@ -64,13 +64,13 @@ train_pipeline = [
     dict(type="Collect", keys=["img", "gt_bboxes", "gt_labels"]),
 ]
 test_pipeline = [
-    dict(type="LoadPicture"),
+    dict(type="LoadImageFromFile"),
     dict(
         type="MultiScaleFlipAug",
         img_scale=(1333, 800),
         flip=False,
         transforms=[
-            dict(type="ResizePicture", keep_ratio=True),
+            dict(type="Resize", keep_ratio=True),
             dict(type="RandomFlip"),
             dict(type="Normalize", **img_norm_cfg),
             dict(type="Pad", size_divisor=32),
