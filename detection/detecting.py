@@ -36,24 +36,31 @@ class Wanted:
     classes: Sequence[str] | None = None
     most: int | None = None
 
-    def check(self, known: Sequence[str]) -> None:
-        """Refuse classes that a detector does not know.
-
-        Raises:
-            InputError: the first of them.
-        """
-        for name in self.classes or ():
-            if name not in known:
-                raise InputError(
-                    f"classes {shown(name)} is none of the detector's, {nearest(name, known)}"
-                )
-
     def of(self, found: Sequence[NDArray[Any]], known: Sequence[str]) -> list[Box]:
         """The boxes kept, best first, of those that a detector found: of each of its classes (n, 5)."""
         boxes = boxes_of(found, known, self.threshold)
         return [box for box in boxes if self.classes is None or box.name in self.classes][
             : self.most
         ]
+
+
+def chosen(classes: Sequence[str] | None, known: Sequence[str]) -> list[str] | None:
+    """The classes meant by names, or by several names with commas between; None for all.
+
+    Raises:
+        InputError: the first that a detector does not know.
+    """
+    if classes is None:
+        return None
+    names = []
+    for text in classes:
+        names += [text] if text in known else [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in known:
+            raise InputError(
+                f"classes {shown(name)} is none of the detector's, {nearest(name, known)}"
+            )
+    return names
 
 
 def detect(
@@ -80,7 +87,8 @@ def detect(
         checkpoint: of ``train-det``, or its work directory: then the best one.
         images: pictures, videos, folders, lists and patterns, as ``data.inputs.find_inputs`` takes
             them.
-        classes, threshold, most: which boxes are kept, as ``Wanted`` has them.
+        classes, threshold, most: which boxes are kept, as ``Wanted`` has them; classes as for
+            ``chosen``.
         form: ``json``; or ``coco``, ``csv``, ``yolo``: written as well, as ``data.export`` says,
             where pictures count from 1 as in detections.json, and classes from 1 (yolo: from 0).
         progress: told how many pictures and frames of how many are done.
@@ -101,10 +109,14 @@ def detect(
     cfg = config_of_checkpoint(checkpoint, trust)
     _check_apart(inputs, output)
     admit(cfg, threshold, most)
-    wanted, where = Wanted(threshold, classes, most), choose_device(device)
+    where = choose_device(device)
     with stdout_to_stderr():
         model = load_detector(cfg, checkpoint, trust).to(where)
-        wanted.check(model.CLASSES)
+        if not model.CLASSES:
+            raise InputError(
+                f"{checkpoint}: its meta has no CLASSES, expected the names of the classes that it finds"
+            )
+        wanted = Wanted(threshold, chosen(classes, model.CLASSES), most)
         find = Finder(model)
         with FoundDir(output, form, model.CLASSES) as run:
             run.begin(inputs, bad, overwrite)

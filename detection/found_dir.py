@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -21,6 +22,7 @@ from lightnas.runs.output_dir import OutputDir
 DETECTIONS, LINES, LABELS = "detections.json", "detections.jsonl", "labels"
 FORMATS = ("json", *export.FORMATS)
 DRAWN = (".png", ".jpg", ".jpeg")
+LONGEST = 180  # bytes of a name, so that there is room for numbers and for what is beside it
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class FoundDir(OutputDir):
             entry["frame"] = found.frame
         entry["picture"] = None if found.drawn is None else str(self.path / found.drawn)
         self._say(entry | {"detections": [_json(box) for box in found.boxes]})
-        name = str(found.path)
+        name = os.fsencode(found.path).decode("utf-8", "replace")
         if found.frame is not None:
             name = f"{found.path.stem}_{found.frame:06d}.jpg"
         picture = export.FoundPicture(len(self.results), name, *found.size, found.boxes)
@@ -161,11 +163,12 @@ def drawn_names(inputs: Sequence[Path], by_stem: bool = False) -> list[str]:
     numbers: Counter[str] = Counter()  # where to go on, of the names that were there before
     for path in inputs:
         suffix = path.suffix.lower() if path.suffix.lower() in DRAWN else ".jpg"
-        first = path.stem if by_stem else f"{path.stem}{suffix}"
-        name, key = f"{path.stem}{suffix}", first
+        stem = os.fsdecode(os.fsencode(path.stem)[:LONGEST])
+        first = stem if by_stem else f"{stem}{suffix}"
+        name, key = f"{stem}{suffix}", first
         while key in taken:
             numbers[first] += 1
-            name = f"{path.stem}-{numbers[first] + 1}{suffix}"
+            name = f"{stem}-{numbers[first] + 1}{suffix}"
             key = Path(name).stem if by_stem else name
         taken.add(key)
         names.append(name)

@@ -375,11 +375,10 @@ def detect(
 
     from .tables import measuring_bar, print_found
 
-    names = [name.strip() for text in given["classes"] for name in text.split(",")]
     with measuring_bar() as progress:
         results = run(
             checkpoint, images, output,
-            threshold=score_thr, classes=names or None, most=given["most"], form=given["form"],
+            threshold=score_thr, classes=given["classes"] or None, most=given["most"], form=given["form"],
             device=given["device"], trust=given["trust_checkpoint"], overwrite=given["overwrite"],
             progress=progress,
         )  # fmt: skip

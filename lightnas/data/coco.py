@@ -16,6 +16,8 @@ from ..files import write_whole
 
 SPLITS = ("train", "val", "test")
 ALIASES = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}
+# A picture that ends with these bytes was written to its end.
+END_MARKS = {".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9", ".png": b"IEND\xaeB`\x82"}
 
 
 @dataclass
@@ -335,12 +337,21 @@ def _bad_box(annotation: dict[str, Any], sizes: dict[Any, tuple[int, int]]) -> s
 
 def _bad_picture(folder: Path, image: dict[str, Any]) -> str | None:
     """Why a picture cannot be read, or None."""
-    from .reading import PictureError, header
+    from PIL import Image
 
+    path = folder / str(image["file_name"])
     try:
-        size = header(folder / str(image["file_name"])).stored
-    except PictureError as error:
-        return error.why
+        with open(path, "rb") as file, Image.open(file) as picture:
+            size = picture.size
+            file.seek(-min(64, path.stat().st_size), 2)
+            if END_MARKS.get(path.suffix.lower(), b"\0none\0") not in file.read():
+                file.seek(0)
+                with Image.open(file) as again:
+                    again.load()
+    except FileNotFoundError:
+        return "is missing"
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        return f"cannot be decoded ({(getattr(error, 'strerror', None) or str(error))[:60]})"
     listed = (image["width"], image["height"])
     if size not in (listed, listed[::-1]):  # turned round: a camera's orientation mark
         return f"is {size[0]} x {size[1]}, listed as {listed[0]} x {listed[1]}"

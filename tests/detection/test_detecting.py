@@ -2,10 +2,12 @@
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,11 +17,12 @@ from PIL import Image
 
 from lightnas.cli.main import main
 from lightnas.data.coco import check_split, find_split
+from lightnas.detection import training
 from lightnas.detection.config import build_config, plain, use_data
-from lightnas.detection.detecting import detect
+from lightnas.detection.detecting import chosen, detect
 from lightnas.detection.options import TrainOptions
 from lightnas.detection.training import build_model
-from lightnas.errors import InputError
+from lightnas.errors import InputError, WorkError
 
 OPTIONS = ("model.bbox_head.stacked_convs=1", "model.test_cfg.max_per_img=5")
 
@@ -204,6 +207,41 @@ def test_sizes_of_every_kind(capfd, checkpoint, tmp_path):
             assert 0 <= x <= x + w <= width + 0.01 and 0 <= y <= y + h <= height + 0.01
         with Image.open(found["picture"]) as drawn:
             assert max(drawn.size) <= 4096
+
+
+def test_names_of_every_kind(capfd, checkpoint, photos, tmp_path):
+    """As long as the disk allows, twice, and not UTF-8."""
+    content = (photos / "a.jpg").read_bytes()
+    folder = tmp_path / "names"
+    for name in ("n" * 250 + ".jpg", "other/" + "n" * 250 + ".jpg", os.fsdecode(b"\xff.jpg")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    for form in ("csv", "yolo"):
+        output = tmp_path / form
+        run(capfd, checkpoint, folder, "--output", output, "--format", form, "--json")
+        found = json.loads((output / "detections.json").read_text())
+        assert len(found) == 3 and all(Path(one["picture"]).exists() for one in found)
+
+
+def test_a_class_with_a_comma_in_its_name():
+    known = ("car, red", "car", "dog")
+    assert chosen(["car, red", "dog,car"], known) == ["car, red", "dog", "car"]
+    assert chosen(None, known) is None
+
+
+def test_the_result_is_there_before_anything_is_drawn(
+    capfd, structure, digits, tmp_path, monkeypatch
+):
+    def fail(*_):
+        raise WorkError("a drawing that fails")
+
+    monkeypatch.setattr(training, "draw_split", fail)
+    arguments = ["train-det", structure, "--data", digits, "--schedule", 1, "--width", 64, "--workers", 0,
+                 "--input-size", "64x64", "--batch", 4, "--work-dir", tmp_path / "w",
+                 "--cfg-options", OPTIONS[0]]  # fmt: skip
+    assert main([str(argument) for argument in arguments]) == 1
+    assert "a drawing that fails" in capfd.readouterr().err
+    assert json.loads((tmp_path / "w/result.json").read_text())["epochs"] == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
