@@ -305,7 +305,9 @@ def _strips(picture: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
     step = max(1, STRIP // picture.width)
     for top in range(0, picture.height, step):
         bottom = min(top + step, picture.height)
-        yield slice(top, bottom), picture.crop((0, top, picture.width, bottom))
+        whole = bottom - top == picture.height
+        part = picture if whole else picture.crop((0, top, picture.width, bottom))
+        yield slice(top, bottom), part
 
 
 def _turned(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
