@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from torch import nn
 
 from lightnas.data.coco import check_split, find_split
 from lightnas.data.reading import PictureError, read_picture
+from lightnas.detection import loading
 from lightnas.detection.config import read_config
 from lightnas.detection.finding import Finder
 from lightnas.detection.loading import (
@@ -150,6 +153,12 @@ def test_another_way_of_reading_is_refused(option):
     section = ConfigDict({"pipeline": [{"type": "LoadImageFromFile", **option}]})
     with pytest.raises(InputError, match=r"own\.py: LoadImageFromFile has color_type"):
         with_reader(section, "own.py")
+
+
+def test_every_data_set_is_built_with_it():
+    for path in Path(loading.__file__).parent.glob("*.py"):
+        calls = re.findall(r"build_dataset\((?!with_reader|training_data).*", path.read_text())
+        assert not calls, f"{path.name} reads pictures in mmdet's way: {calls}"
 
 
 def test_orders_of_colours_and_floats(tmp_path):
