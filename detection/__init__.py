@@ -6,7 +6,8 @@ In any mmdet 2.x project two lines of a config are enough:
     custom_imports = dict(imports=['lightnas.detection'])
     model = dict(backbone=dict(type='MadNas', structure_txt='maedet_m.txt'), ...)
 
-Importing it registers ``MadNas``, ``GFocalHead``, the hooks and the runners. A training from
+Importing it registers ``MadNas``, ``GFocalHead``, the pipelines' steps, the hooks and
+the runners. A training from
 Python:
 
     from lightnas.data.coco import SPLITS, find_split
@@ -21,6 +22,7 @@ Where things are. Whatever framework trains:
     checkpoint   checkpoints read without running code, loaded without silence
     progress     how far a training was, checked before it goes on
     pictures     detections as boxes on pictures
+    found_dir, videos            what ``detect`` writes; frames in and out
     distributed, cpu, output     processes, memory of a CPU, where prints go
 
 Of mmdet:
@@ -29,7 +31,9 @@ Of mmdet:
     embedded, allowed            configs that came with a checkpoint or a work directory
     building     what its builder says, in one line
     madnas, gfocal_head          backbone and head
+    loading      pictures in its pipelines
     runners, hooks               of a training
+    finding      a detector behind its test pipeline
     training, testing, detecting, onnx    ``train``, ``measure``, ``detect``, ``export_detector``
     work_dir     a ``runs.training_run`` whose config is one of mmdet's
     compat, ops  where mmcv and mmdet do not fit today's torch; operators without a compiler
@@ -48,6 +52,7 @@ compat.apply()
 from .detecting import detect  # noqa: E402
 from .gfocal_head import GFocalHead  # noqa: E402
 from .hooks import DrawDetections, ReseedEpochs  # noqa: E402
+from .loading import CocoPictures, LoadPicture, ResizePicture  # noqa: E402
 from .madnas import MadNas, load_structure  # noqa: E402
 from .onnx import export_detector  # noqa: E402
 from .options import Start, TrainOptions  # noqa: E402
@@ -56,10 +61,13 @@ from .testing import measure  # noqa: E402
 from .training import train  # noqa: E402
 
 __all__ = [
+    "CocoPictures",
     "DrawDetections",
     "GFocalHead",
+    "LoadPicture",
     "MadNas",
     "ReseedEpochs",
+    "ResizePicture",
     "Start",
     "TrainOptions",
     "WholeEpochRunner",

@@ -15,6 +15,7 @@ from mmdet.datasets import build_dataset
 from mmdet.datasets.builder import worker_init_fn
 from numpy.typing import NDArray
 
+from .loading import with_reader
 from .pictures import SHOWN, draw_split, threshold_of_the_best
 
 
@@ -69,7 +70,7 @@ class DrawDetections(Hook):
             runner.logger.info(f"{self.path}: what it finds after epoch {runner.epoch + 1}")
 
     def _detections(self, model: Any) -> list[list[NDArray[Any]]]:
-        dataset = build_dataset(self.data, {"test_mode": True})
+        dataset = build_dataset(with_reader(self.data), {"test_mode": True})
         device = next(model.parameters()).get_device()  # -1 is the CPU, to scatter too
         model.eval()
         try:

@@ -11,7 +11,7 @@ from lightnas.backbone.onnx import export_onnx
 
 from .config import test_size
 from .embedded import config_of_checkpoint
-from .testing import load_detector
+from .testing import checkpoint_in, load_detector
 
 
 class RawOutputs(nn.Module):
@@ -37,6 +37,7 @@ def export_detector(
     ``box_0`` ... (n, 4 * (reg_max + 1), h, w), one a level, strides rising.
 
     Args:
+        checkpoint: of ``train-det``, or its work directory: then the best one.
         input_size: height and width that it is traced at; by default those that the detector is
             tested at.
 
@@ -47,6 +48,7 @@ def export_detector(
         InputError: the checkpoint cannot be read or does not fit.
         WorkError: onnxruntime and torch differ.
     """
+    checkpoint = checkpoint_in(checkpoint)
     cfg = config_of_checkpoint(checkpoint, trust)
     detector = load_detector(cfg, checkpoint, trust)
     levels = len(detector.bbox_head.prior_generator.strides)

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from lightnas.data.pictures import Box, draw_boxes, grid, save_picture
+from lightnas.data.reading import read_picture
 
 SHOWN = 12
+SIDE = 640  # of a picture on a sheet, at most
 
 
 def boxes_of(
@@ -28,12 +30,6 @@ def boxes_of(
     return sorted(boxes, key=lambda box: -(box.score or 0))
 
 
-def open_picture(path: Path) -> Image.Image:
-    """A picture in RGB, turned as its camera says, as mmcv reads it too."""
-    with Image.open(path) as picture:
-        return ImageOps.exif_transpose(picture).convert("RGB")
-
-
 def draw_split(
     data: Any, detections: Sequence[Sequence[NDArray[Any]]], path: Path, threshold: float = 0.3
 ) -> None:
@@ -47,7 +43,9 @@ def draw_split(
     names = [coco.imgs[key]["file_name"] for key in coco.getImgIds()][:SHOWN]
     drawn = [
         draw_boxes(
-            open_picture(Path(data.img_prefix) / name), boxes_of(found, data.classes, threshold)
+            Image.fromarray(read_picture(Path(data.img_prefix) / name)),
+            boxes_of(found, data.classes, threshold),
+            most=SIDE,
         )
         for name, found in zip(names, detections, strict=False)
     ]

@@ -29,6 +29,7 @@ from .config import (
 )
 from .distributed import choose_device
 from .embedded import config_of_checkpoint, config_of_run
+from .loading import loader_errors, with_reader
 from .madnas import MadNas
 from .output import stdout_to_stderr
 
@@ -76,7 +77,7 @@ def measure(
         raise InputError(f"{source}: its config names no {part} data, expected another data set")
     checked = check_split(chosen, skip_bad_images, classes)
     annotations = str(checked.annotations)
-    with tempfile.TemporaryDirectory() as folder, stdout_to_stderr():
+    with tempfile.TemporaryDirectory() as folder, stdout_to_stderr(), loader_errors():
         settle({part: checked}, Path(folder))
         use_data(cfg, {part: checked})
         metrics, _ = evaluate(cfg, path, part, trust)
@@ -126,6 +127,15 @@ def find_checkpoint(
     return config_of_checkpoint(source, trust), source
 
 
+def checkpoint_in(source: Path) -> Path:
+    """A checkpoint, or the best one of a work directory.
+
+    Raises:
+        InputError: as ``find_checkpoint``.
+    """
+    return find_checkpoint(source)[1] if source.is_dir() else source
+
+
 def load_detector(cfg: Config, checkpoint: Path, trust: bool = False) -> Any:
     """The trained detector of a config, in evaluation mode on the CPU. Every weight must fit.
 
@@ -163,7 +173,7 @@ def evaluate(
         InputError: as ``load_detector``; or the split has other categories than the checkpoint.
     """
     with fitting("config", f"its data.{split} cannot be read", "an mmdet data set"):
-        dataset = build_dataset(cfg.data[split], {"test_mode": True})
+        dataset = build_dataset(with_reader(cfg.data[split]), {"test_mode": True})
     model = load_detector(cfg, checkpoint, trust)
     if model.CLASSES and tuple(model.CLASSES) != tuple(dataset.CLASSES):
         raise InputError(

@@ -36,6 +36,7 @@ from .checkpoint import load_weights, read_checkpoint
 from .config import RUNNERS, build_config, data_of, innermost_dataset, plain, use_data
 from .distributed import choose_device, first_process, process_group
 from .embedded import config_as_written, config_of_literal, config_of_run
+from .loading import loader_errors, training_data, with_reader
 from .options import Start, TrainOptions
 from .output import stdout_to_stderr
 from .pictures import draw_split
@@ -61,7 +62,12 @@ def train(
     device = choose_device(start.device)
     if options is not None and options.amp and device == "cpu":
         raise InputError("amp is set, expected a GPU: half precision needs one")
-    with process_group(device), stdout_to_stderr(), WorkDir(start.work_dir) as run:
+    with (
+        process_group(device),
+        stdout_to_stderr(),
+        loader_errors(),
+        WorkDir(start.work_dir) as run,
+    ):
         text = first_process(lambda: _prepare(options, found, start, device, run))
         cfg = config_of_literal(text, str(start.work_dir))
         done = run.result if start.resume else None
@@ -92,6 +98,7 @@ def _prepare(
     cfg.work_dir, cfg.device = str(start.work_dir), device
     cfg.resume_from = cfg.load_from = None
     source = str((options and options.config) or "config")
+    with_reader(cfg.data, source)
     model = build_model(cfg, source)
     _check_parts(cfg, model, source)
     if start.load_from is not None:
@@ -198,7 +205,7 @@ def _run(cfg: Config, start: Start) -> None:
         0
     )  # loader processes are parallel enough; OpenCV's threads would fight torch's
     with fitting("config", "its data.train cannot be read", "an mmdet data set"):
-        dataset = build_dataset(cfg.data.train)
+        dataset = build_dataset(training_data(cfg.data.train))
     cfg.data.setdefault("val_dataloader", {"samples_per_gpu": cfg.data.samples_per_gpu})
     cfg.gpu_ids = [int(os.environ.get("LOCAL_RANK", "0"))]
     model.CLASSES = dataset.CLASSES
@@ -215,6 +222,7 @@ def _run(cfg: Config, start: Start) -> None:
         *cfg.custom_hooks,
         drawing,
     ]  # after meta: it does not decide what the run gives
+    cfg.data.val = with_reader(cfg.data.val)  # of which mmdet builds a data set itself
     if start.trust_checkpoint and cfg.runner.type in RUNNERS.values():
         cfg.runner = {**cfg.runner, "trust": True}
     _train_detector(model, dataset, cfg, world_size > 1, timestamp, meta)
@@ -274,15 +282,15 @@ def _say(logger: Any, cfg: Config, dataset: Any, world_size: int) -> None:
 
 
 def _finish(cfg: Config, run: WorkDir, trust: bool) -> dict[str, Any]:
-    """Evaluate the best checkpoint on the val split, draw its detections, and write both down."""
+    """Evaluate the best checkpoint on the val split, write that down, and draw its detections."""
     best = run.best
     assert best is not None and run.last is not None
     metrics, detections = evaluate(cfg, best, "val", trust)
-    draw_split(cfg.data.val, detections, run.path / PICTURE)
     result = {
         "checkpoint": str(best), "last": str(run.last), "epochs": cfg.runner.get("max_epochs"), "split": "val",
         "classes": list(cfg.data.val.classes), **metrics,
     }  # fmt: skip
     run.finish(result)
+    draw_split(cfg.data.val, detections, run.path / PICTURE)
     write_report([run.path])
     return result

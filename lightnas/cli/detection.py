@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import InputError, require
+from ..errors import InputError, WorkError, require
 from .options import PAIR, PATH, SIZE, Command, begin_options, json_option
 
 if TYPE_CHECKING:
@@ -314,14 +314,14 @@ def test_det(source: Path, checkpoint: Path | None, as_json: bool, **given: Any)
 
 
 @click.command()
-@click.argument("checkpoint", type=PATH)
+@click.argument("checkpoint", metavar="WORK_DIR|CHECKPOINT", type=PATH)
 @click.argument("images", nargs=-1, required=True, type=PATH, metavar="IMAGE...")
 @click.option(
     "--output",
     metavar="DIR",
     type=PATH,
     required=True,
-    help="For the pictures with boxes, and detections.json.",
+    help="For the pictures and videos with boxes, and detections.json.",
 )
 @click.option(
     "--score-thr",
@@ -330,6 +330,27 @@ def test_det(source: Path, checkpoint: Path | None, as_json: bool, **given: Any)
     default=0.3,
     show_default=True,
     help="Least score shown.",
+)
+@click.option(
+    "--max-per-image",
+    "most",
+    metavar="N",
+    type=click.IntRange(1),
+    help="At most so many boxes a picture, the best.",
+)
+@click.option(
+    "--classes",
+    metavar="NAME,...",
+    multiple=True,
+    help="Boxes of these classes only; may be given several times.",
+)
+@click.option(
+    "--format",
+    "form",
+    metavar="NAME",
+    type=click.Choice(["json", "coco", "yolo", "csv"]),
+    default="json",
+    help="Beside detections.json also coco (results.json), csv (results.csv) or yolo (labels/).",
 )
 @overwrite_directory
 @trust_checkpoint
@@ -343,33 +364,40 @@ def detect(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Find objects in pictures with a checkpoint; nothing else of the training is needed."""
+    """Find objects in pictures with a checkpoint; nothing else of the training is needed.
+
+    IMAGE is a picture, a video, a folder (with all folders in it), a .txt file with a path a line,
+    or a quoted pattern such as 'photos/**/*.jpg'. What cannot be read is named and left out.
+    """
     quiet_threads()
     from ..install.doctor import preflight
 
     preflight()
     from lightnas.detection import detect as run
 
-    results = run(
-        checkpoint, images, output,
-        threshold=score_thr, device=given["device"], trust=given["trust_checkpoint"],
-        overwrite=given["overwrite"],
-    )  # fmt: skip
+    from .tables import measuring_bar, print_found
+
+    with measuring_bar() as progress:
+        results = run(
+            checkpoint, images, output,
+            threshold=score_thr, classes=given["classes"] or None, most=given["most"], form=given["form"],
+            device=given["device"], trust=given["trust_checkpoint"], overwrite=given["overwrite"],
+            progress=progress,
+        )  # fmt: skip
     if as_json:
         click.echo(json.dumps({"images": results}))
-        return
-    for result in results:
-        names = ", ".join(
-            f"{found['class']} {found['score']:.2f}" for found in result["detections"][:8]
-        )
-        more = len(result["detections"]) - 8
-        click.echo(
-            f"{result['picture']}: {names or 'nothing'}{f' and {more} more' if more > 0 else ''}"
+    else:
+        print_found(results)
+    bad = [f"{result['image']} {result['error']}" for result in results if "error" in result]
+    if bad:
+        raise WorkError(
+            f"{len(bad)} of the pictures and videos left out: {'; '.join(bad[:3])}"
+            f"{' ...' if len(bad) > 3 else ''}"
         )
 
 
 @click.command("export-det")
-@click.argument("checkpoint", type=PATH)
+@click.argument("checkpoint", metavar="WORK_DIR|CHECKPOINT", type=PATH)
 @click.option(
     "--output",
     metavar="FILE",

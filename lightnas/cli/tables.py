@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
@@ -61,6 +62,26 @@ def progress_bar() -> Iterator[Callable[[SearchProgress], None]]:
             )
 
         yield show
+
+
+def print_found(results: Sequence[dict[str, Any]]) -> None:
+    """What ``detect`` found: a line a picture, or a video."""
+    videos: dict[str, list[dict[str, Any]]] = {}
+    for result in results:
+        if "frame" in result:
+            videos.setdefault(result["picture"] or result["image"], []).append(result)
+        elif "error" not in result:
+            found = [f"{one['class']} {one['score']:.2f}" for one in result["detections"]]
+            print(f"{result['picture']}: {_first(found, 8) or 'nothing'}")
+    for name, frames in videos.items():
+        counts = Counter(one["class"] for frame in frames for one in frame["detections"])
+        found = [f"{count:,} {which}" for which, count in counts.most_common()]
+        print(f"{name}: {len(frames):,} frames, {_first(found, 8) or 'nothing'}")
+
+
+def _first(words: Sequence[str], most: int) -> str:
+    more = len(words) - most
+    return ", ".join(words[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 @contextmanager

@@ -15,6 +15,9 @@ from ..files import write_whole
 # Told apart on dark and on bright pictures, by colour-blind eyes too (Okabe and Ito 2008).
 PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
 
+# Of a picture with boxes; JPEG ends at 65,535.
+MOST = 4096
+
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
@@ -27,15 +30,17 @@ class Box:
     score: float | None = None
 
 
-def draw_boxes(picture: Image.Image, boxes: Sequence[Box]) -> Image.Image:
+def draw_boxes(picture: Image.Image, boxes: Sequence[Box], most: int = MOST) -> Image.Image:
     """A copy in RGB with the boxes on it, the best on top; small pictures are enlarged so that
-    names can be read."""
-    zoom = max(1, math.ceil(384 / max(picture.size)))
-    copy = picture.convert("RGB").resize(
-        (picture.width * zoom, picture.height * zoom), Image.Resampling.BICUBIC
+    names can be read, large ones reduced to ``most`` pixels a side."""
+    longest = max(picture.size)
+    zoom = math.ceil(384 / longest) if longest < 384 else min(1.0, most / longest)
+    copy = (picture if picture.mode == "RGB" else picture.convert("RGB")).resize(
+        (max(1, round(picture.width * zoom)), max(1, round(picture.height * zoom))),
+        Image.Resampling.BICUBIC,
     )
     draw = ImageDraw.Draw(copy)
-    size = max(13, round(max(copy.size) / 40))
+    size = max(13, round(min(max(copy.size) / 40, min(copy.size) / 4)))
     font = ImageFont.load_default(size)
     for box in sorted(boxes, key=lambda box: box.score or 0):
         colour = PALETTE[sum(box.name.encode()) % len(PALETTE)]
