@@ -14,7 +14,7 @@ from mmdet.apis import single_gpu_test
 from mmdet.datasets import build_dataloader, build_dataset
 from numpy.typing import NDArray
 
-from lightnas.data.coco import CocoSplit, check_split, settle
+from lightnas.data.coco import CocoSplit, DataOptions, check_split, settle
 from lightnas.errors import InputError
 from lightnas.runs.training_run import CONFIG, TrainingRun
 
@@ -52,7 +52,7 @@ def measure(
     name: str | None = None,
     *,
     device: str | None = None,
-    skip_bad_images: bool = False,
+    data: DataOptions | None = None,
     trust: bool = False,
     cfg_options: Sequence[str] = (),
 ) -> dict[str, Any]:
@@ -61,6 +61,7 @@ def measure(
     Args:
         source, checkpoint: as for ``find_checkpoint``.
         split: data to test on.
+        data: how they are to be read.
         name: ``val`` or ``test`` of the config; by default ``test``.
 
     Raises:
@@ -75,7 +76,7 @@ def measure(
     chosen = split or data_of(cfg).get(part)
     if chosen is None:
         raise InputError(f"{source}: its config names no {part} data, expected another data set")
-    checked = check_split(chosen, skip_bad_images, classes)
+    checked = check_split(chosen, data, classes)
     annotations = str(checked.annotations)
     with tempfile.TemporaryDirectory() as folder, stdout_to_stderr(), loader_errors():
         settle({part: checked}, Path(folder))

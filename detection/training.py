@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -23,7 +24,7 @@ from mmdet.utils import get_root_logger
 from torch import nn
 
 import lightnas
-from lightnas.data.coco import SPLITS, CocoSplit, check_split, settle
+from lightnas.data.coco import SPLITS, CocoSplit, DataOptions, check_split, hold, settle
 from lightnas.errors import InputError, WorkError
 from lightnas.report.page import write_report
 from lightnas.runs.output_dir import record_made
@@ -33,7 +34,15 @@ from . import cpu
 from .allowed import initial_weights
 from .building import UNFIT, detector_of, fitting
 from .checkpoint import load_weights, read_checkpoint
-from .config import RUNNERS, build_config, data_of, innermost_dataset, plain, use_data
+from .config import (
+    RUNNERS,
+    as_begun,
+    build_config,
+    data_of,
+    innermost_dataset,
+    plain,
+    use_data,
+)
 from .distributed import choose_device, first_process, process_group
 from .embedded import config_as_written, config_of_literal, config_of_run
 from .loading import loader_errors, training_data, with_reader
@@ -93,7 +102,9 @@ def _prepare(
             f"resume=True: {start.work_dir} holds no {CONFIG}, expected the work directory of a training run"
         )
     cfg, there = _configs(options, start, device, resume)
-    splits = _checked(found or data_of(cfg), start.skip_bad_images)
+    if options is not None and there is not None:
+        as_begun(cfg, there)
+    splits = _checked(found or data_of(cfg), start.data)
     use_data(cfg, splits)
     cfg.work_dir, cfg.device = str(start.work_dir), device
     cfg.resume_from = cfg.load_from = None
@@ -112,6 +123,7 @@ def _prepare(
             load_weights(model, content["state_dict"], str(run.last))
             progress_of(content, str(run.last))
     else:
+        hold(splits, start.work_dir / ANNOTATIONS)
         run.clear()
     settle(splits, start.work_dir / ANNOTATIONS)
     run.begin([path.name for path in (start.work_dir / ANNOTATIONS).glob("*.json")])
@@ -156,13 +168,22 @@ def _load_from(model: nn.Module, start: Start) -> str:
     return load_weights(model, weights, f"load_from {start.load_from}", start.allow_mismatch)
 
 
-def _checked(found: dict[str, CocoSplit], skip_bad: bool) -> dict[str, CocoSplit]:
+def _checked(found: dict[str, CocoSplit], options: DataOptions) -> dict[str, CocoSplit]:
+    """Check every split once, also one that stands for two, and say what is worth knowing."""
     classes: tuple[str, ...] | None = None
+    checked: dict[tuple[Path, Path], CocoSplit] = {}
     for name in SPLITS:
-        if name in found:
-            classes = check_split(found[name], skip_bad, classes).classes
-            for line in found[name].skipped:
+        if name not in found:
+            continue
+        place = found[name].annotations, found[name].images
+        if place not in checked:
+            split = checked[place] = check_split(found[name], options, classes)
+            classes = split.classes
+            for line in split.skipped:
                 print(f"left out: {line}", file=sys.stderr)
+            for line in split.notes:
+                print(line, file=sys.stderr)
+        found[name] = checked[place]
     return found
 
 

@@ -515,7 +515,7 @@ def test_bad_pictures(capfd, base, digits):
     assert "2 of 20 pictures" in refused(capfd, *base)
     _, err = call(capfd, *base, "--skip-bad-images")
     assert "left out: 2 of 20 pictures" in err and "18 pictures" in err
-    assert Path("w/annotations/instances_train.json").exists()
+    assert Path("w/annotations/train.json").exists()
 
 
 def test_checkpoint_of_another_structure(capfd, trained, tmp_path):
@@ -561,7 +561,7 @@ def test_a_published_size_is_the_default(capfd, tmp_path, digits):
     cfg = build_config(TrainOptions(structure=tmp_path / "s.txt"), "cpu")
     use_data(
         cfg,
-        {name: check_split(find_split(digits, name), False) for name in ("train", "val", "test")},
+        {name: check_split(find_split(digits, name)) for name in ("train", "val", "test")},
     )
     assert (
         cfg.model.neck.in_channels == [48, 272, 1024, 2048] and cfg.model.neck.out_channels == 256
