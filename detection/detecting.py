@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from mmdet.apis import inference_detector
 
 from lightnas.data.pictures import draw_boxes, encode
 from lightnas.errors import InputError
+from lightnas.json_file import json_text
 from lightnas.runs.output_dir import OutputDir
 
 from .config import config_of_checkpoint
@@ -73,7 +73,7 @@ def detect(
                     "detections": [_json(box) for box in boxes],
                 }
             )
-        run.write(DETECTIONS, json.dumps(results, indent=1))
+        run.write(DETECTIONS, json_text(results, indent=1))
     return results
 
 

@@ -22,7 +22,7 @@ from torch import nn
 
 import lightnas
 from lightnas.data.coco import SPLITS, CocoSplit, check_split, settle
-from lightnas.errors import InputError, WorkError, shown
+from lightnas.errors import InputError, WorkError, printable, shown
 from lightnas.report.page import write_report
 from lightnas.runs.output_dir import record_made
 from lightnas.runs.training_run import ANNOTATIONS, CONFIG, PICTURE
@@ -128,7 +128,7 @@ def _checked(found: dict[str, CocoSplit], skip_bad: bool) -> dict[str, CocoSplit
         if name in found:
             classes = check_split(found[name], skip_bad, classes).classes
             for line in found[name].skipped:
-                print(f"left out: {line}", file=sys.stderr)
+                print(printable(f"left out: {line}"), file=sys.stderr)
     return found
 
 

@@ -21,6 +21,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from ..errors import printable
 from ..install.doctor import Finding
 from ..network.structure import Structure
 from ..resources import RESOURCES, Resource
@@ -108,7 +109,7 @@ def print_latencies(content: dict[str, Any]) -> None:
     console.print(table)
     if "rank_correlation" in content:
         rank, error = content["rank_correlation"], 100 * content["median_error"]
-        console.print(Text(f"rank correlation {rank:.4f}, median error {error:.1f} %"))
+        console.print(_text(f"rank correlation {rank:.4f}, median error {error:.1f} %"))
 
 
 def print_front(content: dict[str, Any], output: Path) -> None:
@@ -131,7 +132,7 @@ def print_front(content: dict[str, Any], output: Path) -> None:
         table.add_row(other["name"], f"{other['score']:.3f}", "", "", *figures)
     console = _console()
     console.print(table)
-    console.print(Text(f"{output / 'front.json'}\n{output / 'report.html'}"))
+    console.print(_text(f"{output / 'front.json'}\n{output / 'report.html'}"))
 
 
 def print_search(result: SearchResult, problem: Problem, output: Path) -> None:
@@ -152,7 +153,7 @@ def print_search(result: SearchResult, problem: Problem, output: Path) -> None:
     console = _console()
     console.print(table)
     console.print(_blocks(result.structure))
-    console.print(Text(f"{output / 'structure.txt'}\n{output / 'report.html'}"))
+    console.print(_text(f"{output / 'structure.txt'}\n{output / 'report.html'}"))
 
 
 def _blocks(structure: Structure) -> Table:
@@ -224,9 +225,9 @@ def print_detection(result: dict[str, Any]) -> None:
     console = _console()
     console.print(table)
     for line in result.get("skipped", ()):
-        console.print(Text(f"left out: {line}"))
+        console.print(_text(f"left out: {line}"))
     if "last" in result:
-        console.print(Text(f"{Path(result['last']).parent / 'report.html'}"))
+        console.print(_text(f"{Path(result['last']).parent / 'report.html'}"))
 
 
 def print_findings(findings: Sequence[Finding]) -> None:
@@ -240,7 +241,7 @@ def print_findings(findings: Sequence[Finding]) -> None:
     console.print(table)
     for finding in findings:
         if finding.mend:
-            console.print(Text(f"{finding.name}: {finding.mend}"), soft_wrap=True)
+            console.print(_text(f"{finding.name}: {finding.mend}"), soft_wrap=True)
 
 
 def _console() -> Console:
@@ -250,8 +251,20 @@ def _console() -> Console:
     return console if console.is_terminal else Console(width=140)
 
 
+class _Table(Table):
+    """A table of texts as they are: no mark-up, no control characters."""
+
+    def add_row(self, *cells: Any, **options: Any) -> None:
+        """As rich has it."""
+        super().add_row(*map(_text, cells), **options)
+
+
+def _text(text: str) -> Text:
+    return Text(printable(text))
+
+
 def _table(title: str, first: str, *columns: str) -> Table:
-    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD)
+    table = _Table(title=_text(title), title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column(first, no_wrap=True)
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)

@@ -12,21 +12,25 @@ has neither; ``space`` and ``most_flops`` say what it was measured for.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..documents import check
 from ..errors import InputError
-from ..files import read_text
+from ..json_file import read_json
+from ..network.structure import MAX_SIZE
 from ..units import parse_size
-from ..yaml_file import check
 from .table import LatencyTable, calibrated_fits
 
-MAX_BYTES = 2**24
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# A table of the largest space has some thousands of operations of at most 16 points.
+MAX_BYTES, MAX_VALUES, MAX_OPS = 2**24, 500_000, 20_000
+# Numbers of a table: sums and products of them stay finite.
+LARGEST = 1e12
+Seconds = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, le=LARGEST, allow_inf_nan=False)]
+Channels = Annotated[int, Field(ge=0, le=MAX_SIZE)]
 
 
 class OpFile(BaseModel):
@@ -39,8 +43,8 @@ class OpFile(BaseModel):
     stride: Annotated[int, Field(ge=1, le=2)]
     size: str
     fit: Annotated[list[Seconds], Field(min_length=4, max_length=4)] | None = None
-    off: float | None = None
-    points: list[tuple[int, int, Positive]] = []
+    off: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    points: list[tuple[Channels, Channels, Positive]] = []
 
 
 class TableFile(BaseModel):
@@ -51,16 +55,16 @@ class TableFile(BaseModel):
     device: Literal["cpu", "cuda"]
     name: str
     precision: Literal["fp32", "fp16", "bf16"]
-    batch: Annotated[int, Field(ge=1)]
-    threads: Annotated[int, Field(ge=1)]
+    batch: Annotated[int, Field(ge=1, le=2**31)]
+    threads: Annotated[int, Field(ge=1, le=2**31)]
     input_size: str
     complete: bool
     scale: Positive = 1.0
     per_conv: Seconds = 0.0
-    most_flops: Positive | None = None
+    most_flops: Annotated[float, Field(gt=0, le=1e30, allow_inf_nan=False)] | None = None
     space: dict[str, Any] | None = None
     versions: dict[str, str] = {}
-    ops: list[OpFile]
+    ops: Annotated[list[OpFile], Field(max_length=MAX_OPS)]
 
 
 def read_table_document(path: Path) -> dict[str, Any]:
@@ -69,14 +73,13 @@ def read_table_document(path: Path) -> dict[str, Any]:
     Raises:
         InputError: one line that names the file and the key.
     """
-    try:
-        document = json.loads(read_text(path, MAX_BYTES))
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            f"{path}: is not JSON ({error}), expected a table that `lightnas profile` wrote"
-        ) from error
+    document = read_json(
+        path,
+        "a table that `lightnas profile` wrote",
+        "is not JSON",
+        max_bytes=MAX_BYTES,
+        max_values=MAX_VALUES,
+    )
     return check(TableFile, document, str(path)).model_dump()
 
 

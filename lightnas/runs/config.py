@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from ..documents import check
 from ..errors import InputError, nearest, shown
 from ..files import presets_in
 from ..latency.table import LatencyTable
@@ -27,7 +28,7 @@ from ..search.engine import MAX_TOP, Limits
 from ..search.problem import Budget, Problem
 from ..search.space_file import parse_space, read_space_document
 from ..units import format_size, parse_size
-from ..yaml_file import check, read_yaml
+from ..yaml_file import read_yaml
 
 # The budgets of a config; counts may be written 83.6G, a latency 30ms. ``Resource.parse`` checks
 # them: its messages are better.

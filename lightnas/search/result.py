@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pydantic import create_model
+
 from ..arrays import Genomes
+from ..documents import Amount, Count, Document, Real, check
 from ..errors import require
 from ..network.cost import Cost
 from ..network.structure import Structure
@@ -31,6 +34,22 @@ PLAIN = (
     "seconds",
     "seed",
 )
+
+# What ``document`` holds, as it is read back; what older versions did not write may be missing.
+FoundFile = create_model(
+    "FoundFile",
+    __base__=Document,
+    score=(Amount, ...),
+    **{r.name: (Amount, ...) if r.counted else (Amount | None, None) for r in RESOURCES.values()},
+    upper_bound=(Amount, ...),
+    gap=(Real, ...),
+    proven_optimal=(bool | None, None),
+    evaluations=(Count, ...),
+    evaluations_per_second=(Amount, ...),
+    seconds=(Amount, ...),
+    seed=(int, ...),
+    structure=(list[Any], ...),
+)  # type: ignore[call-overload]
 
 
 @dataclass(frozen=True, repr=False)
@@ -96,18 +115,23 @@ class Found:
         return {"score": self.score} | costs | plain | structure
 
     @classmethod
-    def from_document(cls: type[F], document: dict[str, Any], **more: Any) -> F:
-        """What ``document`` was made from; ``more`` are the fields that a subclass adds.
+    def from_document(cls: type[F], document: Any, where: str = "result", **more: Any) -> F:
+        """What ``document`` was made from; ``where`` opens the error messages.
+
+        ``more`` are the fields that a subclass adds.
 
         Raises:
-            InputError: its structure is none.
-            KeyError: a key is missing.
+            InputError: the first key that is missing, or whose value is none.
         """
+        file: Any = check(FoundFile, document, where)
+        plain = {name: getattr(file, name) for name in PLAIN}
+        if file.proven_optimal is None:
+            plain["proven_optimal"] = file.gap == 0
         return cls(
-            score=document["score"],
-            cost=Cost(**{name: float(document[name]) for name in RESOURCES if name in document}),
-            structure=Structure.from_dicts(document["structure"]),
-            **{name: document[name] for name in PLAIN},
+            score=file.score,
+            cost=Cost(**{name: getattr(file, name) for name in RESOURCES}),
+            structure=Structure.from_dicts(file.structure, f"{where}: structure"),
+            **plain,
             **more,
         )
 

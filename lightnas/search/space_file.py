@@ -8,12 +8,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..documents import check
 from ..errors import InputError, nearest, shown
 from ..files import data_folder
 from ..network.blocks import BLOCKS
 from ..network.stages import fault
 from ..network.structure import MAX_SIZE, Structure
-from ..yaml_file import check, read_yaml
+from ..yaml_file import read_yaml
 from .space import BlockSpace, Space
 
 # A grid of channel counts is a table in memory, (steps, steps) a block.
