@@ -7,6 +7,7 @@ import io
 import math
 import zlib
 from pathlib import Path
+from tokenize import TokenError
 from typing import Annotated, Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
@@ -44,7 +45,7 @@ def read_npz(path: Path, expected: str, max_bytes: int = MAX_BYTES) -> Arrays:
     # RuntimeError: a password; the rest is what zipfile, and numpy's reader of headers, raise.
     except (
         BadZipFile, zlib.error, ValueError, KeyError, TypeError, IndexError, OSError, EOFError,
-        RuntimeError, SyntaxError, OverflowError, MemoryError,
+        RuntimeError, SyntaxError, TokenError, OverflowError, MemoryError,
     ) as error:  # fmt: skip
         raise InputError(
             f"{path}: is damaged ({shown(str(error))[1:-1]}), expected {expected}"
@@ -99,8 +100,9 @@ def array_of(dtype: str, *dims: str, or_none: bool = False) -> Any:
             raise ValueError(asked)
         if value.dtype.kind == "f" and not np.isfinite(value).all():
             raise ValueError(f"{asked}, all finite")
+        sizes = {} if info.context is None else info.context
         for letter, size in zip(dims, value.shape, strict=True):
-            known = (info.context or {}).setdefault(letter, size)
+            known = sizes.setdefault(letter, size)
             if size != known:
                 raise ValueError(f"{asked}, {letter} = {known}")
         return value

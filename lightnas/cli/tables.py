@@ -27,6 +27,7 @@ from ..network.structure import Structure
 from ..resources import RESOURCES, Resource
 from ..search import Problem, SearchResult
 from ..search import Progress as SearchProgress
+from ..search.result import gap_of
 from ..units import format_count, format_seconds, format_size
 
 
@@ -53,7 +54,7 @@ def progress_bar() -> Iterator[Callable[[SearchProgress], None]]:
         def show(progress: SearchProgress) -> None:
             note = f"{progress.evaluations:,} evaluations, score {progress.score:.3f}"
             if progress.upper_bound is not None:
-                note += f", gap {100 * (1 - progress.score / progress.upper_bound):.4f} %"
+                note += f", gap {100 * gap_of(progress.score, progress.upper_bound):.4f} %"
             bars.update(
                 task, completed=progress.done, description=progress.phase, note=note, visible=True
             )
@@ -187,7 +188,9 @@ def print_scores(
 def _add_measured(table: Table, row: dict[str, Any], between: Sequence[str]) -> None:
     """Below a structure what its network measures, and how far that is off."""
     closed, measured = ([part["score"], *part["entropies"]] for part in (row, row["measured"]))
-    off = [f"{100 * (m / c - 1):+.2f} %" for m, c in zip(measured, closed, strict=True)]
+    off = [
+        f"{100 * (m / c - 1):+.2f} %" if c else "-" for m, c in zip(measured, closed, strict=True)
+    ]
     table.add_row("measured", f"{measured[0]:.9f}", *between, *(f"{h:.3f}" for h in measured[1:]))
     table.add_row("off by", off[0], *between, *off[1:])
 

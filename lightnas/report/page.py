@@ -11,6 +11,7 @@ together.
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -92,7 +93,7 @@ def read_section(path: Path, key: str) -> Section:
     Raises:
         InputError: it holds no finished run, front or training, or a file of it is damaged.
     """
-    if not path.is_dir():
+    if not os.path.isdir(path):  # not path.is_dir, which raises for a name that is too long
         raise InputError(
             f"{path} is not a directory, expected one that search, pareto or train-det wrote"
         )

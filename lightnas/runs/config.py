@@ -7,6 +7,7 @@ so the run can be had again from that file alone.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +121,7 @@ def load_config(
         if (
             path is not None
             and isinstance(values[key], str)
-            and (path.parent / values[key]).is_file()
+            and os.path.isfile(path.parent / values[key])
         ):
             values[key] = str(path.parent / values[key])
     given = {key: value for key, value in options.items() if value is not None and key != "budget"}

@@ -47,7 +47,7 @@ ComparedFile = create_model(
     __base__=Document,
     name=(str, ...),
     score=(Amount, ...),
-    **dict.fromkeys(RESOURCES, (Amount | None, None)),
+    **{r.name: (Amount, ...) if r.counted else (Amount | None, None) for r in RESOURCES.values()},
 )  # type: ignore[call-overload]
 
 

@@ -179,6 +179,12 @@ class SearchResult(Found):
         return frame(self.evaluation.columns())
 
 
+def gap_of(score: float, bound: float) -> float:
+    """How far a score may lie below the best one, as a share of the bound; 0 where both are 0, as
+    of a space with one structure of a channel a stage."""
+    return 0.0 if score >= bound else 1 - score / bound
+
+
 def frame(columns: Any) -> DataFrame:
     """A pandas frame of columns or of rows.
 

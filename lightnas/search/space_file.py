@@ -3,6 +3,7 @@ every key."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -69,7 +70,7 @@ def read_space_document(name: str, what: str = "space") -> tuple[Any, str]:
     """
     if name in space_names():
         path = data_folder("search_spaces") / f"{name}.yaml"
-    elif "/" in name or name.endswith((".yaml", ".yml")) or Path(name).exists():
+    elif "/" in name or name.endswith((".yaml", ".yml")) or os.path.exists(name):
         path = Path(name)
     else:
         raise InputError(
