@@ -15,7 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 from ..documents import check
 from ..errors import InputError
@@ -44,7 +44,7 @@ class OpFile(BaseModel):
     size: str
     fit: Annotated[list[Seconds], Field(min_length=4, max_length=4)] | None = None
     off: Annotated[float, Field(allow_inf_nan=False)] | None = None
-    points: list[tuple[Channels, Channels, Positive]] = []
+    points: Annotated[list[tuple[Channels, Channels, Positive]], FailFast()] = []
 
 
 class TableFile(BaseModel):
@@ -64,7 +64,7 @@ class TableFile(BaseModel):
     most_flops: Annotated[float, Field(gt=0, le=1e30, allow_inf_nan=False)] | None = None
     space: dict[str, Any] | None = None
     versions: dict[str, str] = {}
-    ops: Annotated[list[OpFile], Field(max_length=MAX_OPS)]
+    ops: Annotated[list[OpFile], Field(max_length=MAX_OPS), FailFast()]
 
 
 def read_table_document(path: Path) -> dict[str, Any]:

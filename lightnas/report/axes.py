@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
 
+# Values no farther apart are one: a step between them would be no number any more.
+SAME = 1e-300
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -47,7 +50,7 @@ def axis(
     """
     values = list(values)
     low, high = within or (min(values), max(values))
-    if low == high:  # a single value stands in the middle
+    if high - low <= SAME:  # a single value stands in the middle
         half = max(0.5, 1e-9 * abs(low))
         low, high = low - half, high + half
     step = round_step((high - low) / most)

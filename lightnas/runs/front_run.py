@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, create_model
+from pydantic import FailFast, Field, create_model
 
 from ..documents import Amount, Document, differences
 from ..errors import InputError, advised
@@ -55,8 +55,8 @@ class FrontFile(Document):
     """front.json; ``Point.of`` looks into each of its points."""
 
     axis: Literal[tuple(RESOURCES)]  # type: ignore[valid-type]
-    points: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MOST_POINTS)]
-    compare: list[ComparedFile]  # type: ignore[valid-type]
+    points: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MOST_POINTS), FailFast()]
+    compare: Annotated[list[ComparedFile], FailFast()]  # type: ignore[valid-type]
 
 
 @dataclass(frozen=True)

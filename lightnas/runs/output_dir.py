@@ -22,7 +22,7 @@ from typing import IO, Annotated, Any, ClassVar, TypeVar
 import numpy as np
 import scipy
 from filelock import FileLock, Timeout
-from pydantic import AfterValidator
+from pydantic import AfterValidator, FailFast
 
 import lightnas
 
@@ -338,12 +338,13 @@ def read_marker(path: Path) -> dict[str, Any] | None:
     file = path / MARKER
     if not _is_plain_file(file):
         return None
-    content = read_json(file, "a marker")
-    try:
-        check(MarkerFile, content, str(file))
-    except InputError as error:
-        raise InputError(f"{error}; it is damaged, expected a marker") from error
-    return dict(content)
+    with advised("without that file the run is known by its config"):
+        content = read_json(file, "a marker")
+        try:
+            check(MarkerFile, content, str(file))
+        except InputError as error:
+            raise InputError(f"{error}: it is damaged, expected a marker") from error
+        return dict(content)
 
 
 def _name(name: str) -> str:
@@ -361,7 +362,7 @@ class MarkerFile(Document):
     """What a marker says."""
 
     kind: str
-    files: list[Annotated[str, AfterValidator(_name)]]
+    files: Annotated[list[Annotated[str, AfterValidator(_name)]], FailFast()]
 
 
 def record_made(path: Path, *names: str) -> None:

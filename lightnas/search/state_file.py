@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import FailFast, Field
 
 from ..documents import Amount, Count, Document, check
 from ..errors import InputError, shown
@@ -19,6 +19,9 @@ from ..json_file import json_text, parse_json
 from ..npz_file import Arrays, array_of, read_npz
 
 EXPECTED = "the checkpoint of a search"
+
+# Evaluations, seconds, best score; JSON has lists alone.
+Step = Annotated[tuple[Count, Amount, Amount], Field(strict=False)]
 
 
 class Generator(Document):
@@ -75,7 +78,7 @@ class SearchState(Document):
     improved_at: Count
     seconds: Amount
     evolution_seconds: Amount
-    history: list[Annotated[tuple[Count, Amount, Amount], Field(strict=False)]]
+    history: Annotated[list[Step], FailFast()]
     evolution: EvolutionState
     proof: ProofState | None
 
