@@ -27,7 +27,7 @@ from ..network.structure import Structure
 from ..resources import RESOURCES, Resource
 from ..search import Problem, SearchResult
 from ..search import Progress as SearchProgress
-from ..search.result import gap_of
+from ..search.result import gap
 from ..units import format_count, format_seconds, format_size
 
 
@@ -54,7 +54,7 @@ def progress_bar() -> Iterator[Callable[[SearchProgress], None]]:
         def show(progress: SearchProgress) -> None:
             note = f"{progress.evaluations:,} evaluations, score {progress.score:.3f}"
             if progress.upper_bound is not None:
-                note += f", gap {100 * gap_of(progress.score, progress.upper_bound):.4f} %"
+                note += f", gap {100 * gap(progress.score, progress.upper_bound):.4f} %"
             bars.update(
                 task, completed=progress.done, description=progress.phase, note=note, visible=True
             )

@@ -13,7 +13,7 @@ from .entropy import score as weighted
 from .stages import STAGES
 from .structure import Structure
 
-# Of a stage: scores, and what bounds them, stay far from the largest numbers there are.
+# Of a stage; squares of scores must stay finite.
 MAX_WEIGHT = 1e9
 
 
@@ -43,7 +43,7 @@ def parse_alpha(text: str, what: str) -> tuple[float, ...]:
     """Five weights from ``0,0,1,1,6``.
 
     Raises:
-        InputError: another number of weights, one below 0 or too large, or none above 0.
+        InputError: another number of weights, one below 0 or above MAX_WEIGHT, or none above 0.
     """
     try:
         weights = tuple(float(word) for word in text.split(","))
@@ -56,11 +56,11 @@ def check_alpha(weights: Sequence[float], what: str, given: object) -> tuple[flo
     """The weights if they are such; ``given`` is how the user wrote them.
 
     Raises:
-        InputError: another number of weights, one below 0 or too large, or none above 0.
+        InputError: another number of weights, one below 0 or above MAX_WEIGHT, or none above 0.
     """
     if len(weights) != STAGES or not all(0 <= w <= MAX_WEIGHT for w in weights) or not any(weights):
         raise InputError(
-            f"{what} is {shown(given)}, expected {STAGES} weights of at least 0 (and at most {MAX_WEIGHT:g}), "
-            "not all 0, such as 0,0,1,1,6"
+            f"{what} is {shown(given)}, expected {STAGES} weights of at least 0 and at most "
+            f"{MAX_WEIGHT:.0f}, not all 0, such as 0,0,1,1,6"
         )
     return tuple(weights)

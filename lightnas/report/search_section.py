@@ -12,7 +12,7 @@ from ..runs.config import load_config
 from ..runs.history import HISTORY, read_history
 from ..runs.output_dir import STRUCTURE
 from ..runs.search_run import CONFIG, RESULT, SearchRun
-from ..search.result import Found, gap_of
+from ..search.result import Found, gap
 from .charts import Chart, Curve, Point, curves
 from .section import Budget, Section, architecture, comparison, own_row, thinned
 
@@ -76,7 +76,7 @@ def _convergence(history: Path, bound: float) -> Chart:
     late = [(n, best) for n, best in rows if best >= LATE * bound] or rows
     ends = (late[0][0], max(late[-1][0], late[0][0] + 1))
     best = [
-        Point(n, y, f"{n:,} evaluations: {y:.3f}, {100 * gap_of(y, bound):.3f} % below the bound")
+        Point(n, y, f"{n:,} evaluations: {y:.3f}, {100 * gap(y, bound):.3f} % below the bound")
         for n, y in late
     ]
     series = [

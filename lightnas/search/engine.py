@@ -33,7 +33,7 @@ from .evolution import Evolution, Settings
 from .objective import Budget, Evaluation, joined
 from .problem import Problem
 from .proof import Proof
-from .result import SearchResult, gap_of
+from .result import SearchResult, gap
 from .space import Space
 from .space_file import load_space
 
@@ -306,7 +306,7 @@ class Search:
             score=float(evaluation.score[0]),
             cost=Cost(**figures),
             upper_bound=upper_bound,
-            gap=gap_of(self.best_score, upper_bound),
+            gap=gap(self.best_score, upper_bound),
             proven_optimal=self.proof.complete,
             evaluations=self.evaluations,
             evaluations_per_second=self.evaluations / max(self.evolution_seconds, 1e-9),

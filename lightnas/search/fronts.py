@@ -24,7 +24,7 @@ from ..network.structure import Structure
 from ..resources import RESOURCES
 from .engine import Limits, Search
 from .problem import Problem
-from .result import Found, frame, gap_of, html_table
+from .result import Found, frame, gap, html_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -177,7 +177,7 @@ def settled(points: Sequence[Point]) -> list[Point]:
             cost=points[j].cost,
             structure=points[j].structure,
             upper_bound=bound,
-            gap=gap_of(points[j].score, bound),
+            gap=max(0.0, gap(points[j].score, bound)),
         )
         for point, j, bound in zip(points, best, least, strict=True)
     ]

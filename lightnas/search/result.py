@@ -35,6 +35,13 @@ PLAIN = (
     "seed",
 )
 
+
+def gap(score: float, upper_bound: float) -> float:
+    """How far a score may be below the best there is, as a share of its bound; both are at least
+    0."""
+    return 1 - score / upper_bound if upper_bound > 0 else 0.0
+
+
 # What ``document`` holds, as it is read back; what older versions did not write may be missing.
 FoundFile = create_model(
     "FoundFile",
@@ -177,12 +184,6 @@ class SearchResult(Found):
             InputError: pandas is not installed.
         """
         return frame(self.evaluation.columns())
-
-
-def gap_of(score: float, bound: float) -> float:
-    """How far a score may lie below the best one, as a share of the bound; 0 where both are 0, as
-    of a space with one structure of a channel a stage."""
-    return 0.0 if score >= bound else 1 - score / bound
 
 
 def frame(columns: Any) -> DataFrame:
