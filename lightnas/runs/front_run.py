@@ -22,7 +22,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import FailFast, Field, create_model
 
-from ..documents import Amount, Document, differences
+from ..documents import LARGEST, Amount, Document, differences
 from ..errors import InputError, advised
 from ..json_file import json_text, read_json
 from ..network.score import score_structures
@@ -104,11 +104,10 @@ def load_front(
         document = read_yaml(path)
         if isinstance(document, dict) and {"axis", "values"} <= set(document):
             axis, values = document["axis"], document["values"]
-            if (
-                axis not in RESOURCES
-                or not isinstance(values, list)
-                or not all(isinstance(v, int | float) for v in values)
-            ):
+            row = isinstance(values, list) and all(
+                type(value) in (int, float) and 0 < value <= LARGEST for value in values
+            )
+            if not isinstance(axis, str) or axis not in RESOURCES or not row:
                 raise InputError(
                     f"{path}: axis and values are no row of budgets, expected those of a front"
                 )

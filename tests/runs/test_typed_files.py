@@ -2,6 +2,7 @@
 file and key and says how the run goes on."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -166,6 +167,18 @@ def test_a_population(folder, name):
         refused(SearchRun(folder / "search").found, str(path), "overwrite=True starts anew")
     np.savez(path, **{key: whole[key] for key in whole if key != name})
     refused(SearchRun(folder / "search").found, f"no key '{name}'")
+
+
+@pytest.mark.parametrize(
+    "row", ["axis: {a: 1}", "axis: [flops]", "axis: colour", "values: [.nan, 1]", "values: 3",
+            "values: [1" + "0" * 400 + "]", "values: [x]", "values: [true]"],
+)  # fmt: skip
+def test_the_row_of_a_front(folder, row):
+    path = folder / "front" / "config.yaml"
+    key = row.split(":")[0]
+    kept = re.sub(rf"(?m)^{key}:.*\n(?:- .*\n)*", "", path.read_text())
+    path.write_text(f"{kept}{row}\n")
+    refused(lambda: runs.load_front(path, {}, None, ()), str(path), "no row of budgets")
 
 
 # --- checkpoints ---------------------------------------------------------------------------------------------------
