@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections import Counter
@@ -17,6 +16,7 @@ from lightnas.data.inputs import is_video
 from lightnas.data.pictures import Box
 from lightnas.errors import InputError, nearest
 from lightnas.files import write_whole
+from lightnas.json_file import json_text
 from lightnas.runs.output_dir import OutputDir
 
 DETECTIONS, LINES, LABELS = "detections.json", "detections.jsonl", "labels"
@@ -135,7 +135,7 @@ class FoundDir(OutputDir):
 
     def _say(self, entry: dict[str, Any]) -> None:
         assert self._lines is not None
-        self._lines.write(json.dumps(entry).encode() + b"\n")
+        self._lines.write(json_text(entry).encode() + b"\n")
         self._lines.flush()
         self.results.append(entry)
 
@@ -145,7 +145,7 @@ class FoundDir(OutputDir):
             if self._lines is not None:
                 self._open.close()
                 self._lines = None
-                self.write(DETECTIONS, json.dumps(self.results, indent=1))
+                self.write(DETECTIONS, json_text(self.results, indent=1))
                 (self.path / LINES).unlink(missing_ok=True)
         finally:
             super().close()

@@ -25,7 +25,7 @@ from torch import nn
 
 import lightnas
 from lightnas.data.coco import SPLITS, CocoSplit, DataOptions, check_split, hold, settle
-from lightnas.errors import InputError, WorkError
+from lightnas.errors import InputError, WorkError, printable
 from lightnas.report.page import write_report
 from lightnas.runs.output_dir import record_made
 from lightnas.runs.training_run import ANNOTATIONS, CONFIG, PICTURE
@@ -179,10 +179,8 @@ def _checked(found: dict[str, CocoSplit], options: DataOptions) -> dict[str, Coc
         if place not in checked:
             split = checked[place] = check_split(found[name], options, classes)
             classes = split.classes
-            for line in split.skipped:
-                print(f"left out: {line}", file=sys.stderr)
-            for line in split.notes:
-                print(line, file=sys.stderr)
+            for line in (*(f"left out: {said}" for said in split.skipped), *split.notes):
+                print(printable(line), file=sys.stderr)
         found[name] = checked[place]
     return found
 

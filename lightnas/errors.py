@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import difflib
+import re
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = 60
 _repr.maxlevel = 3
+
+# What a terminal or a page would obey instead of showing it: control characters but for line feed
+# and tab, surrogates (bytes of a file name that are not UTF-8), line separators, and what turns the
+# direction of writing.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 class InputError(ValueError):
@@ -44,6 +53,24 @@ def out_of_memory(error: BaseException) -> bool:
         isinstance(error, RuntimeError)
         and (type(error).__name__ == "OutOfMemoryError" or any(w in str(error) for w in words))
     )
+
+
+def printable(text: str) -> str:
+    """A text as it may stand in a terminal or on a page: what they would obey is spelled out."""
+    return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+@contextmanager
+def advised(remedy: str) -> Iterator[None]:
+    """Around reading: what it refuses ends in what to do about it.
+
+    Raises:
+        InputError: that of the reading, with the remedy behind it.
+    """
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{error}; {remedy}") from error
 
 
 def require(what: str, extra: str, *modules: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import InputError
+from .errors import InputError, shown
 
 # The disk's fault, not the user's.
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -80,12 +80,19 @@ def output_errors(option: str, path: str | Path, expected: str) -> Iterator[None
         InputError: the path cannot be written.
         OSError: the disk is full or broken.
     """
+    named = f"{option} {path}".lstrip()
+    try:
+        if b"\0" in os.fsencode(path):
+            raise ValueError("a zero byte")
+    except ValueError as error:
+        raise InputError(
+            f"{named} is no name of a file ({shown(str(error))[1:-1]}), expected {expected}"
+        ) from error
     try:
         yield
     except OSError as error:
         if error.errno in NO_SPACE:
             raise
-        named = f"{option} {path}".lstrip()
         raise InputError(
             f"{named} cannot be written ({error.strerror}), expected {expected}"
         ) from error

@@ -1,21 +1,16 @@
-"""YAML files, read safely and checked with pydantic; every mistake is one line."""
+"""YAML files, read safely; every mistake is one line."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
 
-from .errors import InputError, nearest, shown
+from .errors import InputError, shown
 from .files import read_text
 
 MAX_BYTES = 2**17
-Model = TypeVar("Model", bound=BaseModel)
-
-
 # Values of a document with every alias written out. Aliases of aliases double at each level.
 MAX_VALUES = 100_000
 
@@ -93,53 +88,3 @@ def read_yaml(path: str | Path) -> Any:
     if document is None:
         raise InputError(f"{path}: is empty, expected keys and values")
     return document
-
-
-def check(model: type[Model], document: Any, where: str) -> Model:
-    """A YAML document as ``model``; ``where`` opens the error message.
-
-    Raises:
-        InputError: the first mistake: its key, the value and what was expected.
-    """
-    if not isinstance(document, dict):
-        raise InputError(f"{where}: holds {shown(document)}, expected keys and values")
-    try:
-        return model.model_validate(document)
-    except ValidationError as error:
-        # An unknown key is mostly the misspelling of one that is missing: it is the better message.
-        mistakes = sorted(
-            error.errors(include_url=False),
-            key=lambda mistake: mistake["type"] != "extra_forbidden",
-        )
-        raise InputError(f"{where}: {_line(mistakes[0], model)}") from error
-
-
-def _line(mistake: Any, model: type[BaseModel]) -> str:
-    path = mistake["loc"]
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
-    if mistake["type"] == "extra_forbidden":
-        return f"unknown key '{key}', {nearest(path[-1], _keys_at(model, path[:-1]))}"
-    if mistake["type"] == "missing":
-        return f"no key '{key}', expected one"
-    expected = mistake["msg"].removeprefix("Input should ").removeprefix("Value error, ")
-    return f"{key} is {shown(mistake['input'])}, expected it to {expected}"
-
-
-def _keys_at(model: type[BaseModel], path: Iterable[int | str]) -> list[str]:
-    """Valid keys of the model that stands at a path of keys and indices."""
-    for part in path:
-        if isinstance(part, int):
-            continue
-        field = next(f for name, f in model.model_fields.items() if part in (name, f.alias))
-        found = [
-            t
-            for t in _types_in(field.annotation)
-            if isinstance(t, type) and issubclass(t, BaseModel)
-        ]
-        model = found[0]
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _types_in(annotation: Any) -> list[Any]:
-    inner = getattr(annotation, "__args__", ())
-    return [annotation, *(t for part in inner for t in _types_in(part))]

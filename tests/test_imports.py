@@ -44,6 +44,8 @@ TOP = {
     "documents",
     "resources",
     "yaml_file",
+    "json_file",
+    "npz_file",
     "__main__",
     "__init__",
 }

@@ -13,6 +13,7 @@ from .tally import Tally
 # module of this package with `attack(count, seed) -> list of tallies`: the full count
 KINDS: dict[str, int] = {
     "enumeration": 500,
+    "mutations": 10_000,
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 
 from ..errors import InputError, WorkError, require
 from .options import PAIR, PATH, SIZE, Command, begin_options, json_option, several
+from .saying import say, say_json
 
 if TYPE_CHECKING:
     from lightnas.detection import Start, TrainOptions
@@ -407,7 +407,7 @@ def detect(
             progress=progress,
         )  # fmt: skip
     if as_json:
-        click.echo(json.dumps({"images": results}))
+        say_json({"images": results})
     else:
         print_found(results)
     bad = [f"{result['image']} {result['error']}" for result in results if "error" in result]
@@ -446,7 +446,7 @@ def export_det(
     from lightnas.detection import export_detector
 
     difference = export_detector(checkpoint, output, input_size, trust_checkpoint)
-    click.echo(f"{output}: onnxruntime and torch differ by {difference:.1e} at most")
+    say(f"{output}: onnxruntime and torch differ by {difference:.1e} at most")
 
 
 def pictures_option(split: str, default: int, text: str) -> Callable[[Command], Command]:
@@ -472,15 +472,15 @@ def demo_data(directory: Path, train: int, val: int, test: int, seed: int, overw
 
     counts = write_demo_data(directory, Splits(train, val, test), seed, overwrite)
     for (name, objects), pictures in zip(counts.items(), (train, val, test), strict=True):
-        click.echo(
+        say(
             f"{name:5}  {pictures:6,} pictures  {objects:6,} digits  {directory / 'annotations' / f'instances_{name}.json'}"
         )
-    click.echo(f"{directory / 'ground_truth.jpg'}")
+    say(f"{directory / 'ground_truth.jpg'}")
 
 
 def _print_result(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(result))
+        say_json(result)
     else:
         from .tables import print_detection
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from .options import PATH, json_option
+from .saying import say, say_json
 
 
 @click.command("setup-det")
@@ -24,7 +24,7 @@ def setup_det(find_links: Path | None) -> None:
     from .detection import quiet_threads
 
     quiet_threads()
-    run(find_links, click.echo)
+    run(find_links, say)
 
 
 @click.command()
@@ -37,7 +37,7 @@ def doctor(as_json: bool) -> None:
 
     findings = examine()
     if as_json:
-        click.echo(json.dumps({"findings": [vars(finding) for finding in findings]}))
+        say_json({"findings": [vars(finding) for finding in findings]})
     else:
         print_findings(findings)
     if any(finding.mend for finding in findings):

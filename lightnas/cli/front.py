@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from .options import (
     space_options,
     work_options,
 )
+from .saying import say_json
 
 if TYPE_CHECKING:
     from ..runs import FrontConfig
@@ -78,7 +78,7 @@ def pareto(
     if others:  # beside a finished front: shown, not written
         content = content | {"compare": others}
     if as_json:
-        click.echo(json.dumps(content | {"output": str(output)}))
+        say_json(content | {"output": str(output)})
     else:
         print_front(content, output)
 

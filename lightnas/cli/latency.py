@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from .options import (
     json_option,
     several,
 )
+from .saying import say, say_json
 
 if TYPE_CHECKING:
     from ..network.structure import Structure
@@ -105,10 +105,10 @@ def profile(
             on_progress=show,
         )
     if not found.anew:
-        click.echo(f"{output} is complete")
+        say(f"{output} is complete")
         return
     name = found.table.document["name"]
-    click.echo(f"{output}: {found.points} points of {found.operations} operations on {name}")
+    say(f"{output}: {found.points} points of {found.operations} operations on {name}")
 
 
 @click.command()
@@ -162,11 +162,11 @@ def latency(
     machine = Machine.here(**settings)
     if table and table.document["name"] != machine.name:
         there = table.document["name"]
-        click.echo(f"the table was measured on {there}, this machine is {machine.name}", err=True)
+        say(f"the table was measured on {there}, this machine is {machine.name}", err=True)
     with measuring_bar() as show:
         content = measure_structures(named, machine, size, table, show)
     if as_json:
-        click.echo(json.dumps(content))
+        say_json(content)
     else:
         print_latencies(content)
 

@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..errors import InputError, WorkError, nearest, out_of_memory
+from ..errors import InputError, WorkError, nearest, out_of_memory, printable
 from .detection import COMMANDS
 from .doctor import doctor, setup_det
 from .front import pareto
@@ -112,7 +112,7 @@ def _discard_output() -> None:
 
 
 def _fail(message: str, status: int) -> int:
-    print(f"lightnas: {' '.join(message.split())}", file=sys.stderr)
+    print(f"lightnas: {printable(' '.join(message.split()))}", file=sys.stderr)
     return status
 
 

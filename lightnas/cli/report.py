@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from .options import PATH
+from .saying import say
 
 
 @click.command()
@@ -15,11 +16,15 @@ from .options import PATH
     "--output",
     metavar="FILE",
     type=PATH,
-    help="[default: report.html in the first of them]",
+    help="[default: report.html in the first of them that can be read]",
 )
 def report(run_dirs: tuple[Path, ...], output: Path | None) -> None:
     """Write a page about searches, fronts and trainings: one file that needs no server and no
-    network."""
+    network.
+
+    Of several directories one that cannot be read is left out: stderr and the page say so.
+    """
     from ..report.page import write_report
 
-    click.echo(str(write_report(run_dirs, output)))
+    written = write_report(run_dirs, output, lambda line: say(f"left out: {line}", err=True))
+    say(str(written))

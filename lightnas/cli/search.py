@@ -3,7 +3,6 @@ to its figures."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from .options import (
     space_options,
     work_options,
 )
+from .saying import say, say_json
 
 if TYPE_CHECKING:
     from ..runs import SearchConfig
@@ -83,7 +83,7 @@ def search(
             on_progress=show, write_report=write_report,
         )  # fmt: skip
     if as_json:
-        click.echo(json.dumps(result.document | {"output": str(output)}))
+        say_json(result.document | {"output": str(output)})
     else:
         print_search(result, config.problem, output)
 
@@ -159,7 +159,7 @@ def score(
         for row, one in zip(rows, structure.structures, strict=True):
             row["measured"] = entropy_row(measured_entropies(one, input_size), alpha)
     if as_json:
-        click.echo(json.dumps({"structures": rows}))
+        say_json({"structures": rows})
     else:
         print_scores(rows, structure.name, input_size, alpha)
 
@@ -214,4 +214,4 @@ def _export_onnx(structure: Any, output: Path | None, input_size: tuple[int, int
     from ..backbone.onnx import export_backbone
 
     difference = export_backbone(structure, output, input_size)
-    click.echo(f"{output}: onnxruntime and torch differ by {difference:.1e} at most")
+    say(f"{output}: onnxruntime and torch differ by {difference:.1e} at most")

@@ -24,6 +24,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from ..errors import printable
 from ..install.doctor import Finding
 from ..network.structure import Structure
 from ..resources import RESOURCES, Resource
@@ -31,6 +32,7 @@ from ..search import Problem, SearchResult
 from ..search import Progress as SearchProgress
 from ..search.result import gap
 from ..units import format_count, format_seconds, format_size
+from .saying import say
 
 
 @contextmanager
@@ -72,11 +74,11 @@ def print_found(results: Sequence[dict[str, Any]]) -> None:
             videos.setdefault(result["picture"] or result["image"], []).append(result)
         elif "error" not in result:
             found = [f"{one['class']} {one['score']:.2f}" for one in result["detections"]]
-            print(f"{result['picture']}: {_first(found, 8) or 'nothing'}")
+            say(f"{result['picture']}: {_first(found, 8) or 'nothing'}")
     for name, frames in videos.items():
         counts = Counter(one["class"] for frame in frames for one in frame["detections"])
         found = [f"{count:,} {which}" for which, count in counts.most_common()]
-        print(f"{name}: {len(frames):,} frames, {_first(found, 8) or 'nothing'}")
+        say(f"{name}: {len(frames):,} frames, {_first(found, 8) or 'nothing'}")
 
 
 def _first(words: Sequence[str], most: int) -> str:
@@ -132,7 +134,7 @@ def print_latencies(content: dict[str, Any]) -> None:
     console.print(table)
     if "rank_correlation" in content:
         rank, error = content["rank_correlation"], 100 * content["median_error"]
-        console.print(Text(f"rank correlation {rank:.4f}, median error {error:.1f} %"))
+        console.print(_text(f"rank correlation {rank:.4f}, median error {error:.1f} %"))
 
 
 def print_front(content: dict[str, Any], output: Path) -> None:
@@ -155,7 +157,7 @@ def print_front(content: dict[str, Any], output: Path) -> None:
         table.add_row(other["name"], f"{other['score']:.3f}", "", "", *figures)
     console = _console()
     console.print(table)
-    console.print(Text(f"{output / 'front.json'}\n{output / 'report.html'}"))
+    console.print(_text(f"{output / 'front.json'}\n{output / 'report.html'}"))
 
 
 def _percent(gap: float | None) -> str:
@@ -180,7 +182,7 @@ def print_search(result: SearchResult, problem: Problem, output: Path) -> None:
     console = _console()
     console.print(table)
     console.print(_blocks(result.structure))
-    console.print(Text(f"{output / 'structure.txt'}\n{output / 'report.html'}"))
+    console.print(_text(f"{output / 'structure.txt'}\n{output / 'report.html'}"))
 
 
 def _blocks(structure: Structure) -> Table:
@@ -214,7 +216,9 @@ def print_scores(
 def _add_measured(table: Table, row: dict[str, Any], between: Sequence[str]) -> None:
     """Below a structure what its network measures, and how far that is off."""
     closed, measured = ([part["score"], *part["entropies"]] for part in (row, row["measured"]))
-    off = [f"{100 * (m / c - 1):+.2f} %" for m, c in zip(measured, closed, strict=True)]
+    off = [
+        f"{100 * (m / c - 1):+.2f} %" if c else "-" for m, c in zip(measured, closed, strict=True)
+    ]
     table.add_row("measured", f"{measured[0]:.9f}", *between, *(f"{h:.3f}" for h in measured[1:]))
     table.add_row("off by", off[0], *between, *off[1:])
 
@@ -252,9 +256,9 @@ def print_detection(result: dict[str, Any]) -> None:
     console = _console()
     console.print(table)
     for line in result.get("skipped", ()):
-        console.print(Text(f"left out: {line}"))
+        console.print(_text(f"left out: {line}"))
     if "last" in result:
-        console.print(Text(f"{Path(result['last']).parent / 'report.html'}"))
+        console.print(_text(f"{Path(result['last']).parent / 'report.html'}"))
 
 
 def print_findings(findings: Sequence[Finding]) -> None:
@@ -268,7 +272,7 @@ def print_findings(findings: Sequence[Finding]) -> None:
     console.print(table)
     for finding in findings:
         if finding.mend:
-            console.print(Text(f"{finding.name}: {finding.mend}"), soft_wrap=True)
+            console.print(_text(f"{finding.name}: {finding.mend}"), soft_wrap=True)
 
 
 def _console() -> Console:
@@ -278,8 +282,20 @@ def _console() -> Console:
     return console if console.is_terminal else Console(width=140)
 
 
+class _Table(Table):
+    """A table of texts as they are: no mark-up, no control characters."""
+
+    def add_row(self, *cells: Any, **options: Any) -> None:
+        """As rich has it."""
+        super().add_row(*map(_text, cells), **options)
+
+
+def _text(text: str) -> Text:
+    return Text(printable(text))
+
+
 def _table(title: str, first: str, *columns: str) -> Table:
-    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD)
+    table = _Table(title=_text(title), title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column(first, no_wrap=True)
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
@@ -306,4 +322,4 @@ def print_study(result: dict[str, Any], output: Path) -> None:
     console = _console()
     console.print(runs)
     console.print(taus)
-    console.print(Text(f"{output / 'study.csv'}\n{output / 'report.html'}"))
+    console.print(_text(f"{output / 'study.csv'}\n{output / 'report.html'}"))

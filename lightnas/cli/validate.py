@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from .options import (
     option_name,
     space_options,
 )
+from .saying import say_json
 
 if TYPE_CHECKING:
     from ..runs.study_run import StudyConfig
@@ -91,7 +91,7 @@ def validate(
             on_progress=show, write_report=write_report,
         )  # fmt: skip
     if as_json:
-        click.echo(json.dumps(result | {"output": str(output)}))
+        say_json(result | {"output": str(output)})
     else:
         print_study(result, output)
 

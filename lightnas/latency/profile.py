@@ -5,7 +5,6 @@ The table is saved every second: stopped at any point, measuring goes on from th
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..documents import differences
 from ..errors import InputError, WorkError
 from ..files import write_output
+from ..json_file import json_text
 from ..network.cost import INPUT_SIZE
 from ..network.structure import Structure
 from ..search.space import Space
@@ -157,7 +157,7 @@ class _Work(NamedTuple):
     def save(self, measured: Measured, networks: Sequence[Network] = ()) -> None:
         """Write the table, complete where there are networks."""
         content = self.head | table_document(measured, self.input_size, networks)
-        write_output(self.path, (json.dumps(content) + "\n").encode(), "output")
+        write_output(self.path, (json_text(content) + "\n").encode(), "output")
 
 
 def measured_points(

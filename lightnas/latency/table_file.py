@@ -12,28 +12,28 @@ has neither; ``space`` and ``most_flops`` say what it was measured for.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field
 
+from ..documents import check
 from ..errors import InputError
-from ..files import read_text
+from ..json_file import read_json
+from ..network.structure import MAX_SIZE
 from ..units import parse_size
-from ..yaml_file import check
 from .table import LatencyTable, calibrated_fits
 
 # A table of every kernel, stride and size that a space can have takes a tenth of these.
-MAX_BYTES = 2**21
-MAX_OPS, MAX_POINTS, MAX_CHANNELS = 2000, 2000, 65_536
-# Seconds of one operation, and factors of them: sums and products of these stay finite.
-MAX_SECONDS = 1e9
-Seconds = Annotated[float, Field(ge=0, le=MAX_SECONDS, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, le=MAX_SECONDS, allow_inf_nan=False)]
+MAX_BYTES, MAX_VALUES = 2**21, 500_000
+MAX_OPS, MAX_POINTS = 2000, 2000
+# Numbers of a table: sums and products of them stay finite.
+LARGEST = 1e9
+Seconds = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, le=LARGEST, allow_inf_nan=False)]
 # The first mistake of a long list is said; a message for each of them would take gigabytes.
 FIRST = FailFast()
-Channels = Annotated[int, Field(ge=0, le=MAX_CHANNELS)]
+Channels = Annotated[int, Field(ge=0, le=MAX_SIZE)]
 
 
 class OpFile(BaseModel):
@@ -46,7 +46,7 @@ class OpFile(BaseModel):
     stride: Annotated[int, Field(ge=1, le=2)]
     size: str
     fit: Annotated[list[Seconds], Field(min_length=4, max_length=4)] | None = None
-    off: float | None = None
+    off: Annotated[float, Field(allow_inf_nan=False)] | None = None
     points: Annotated[
         list[tuple[Channels, Channels, Positive]], Field(max_length=MAX_POINTS), FIRST
     ] = []
@@ -60,13 +60,13 @@ class TableFile(BaseModel):
     device: Literal["cpu", "cuda"]
     name: str
     precision: Literal["fp32", "fp16", "bf16"]
-    batch: Annotated[int, Field(ge=1)]
-    threads: Annotated[int, Field(ge=1)]
+    batch: Annotated[int, Field(ge=1, le=2**31)]
+    threads: Annotated[int, Field(ge=1, le=2**31)]
     input_size: str
     complete: bool
     scale: Positive = 1.0
     per_conv: Seconds = 0.0
-    most_flops: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    most_flops: Annotated[float, Field(gt=0, le=1e30, allow_inf_nan=False)] | None = None
     space: dict[str, Any] | None = None
     versions: dict[str, str] = {}
     ops: Annotated[list[OpFile], Field(max_length=MAX_OPS), FIRST]
@@ -78,14 +78,13 @@ def read_table_document(path: Path) -> dict[str, Any]:
     Raises:
         InputError: one line that names the file and the key.
     """
-    try:
-        document = json.loads(read_text(path, MAX_BYTES))
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            f"{path}: is not JSON ({error}), expected a table that `lightnas profile` wrote"
-        ) from error
+    document = read_json(
+        path,
+        "a table that `lightnas profile` wrote",
+        "is not JSON",
+        max_bytes=MAX_BYTES,
+        max_values=MAX_VALUES,
+    )
     return check(TableFile, document, str(path)).model_dump()
 
 

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
 
+# Values no farther apart are one: a step between them would be no number any more.
+SAME = 1e-300
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -47,8 +50,9 @@ def axis(
     """
     values = list(values)
     low, high = within or (min(values), max(values))
-    if low == high:  # a single value stands in the middle
-        low, high = low - 0.5, high + 0.5
+    if high - low <= SAME:  # a single value stands in the middle
+        half = max(0.5, 1e-9 * abs(low))
+        low, high = low - half, high + half
     step = round_step((high - low) / most)
     if all(value == round(value) for value in values):
         step = max(step, 1)
@@ -56,9 +60,14 @@ def axis(
     if to_ticks:
         first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
         low, high = first * step, last * step
-    digits = max(0, -math.floor(math.log10(step)))
-    ticks = tuple((n * step, f"{n * step:,.{digits}f}") for n in range(first, last + 1))
+    ticks = tuple((n * step, _text(n * step, step)) for n in range(first, last + 1))
     return Axis(low, high, start, end, ticks)
+
+
+def _text(value: float, step: float) -> str:
+    """A tick's number with the digits of the step; short where it is huge or tiny."""
+    digits = max(0, -math.floor(math.log10(step)))
+    return f"{value:,.{digits}f}" if digits < 10 and abs(value) < 1e12 else f"{value:.6g}"
 
 
 def round_step(least: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,12 @@ from ..network.entropy import ALPHA
 from ..network.published import PUBLISHED
 from ..network.structure import format_structures
 from ..resources import RESOURCES, Resource
-from ..runs.front_run import FRONT, load_front
+from ..runs.front_run import FRONT, FrontRun, front_of, load_front
 from ..runs.search_run import CONFIG
 from ..search.fronts import Front
 from ..search.fronts import Point as Found
 from .charts import Chart, Curve, Point, curves
-from .section import Section, comparison, own_row, read_result
+from .section import Section, comparison, own_row
 
 Document = dict[str, Any]
 
@@ -28,7 +27,8 @@ def read_front(path: Path, key: str) -> Section:
     Raises:
         InputError: a file of it is missing or damaged.
     """
-    front, others = read_result(path / FRONT, _front)
+    content = FrontRun(path).read_result() or {}
+    front, others = front_of(content, str(path / FRONT)), content["compare"]
     problem = load_front(path / CONFIG, {}, None, ()).search.problem
     points, resource = front.points, RESOURCES[front.axis]
     published = problem.input_size == INPUT_SIZE and problem.alpha == ALPHA
@@ -59,13 +59,6 @@ def read_front(path: Path, key: str) -> Section:
 def _largest_gap(points: Sequence[Found]) -> str:
     gaps = [point.gap for point in points if point.gap is not None]
     return f"{100 * max(gaps):.4f} %" if len(gaps) == len(points) else "unknown"
-
-
-def _front(text: str) -> tuple[Front, list[Document]]:
-    """The points of front.json, and score and cost of the structures that they are compared
-    with."""
-    content = json.loads(text)
-    return Front(content["axis"], tuple(map(Found.of, content["points"]))), content["compare"]
 
 
 def _name(point: Found, resource: Resource) -> str:

@@ -11,7 +11,8 @@ together.
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .. import __version__
@@ -37,23 +38,56 @@ KINDS = {TABLE: read_study, TRAINING_CONFIG: read_training, FRONT: read_front, R
 PICTURE_BYTES = 600_000
 
 
-def write_report(paths: Sequence[Path], output: Path | None = None) -> Path:
+def write_report(
+    paths: Sequence[Path],
+    output: Path | None = None,
+    on_left_out: Callable[[str], object] | None = None,
+) -> Path:
     """Write one page about all the directories: to ``output``, else as report.html into the first
-    of them.
+    of them that can be read.
+
+    Of several, those that cannot be read are left out, and the page says why.
+
+    Args:
+        on_left_out: called with that line for each of them.
 
     Raises:
-        InputError: one of them holds no finished run, or the page cannot be written.
+        InputError: none of them holds a finished run, or the page cannot be written.
     """
-    sections = [read_section(path, f"s{i}") for i, path in enumerate(paths)]
-    page = render(REPORT, sections=sections, pictures=_pictures(sections), version=__version__)
+    sections, left_out = _sections(paths)
+    page = render(
+        REPORT,
+        sections=sections,
+        pictures=_pictures(sections),
+        left_out=left_out,
+        version=__version__,
+    )
+    folder = sections[0].path
+    target = output or folder / REPORT
     if output:
         write_output(output, page.encode(), "output")
-        return output
-    target = paths[0] / REPORT
-    with output_errors("report", target, "a file"):
-        record_made(paths[0], REPORT)
-        write_whole(target, page.encode(), follow=False)
+    else:
+        with output_errors("report", target, "a file"):
+            record_made(folder, REPORT)
+            write_whole(target, page.encode(), follow=False)
+    for line in left_out:
+        if on_left_out:
+            on_left_out(line)
     return target
+
+
+def _sections(paths: Sequence[Path]) -> tuple[list[Section], list[str]]:
+    """The directories that can be read, at least one, and what is wrong with the others."""
+    sections: list[Section] = []
+    errors: list[InputError] = []
+    for path in paths:
+        try:
+            sections.append(read_section(path, f"s{len(sections)}"))
+        except InputError as error:
+            errors.append(error)
+    if not sections:
+        raise errors[0]
+    return sections, [str(error) for error in errors]
 
 
 def read_section(path: Path, key: str) -> Section:
@@ -62,7 +96,7 @@ def read_section(path: Path, key: str) -> Section:
     Raises:
         InputError: it holds no finished run, front or training, or a file of it is damaged.
     """
-    if not path.is_dir():
+    if not os.path.isdir(path):  # not path.is_dir, which raises for a name that is too long
         raise InputError(
             f"{path} is not a directory, expected one that search, pareto or train-det wrote"
         )

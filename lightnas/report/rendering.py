@@ -1,4 +1,5 @@
-"""Templates of the page and of the charts in it; whatever is put into one is escaped."""
+"""Templates of the page and of the charts in it; whatever is put into one is escaped, and holds no
+control characters."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+
+from ..errors import printable
 
 
 def render(template: str, **values: Any) -> Markup:
@@ -19,7 +22,13 @@ def _environment() -> Environment:
     return Environment(
         loader=PackageLoader("lightnas.report"),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _shown(value: Any) -> Any:
+    """A value on its way into a template, which escapes it."""
+    return value if isinstance(value, Markup | int | float) else printable(str(value))

@@ -3,20 +3,18 @@ structure."""
 
 from __future__ import annotations
 
-import csv
-import json
 from pathlib import Path
-from typing import Any
 
 from ..network.score import score_structures
 from ..network.structure import format_structures, read_structures
 from ..resources import RESOURCES
 from ..runs.config import load_config
+from ..runs.history import HISTORY, read_history
 from ..runs.output_dir import STRUCTURE
-from ..runs.search_run import CONFIG, HISTORY, RESULT
+from ..runs.search_run import CONFIG, RESULT, SearchRun
 from ..search.result import Found, gap
 from .charts import Chart, Curve, Point, curves
-from .section import Budget, Section, architecture, comparison, own_row, read_result, thinned
+from .section import Budget, Section, architecture, comparison, own_row, thinned
 
 # Where the convergence begins, as a share of the bound: from there on it can be told from it.
 LATE = 0.9
@@ -28,7 +26,7 @@ def read_search(path: Path, key: str) -> Section:
     Raises:
         InputError: a file of it is missing or damaged.
     """
-    result = read_result(path / RESULT, _found)
+    result = Found.from_document(SearchRun(path).read_result(), str(path / RESULT))
     problem = load_config(path / CONFIG, {}).problem
     costs = {name: float(value) for name, value in result.cost.known().items()}
     structures = read_structures(path / STRUCTURE)
@@ -61,12 +59,6 @@ def read_search(path: Path, key: str) -> Section:
     )
 
 
-def _found(text: str) -> Found:
-    document: dict[str, Any] = json.loads(text)
-    before = {"proven_optimal": document["gap"] == 0} if "gap" in document else {}
-    return Found.from_document(before | document)
-
-
 def _budget(name: str, used: float, limit: float) -> Budget:
     resource = RESOURCES[name]
     texts = (resource.format(used, 5), resource.format(limit, 5))
@@ -76,8 +68,7 @@ def _budget(name: str, used: float, limit: float) -> Budget:
 def _convergence(history: Path, bound: float | None) -> Chart:
     """Best score against evaluations, from where evolution is within a tenth of its end, and the
     bound above it."""
-    with open(history, newline="", encoding="utf-8") as file:
-        rows = [(int(row["evaluations"]), float(row["best_score"])) for row in csv.DictReader(file)]
+    rows = [(n, best) for n, _, best in read_history(history)]
     top = rows[-1][1] if bound is None else bound
     late = [(n, best) for n, best in rows if best >= LATE * top] or rows
     ends = (late[0][0], max(late[-1][0], late[0][0] + 1))

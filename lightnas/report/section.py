@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-from ..errors import InputError
-from ..files import read_text
 from ..network.blocks import Block, layers
 from ..network.cost import INPUT_SIZE, block_cost
 from ..network.entropy import ALPHA, block_entropy
@@ -20,9 +18,6 @@ from ..resources import RESOURCES
 from ..units import format_count, format_size
 from .charts import Bar, Chart, Point, bars
 
-T = TypeVar("T")
-
-MAX_BYTES = 2**25
 # Bars of a chart: more cannot be told apart.
 MAX_BARS = 2500
 COSTS = [name for name, resource in RESOURCES.items() if resource.counted]  # of the comparison
@@ -106,21 +101,6 @@ class Section:
     def title(self) -> str:
         """What people call the directory."""
         return self.path.name or str(self.path)
-
-
-def read_result(path: Path, parse: Callable[[str], T]) -> T:
-    """What ``parse`` makes of the text of a result.
-
-    Raises:
-        InputError: the file cannot be read, or ``parse`` finds it damaged.
-    """
-    text = read_text(path, MAX_BYTES)
-    try:
-        return parse(text)
-    except InputError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: is damaged ({error}), expected a result") from error
 
 
 def thinned(points: Sequence[Point], most: int = 60) -> list[Point]:

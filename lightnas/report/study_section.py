@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from itertools import groupby
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from ..errors import InputError
 from ..network.structure import format_structures, read_structures
 from ..runs.output_dir import STRUCTURE
-from ..runs.study_run import CONFIG, RESULT, Row, StudyConfig
+from ..runs.study_run import CONFIG, RESULT, Row, StudyConfig, StudyRun
 from ..units import format_size
 from .charts import Chart, Curve, Point, curves
-from .section import Comparison, Section, own_row, read_result
+from .section import Comparison, Section, own_row
 
 
 def read_study(path: Path, key: str) -> Section:
@@ -23,7 +23,9 @@ def read_study(path: Path, key: str) -> Section:
         InputError: it is not finished, or a file of it is damaged.
     """
     config = StudyConfig.of(path / CONFIG)
-    result = read_result(path / RESULT, json.loads)
+    result = StudyRun(path).read_result()
+    if result is None:
+        raise InputError(f"{path} holds no finished study, expected its {RESULT}")
     structures = read_structures(path / STRUCTURE)
     by_structure = {
         number: list(rows) for number, rows in groupby(result["rows"], key=lambda r: r["structure"])

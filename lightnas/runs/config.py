@@ -7,6 +7,7 @@ so the run can be had again from that file alone.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from ..documents import check
 from ..errors import InputError, nearest, shown
 from ..files import presets_in
 from ..latency.table import LatencyTable
@@ -28,7 +30,7 @@ from ..search.engine import MAX_TOP, Limits
 from ..search.problem import Budget, Problem
 from ..search.space_file import parse_space, read_space_document
 from ..units import format_size, parse_size
-from ..yaml_file import check, read_yaml
+from ..yaml_file import read_yaml
 
 # The budgets of a config; counts may be written 83.6G, a latency 30ms. ``Resource.parse`` checks
 # them: its messages are better.
@@ -120,7 +122,7 @@ def load_config(
         if (
             path is not None
             and isinstance(values[key], str)
-            and (path.parent / values[key]).is_file()
+            and os.path.isfile(path.parent / values[key])
         ):
             values[key] = str(path.parent / values[key])
     given = {key: value for key, value in options.items() if value is not None and key != "budget"}

@@ -15,15 +15,17 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from ..documents import differences
-from ..errors import InputError
+from pydantic import FailFast, Field, create_model
+
+from ..documents import LARGEST, Amount, Document, differences
+from ..errors import InputError, advised
+from ..json_file import json_text, read_json
 from ..network.score import score_structures
 from ..network.structure import Structure, format_structures
 from ..resources import RESOURCES
@@ -34,11 +36,28 @@ from ..units import whole
 from ..yaml_file import read_yaml
 from .config import SearchConfig, format_config, load_config
 from .names import name_of, structures
-from .output_dir import REPORT, STRUCTURE, OutputDir, stops, versions
+from .output_dir import ANEW, REPORT, STRUCTURE, OutputDir, stops, versions
 from .search_run import CONFIG, LOG
 
 FRONT, TABLE, POINTS, FOLDER = "front.json", "front.csv", "points.json", "structures"
 COLUMNS = ("budget", "score", "upper_bound", "gap", *RESOURCES)
+MOST_POINTS = 1000
+
+ComparedFile = create_model(
+    "ComparedFile",
+    __base__=Document,
+    name=(str, ...),
+    score=(Amount, ...),
+    **{r.name: (Amount, ...) if r.counted else (Amount | None, None) for r in RESOURCES.values()},
+)  # type: ignore[call-overload]
+
+
+class FrontFile(Document):
+    """front.json; ``Point.of`` looks into each of its points."""
+
+    axis: Literal[tuple(RESOURCES)]  # type: ignore[valid-type]
+    points: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MOST_POINTS), FailFast()]
+    compare: Annotated[list[ComparedFile], FailFast()]  # type: ignore[valid-type]
 
 
 @dataclass(frozen=True)
@@ -86,11 +105,10 @@ def load_front(
         document = read_yaml(path)
         if isinstance(document, dict) and {"axis", "values"} <= set(document):
             axis, values = document["axis"], document["values"]
-            if (
-                axis not in RESOURCES
-                or not isinstance(values, list)
-                or not all(isinstance(v, int | float) for v in values)
-            ):
+            row = isinstance(values, list) and all(
+                type(value) in (int, float) and 0 < value <= LARGEST for value in values
+            )
+            if not isinstance(axis, str) or axis not in RESOURCES or not row:
                 raise InputError(
                     f"{path}: axis and values are no row of budgets, expected those of a front"
                 )
@@ -112,6 +130,7 @@ class FrontRun(OutputDir):
     mark, command = "front", "pareto"
     home = "directory of a front"
     config_name, result_name, log_name = CONFIG, FRONT, LOG
+    result_shape = FrontFile
     ours = re.compile(
         "|".join(map(re.escape, (CONFIG, FRONT, TABLE, POINTS, FOLDER, STRUCTURE, REPORT)))
     )
@@ -129,9 +148,8 @@ class FrontRun(OutputDir):
         else:
             self.replace_with(format_config(config.document, versions(), "pareto"))
 
-    @property
-    def points(self) -> dict[int, Point]:
-        """The points that an unfinished run left.
+    def points(self, values: Sequence[float]) -> dict[int, Point]:
+        """The points that an unfinished run left, of those under these budgets.
 
         Raises:
             InputError: the file is damaged.
@@ -139,16 +157,23 @@ class FrontRun(OutputDir):
         path = self.path / POINTS
         if not path.is_file():
             return {}
-        try:
-            return {int(i): Point.of(point) for i, point in json.loads(path.read_text()).items()}
-        except (ValueError, AttributeError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{path}: is damaged ({error}), expected points; overwrite=True starts anew"
-            ) from error
+        with advised(ANEW):
+            document = read_json(path, "points")
+            if not isinstance(document, dict):
+                raise InputError(f"{path}: is damaged (no keys), expected points")
+            points, budgets = {}, {str(i): value for i, value in enumerate(values)}
+            for i, content in document.items():
+                point = Point.of(content, f"{path}: {i[:9]}")
+                if point.budget != budgets.get(i):
+                    raise InputError(
+                        f"{path}: is damaged (no budget of point {i[:9]} is {point.budget:g}), expected points"
+                    )
+                points[int(i)] = point
+            return points
 
     def save_points(self, points: dict[int, Point]) -> None:
         """Write the points found so far."""
-        self.write(POINTS, json.dumps({i: point.document for i, point in points.items()}))
+        self.write(POINTS, json_text({i: point.document for i, point in points.items()}))
 
     def finish_front(self, content: dict[str, Any]) -> None:
         """Write everything; front.json comes last."""
@@ -170,12 +195,18 @@ class FrontRun(OutputDir):
         content = self.result
         if content is None:
             raise InputError(f"{self.path} holds no finished front, expected its {FRONT}")
-        try:
-            return Front(content["axis"], tuple(map(Point.of, content["points"])))
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{self.path / FRONT}: is damaged ({error}), expected a front; overwrite=True starts anew"
-            ) from error
+        with advised(ANEW):
+            return front_of(content, str(self.path / FRONT))
+
+
+def front_of(content: dict[str, Any], where: str) -> Front:
+    """The front that front.json holds; ``where`` opens the error messages.
+
+    Raises:
+        InputError: a point is damaged.
+    """
+    points = (Point.of(point, f"{where}: points[{i}]") for i, point in enumerate(content["points"]))
+    return Front(content["axis"], tuple(points))
 
 
 def front(
@@ -229,7 +260,7 @@ def _search_points(
     n_workers: int,
     on_progress: Callable[[int, int], None] | None,
 ) -> Front:
-    points, total, asked = run.points, len(config.values), config.search
+    points, total, asked = run.points(config.values), len(config.values), config.search
     budgets = f"{config.axis} {config.values}, budgets {asked.problem.limits}"
     run.log(f"{'resumed' if points else 'started'}: {budgets}")
 

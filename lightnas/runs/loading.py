@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ..errors import InputError
@@ -19,7 +20,7 @@ def load_run(path: str | Path) -> SearchResult | Front:
         InputError: the directory holds neither, or a file of it is damaged.
     """
     path = Path(path)
-    if not path.is_dir():
+    if not os.path.isdir(path):  # not path.is_dir, which raises for a name that is too long
         raise InputError(f"{path} is not a directory, expected that of a search or a front")
     if (path / TRAINING_CONFIG).is_file():
         raise InputError(f"{path} holds a training, expected a search or a front")

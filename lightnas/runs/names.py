@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ..errors import InputError, nearest
@@ -31,7 +32,7 @@ def structure_path(name: str | Path) -> Path:
             directory holds no structure.
     """
     path = Path(name)
-    if path.is_dir():
+    if os.path.isdir(path):  # not path.is_dir, which raises for a name that is too long
         if not (path / STRUCTURE).is_file():
             raise InputError(
                 f"{path / STRUCTURE}: cannot be read (there is none), expected the directory of a "
@@ -39,7 +40,7 @@ def structure_path(name: str | Path) -> Path:
             )
         return path / STRUCTURE
     presets = presets_in("structures", ".txt")
-    if path.exists() or path.suffix or path.name != str(name):
+    if os.path.exists(path) or path.suffix or path.name != str(name):
         return path  # a path that does not exist says so when it is read
     if str(name) not in presets:
         raise InputError(
@@ -52,4 +53,4 @@ def name_of(name: str | Path) -> str:
     """What to call the structures of a name in tables and directories: maedet-m for
     outputs/maedet-m."""
     path = Path(name)
-    return path.resolve().name if path.is_dir() else path.stem
+    return path.resolve().name if os.path.isdir(path) else path.stem

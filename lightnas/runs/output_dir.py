@@ -9,7 +9,7 @@ place.
 
 from __future__ import annotations
 
-import json
+import os
 import platform
 import re
 import shutil
@@ -17,16 +17,19 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, ClassVar, TypeVar
+from typing import IO, Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
 import scipy
 from filelock import FileLock, Timeout
+from pydantic import AfterValidator, FailFast
 
 import lightnas
 
-from ..errors import InputError, shown
-from ..files import output_errors, read_text, write_whole
+from ..documents import Document, check
+from ..errors import InputError, advised
+from ..files import output_errors, write_whole
+from ..json_file import json_text, read_json
 
 LOCK, STRUCTURE, REPORT = ".lock", "structure.txt", "report.html"
 # Says what made a directory, and which of its files: only those are ever replaced or removed.
@@ -34,6 +37,8 @@ MARKER = ".lightnas.json"
 # What a write that was killed leaves, as ``files.write_whole`` and the runners name it.
 PART = re.compile(r"\.(.+\.[0-9]+|config\.ahead)\.part")
 CONFIG_HEAD = b"# Everything that decides this run"
+# What to do where a file of a run is damaged.
+ANEW = "overwrite=True starts anew"
 
 Dir = TypeVar("Dir", bound="OutputDir")
 
@@ -47,7 +52,7 @@ class OutputDir:
         continues: after ``begin``, whether there is an earlier run that goes on.
         option, kind, home: what messages call the path, the run and its directory.
         config_name, result_name: the file that decides the run, and the one that says that it is
-            finished.
+            finished; ``result_shape``: what that one holds.
         log_name: the file that ``log`` writes to; a kind of run without one is not logged here.
         mark, command: what the marker calls this kind of run, and the command that makes it.
         ours: names of the files of such a run in a directory from before there was a marker.
@@ -62,6 +67,7 @@ class OutputDir:
     inside: ClassVar[Mapping[str, str]] = {}
     config_name: ClassVar[str]
     result_name: ClassVar[str]
+    result_shape: ClassVar[type[Document]] = Document
     log_name: ClassVar[str | None] = None
     ours: ClassVar[re.Pattern[str]]
 
@@ -259,22 +265,30 @@ class OutputDir:
 
     def finish(self, result: dict[str, Any]) -> None:
         """Write the result, which stands for a finished run: it comes last."""
-        self.write(self.result_name, json.dumps(result, indent=1) + "\n")
+        self.write(self.result_name, json_text(result, indent=1) + "\n")
 
     @property
     def result(self) -> dict[str, Any] | None:
         """The result of a finished run; None while it is not finished.
 
         Raises:
+            InputError: the file is damaged; it says how to go on.
+        """
+        with advised(ANEW):
+            return self.read_result()
+
+    def read_result(self) -> dict[str, Any] | None:
+        """``result``, for who only reads it: errors do not say how the run goes on.
+
+        Raises:
             InputError: the file is damaged.
         """
         path = self.path / self.result_name
-        try:
-            return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-        except ValueError as error:
-            raise InputError(
-                f"{path}: is damaged ({error}), expected a result; overwrite=True starts anew"
-            ) from error
+        if not path.is_file():
+            return None
+        document = read_json(path, "a result")
+        check(self.result_shape, document, str(path))
+        return dict(document)
 
     def log(self, message: str) -> None:
         """Add a line with the time to the log."""
@@ -329,14 +343,31 @@ def read_marker(path: Path) -> dict[str, Any] | None:
     file = path / MARKER
     if not _is_plain_file(file):
         return None
+    with advised("without that file the run is known by its config"):
+        content = read_json(file, "a marker")
+        try:
+            check(MarkerFile, content, str(file))
+        except InputError as error:
+            raise InputError(f"{error}: it is damaged, expected a marker") from error
+        return dict(content)
+
+
+def _name(name: str) -> str:
+    """A name that a file can have, whatever system it is from."""
     try:
-        content = json.loads(read_text(file, 2**24))
-        kind, files = content["kind"], content["files"]
-        if not isinstance(kind, str) or not all(isinstance(name, str) for name in files):
-            raise ValueError("not a kind of run and names of files")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f"{file}: is damaged ({shown(str(error))}), expected a marker") from error
-    return dict(content)
+        parts = os.fsencode(name).split(b"/")
+    except ValueError:
+        parts = [b"\0"]
+    if any(b"\0" in part or len(part) > 255 for part in parts) or len(parts) > 9:
+        raise ValueError("be the name of a file")
+    return name
+
+
+class MarkerFile(Document):
+    """What a marker says."""
+
+    kind: str
+    files: Annotated[list[Annotated[str, AfterValidator(_name)]], FailFast()]
 
 
 def record_made(path: Path, *names: str) -> None:
@@ -347,7 +378,7 @@ def record_made(path: Path, *names: str) -> None:
 
 
 def _write_marker(path: Path, content: Mapping[str, Any]) -> None:
-    write_whole(path / MARKER, (json.dumps(content, indent=1) + "\n").encode(), follow=False)
+    write_whole(path / MARKER, (json_text(content, indent=1) + "\n").encode(), follow=False)
 
 
 def fresh_path(base: Path) -> Path:

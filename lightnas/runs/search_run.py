@@ -14,35 +14,48 @@ Every file but the log is written whole or not at all.
 
 from __future__ import annotations
 
-import csv
 import io
-import json
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
+from pydantic import create_model
 
-from ..documents import differences
-from ..errors import InputError, shown
+from ..documents import Document, check, differences
+from ..errors import InputError, advised
 from ..network.cost import Cost
 from ..network.structure import format_structures, read_structures
+from ..npz_file import array_of, read_npz
+from ..resources import RESOURCES
 from ..search import Progress, Search, SearchResult
 from ..search.problem import Evaluation
+from ..search.result import FoundFile
+from ..search.state_file import format_state, read_state
 from ..search.workers import workers as workers_of
 from .config import SearchConfig, format_config, load_config
-from .output_dir import REPORT, STRUCTURE, OutputDir, stops, versions
+from .history import HISTORY, format_history, read_history
+from .output_dir import ANEW, REPORT, STRUCTURE, OutputDir, stops, versions
 
-CONFIG, RESULT, HISTORY, POPULATION, LOG, CHECKPOINT = (
-    "config.yaml", "result.json", "history.csv", "population.npz", "search.log", "checkpoint.npz",
+CONFIG, RESULT, POPULATION, LOG, CHECKPOINT = (
+    "config.yaml", "result.json", "population.npz", "search.log", "checkpoint.npz",
 )  # fmt: skip
-HISTORY_COLUMNS = ("evaluations", "seconds", "best_score")
 # Seconds of a search that a stop may cost.
 SAVE_EVERY = 0.5
+
+# The final population: N genomes of D genes, their scores and what they use.
+_column = array_of("float64", "N")
+PopulationFile = create_model(
+    "PopulationFile",
+    __base__=Document,
+    genomes=(array_of("int64", "N", "D"), ...),
+    genes=(array_of("str", "D"), ...),
+    score=(_column, ...),
+    **{r.name: (_column, ...) if r.counted else (_column, None) for r in RESOURCES.values()},
+)  # type: ignore[call-overload]
 
 
 class SearchRun(OutputDir):
@@ -50,6 +63,7 @@ class SearchRun(OutputDir):
 
     mark = command = "search"
     config_name, result_name, log_name = CONFIG, RESULT, LOG
+    result_shape = FoundFile
     ours = re.compile(
         "|".join(
             map(re.escape, (CONFIG, RESULT, HISTORY, POPULATION, CHECKPOINT, STRUCTURE, REPORT))
@@ -71,7 +85,7 @@ class SearchRun(OutputDir):
 
     def save(self, search: Search) -> None:
         """Write the checkpoint."""
-        self.write(CHECKPOINT, _pack(search.state()))
+        self.write(CHECKPOINT, format_state(search.state()))
 
     @contextmanager
     def keeping_best(self, search: Search) -> Iterator[None]:
@@ -89,25 +103,23 @@ class SearchRun(OutputDir):
         """Bring a search to where the checkpoint left it; False where there is none yet.
 
         Raises:
-            InputError: the checkpoint is damaged.
+            InputError: the checkpoint is damaged, or of another search.
         """
         path = self.path / CHECKPOINT
         if not path.is_file():
             return False
-        try:
-            state = _unpack(path.read_bytes())
-        except Exception as error:
-            reason = shown(str(error))
-            raise InputError(
-                f"{path}: is damaged ({reason}), expected a checkpoint; overwrite=True starts anew"
-            ) from error
-        search.restore(state)
+        with advised(ANEW):
+            state = read_state(path, len(search.space.genes), len(search.problem.limits))
+            try:
+                search.restore(state)
+            except InputError as error:
+                raise InputError(f"{path}: {error}") from error
         return True
 
     def finish_search(self, result: SearchResult) -> None:
         """Write all results; result.json comes last, so it stands for a finished run."""
         self.write(STRUCTURE, format_structures(result.top))
-        self.write(HISTORY, _history(result))
+        self.write(HISTORY, format_history(result.history))
         self.write(POPULATION, _population(result))
         self.finish(result.document)
         (self.path / CHECKPOINT).unlink(missing_ok=True)
@@ -121,25 +133,14 @@ class SearchRun(OutputDir):
         document = self.result
         if document is None:
             raise InputError(f"{self.path} holds no finished search, expected its {RESULT}")
-        try:
-            with np.load(self.path / POPULATION, allow_pickle=False) as arrays:
-                columns = dict(arrays)
-            genomes, genes = columns.pop("genomes"), columns.pop("genes")
+        with advised(ANEW):
             return SearchResult.from_document(
                 document,
+                str(self.path / RESULT),
                 top=read_structures(self.path / STRUCTURE),
-                genomes=genomes,
-                genes=tuple(_gene(name) for name in genes.tolist()),
-                evaluation=Evaluation(columns.pop("score"), Cost(**columns)),
-                history=_read_history(self.path / HISTORY),
+                history=read_history(self.path / HISTORY),
+                **_read_population(self.path / POPULATION),
             )
-        except InputError:
-            raise
-        except (OSError, KeyError, ValueError, TypeError, BadZipFile, csv.Error) as error:
-            raise InputError(
-                f"{self.path}: its results are damaged ({shown(str(error))}), expected those of a finished search; "
-                "overwrite=True starts anew"
-            ) from error
 
 
 def search(
@@ -230,21 +231,6 @@ def save(result: SearchResult, path: str | Path, *, overwrite: bool = False) -> 
         run.finish_search(result)
 
 
-def _history(result: SearchResult) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(HISTORY_COLUMNS)
-    writer.writerows((n, f"{seconds:.4f}", repr(score)) for n, seconds, score in result.history)
-    return text.getvalue()
-
-
-def _read_history(path: Path) -> list[tuple[int, float, float]]:
-    head, *rows = csv.reader(path.read_text(encoding="utf-8").splitlines())
-    if tuple(head) != HISTORY_COLUMNS:
-        raise ValueError(f"{path.name} has the columns {', '.join(head)}")
-    return [(int(n), float(seconds), float(score)) for n, seconds, score in rows]
-
-
 def _population(result: SearchResult) -> bytes:
     genes = np.array([f"{i}.{key}" for i, key in result.genes])
     buffer = io.BytesIO()
@@ -252,40 +238,17 @@ def _population(result: SearchResult) -> bytes:
     return buffer.getvalue()
 
 
-def _gene(name: str) -> tuple[int, str]:
-    block, _, key = name.partition(".")
-    return int(block), key
-
-
-def _pack(state: dict[str, Any]) -> bytes:
-    """Nested dicts of arrays and JSON values as one npz: arrays by their path, the rest as JSON."""
-    arrays: dict[str, Any] = {}
-
-    def strip(value: Any, path: str) -> Any:
-        if isinstance(value, np.ndarray):
-            arrays[path] = value
-            return {"array": path}
-        if isinstance(value, dict):
-            return {key: strip(inner, f"{path}.{key}") for key, inner in value.items()}
-        return value
-
-    text = json.dumps(strip(state, "state"))
-    buffer = io.BytesIO()
-    np.savez(buffer, json=np.array(text), **arrays)
-    return buffer.getvalue()
-
-
-def _unpack(content: bytes) -> dict[str, Any]:
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-
-        def fill(value: Any) -> Any:
-            if isinstance(value, dict):
-                return (
-                    arrays[value["array"]]
-                    if set(value) == {"array"}
-                    else {k: fill(v) for k, v in value.items()}
-                )
-            return value
-
-        state: dict[str, Any] = fill(json.loads(str(arrays["json"])))
-        return state
+def _read_population(path: Path) -> dict[str, Any]:
+    """Genomes, genes and evaluation of a population, as ``SearchResult`` has them."""
+    arrays = read_npz(path, "the population of a search")
+    file: Any = check(PopulationFile, arrays, str(path))
+    genes = [re.fullmatch(r"([0-9]{1,3})\.(\w+)", name) for name in file.genes.tolist()]
+    if not all(genes):
+        raise InputError(f"{path}: genes is damaged, expected names such as 1.out")
+    return {
+        "genomes": file.genomes,
+        "genes": tuple((int(gene[1]), gene[2]) for gene in genes if gene),
+        "evaluation": Evaluation(
+            file.score, Cost(**{name: getattr(file, name) for name in RESOURCES})
+        ),
+    }

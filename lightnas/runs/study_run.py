@@ -25,11 +25,12 @@ from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field, create_model
 
-from ..documents import differences
+from ..documents import Amount, Count, Document, Real, check, differences
 from ..errors import InputError, WorkError, shown
 from ..files import read_text
 from ..network.cost import INPUT_SIZE
@@ -52,6 +53,41 @@ COLUMNS = ("structure", *PREDICTIONS, "seed", "ap", "ap50")
 MAX_BYTES = 2**24
 
 Row = dict[str, Any]
+
+
+class StudyConfigFile(Document):
+    """What config.yaml holds."""
+
+    data: str
+    seeds: Count
+    input_size: str
+    training: list[str]
+    budget: dict[str, Amount]
+    structures: list[Any]
+
+
+RowFile = create_model(
+    "RowFile",
+    __base__=Document,
+    **{key: (Real if key in FRACTIONS else Count, ...) for key in COLUMNS},
+)  # type: ignore[call-overload]
+
+
+class TauFile(Document):
+    """A rank correlation of result.json."""
+
+    tau: Real
+    low: Real
+    high: Real
+
+
+class StudyFile(Document):
+    """What result.json holds."""
+
+    structures: Count
+    seeds: Count
+    taus: dict[str, TauFile | None]
+    rows: Annotated[list[RowFile], Field(min_length=1)]  # type: ignore[valid-type]
 
 
 @dataclass(frozen=True)
@@ -102,24 +138,18 @@ class StudyConfig:
         Raises:
             InputError: the file cannot be read, or is no config of a study.
         """
-        document = read_yaml(path)
-        try:
-            return cls(
-                tuple(
-                    Structure.from_dicts(blocks, f"{path}: structures[{i}]")
-                    for i, blocks in enumerate(document["structures"])
-                ),
-                Path(document["data"]),
-                int(document["seeds"]),
-                parse_size(document["input_size"], f"{path}: input_size"),
-                tuple(map(str, document["training"])),
-                dict(document["budget"]),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{path}: is no config of a study ({shown(str(error))}), expected one that "
-                "`lightnas validate` wrote"
-            ) from error
+        file = check(StudyConfigFile, read_yaml(path), str(path))
+        return cls(
+            tuple(
+                Structure.from_dicts(blocks, f"{path}: structures[{i}]")
+                for i, blocks in enumerate(file.structures)
+            ),
+            Path(file.data),
+            file.seeds,
+            parse_size(file.input_size, f"{path}: input_size"),
+            tuple(file.training),
+            file.budget,
+        )
 
 
 @dataclass(frozen=True)
@@ -140,6 +170,7 @@ class StudyRun(OutputDir):
     mark = command = "validate"
     kind, home = "study", "directory of a study"
     config_name, result_name = CONFIG, RESULT
+    result_shape = StudyFile
     ours = re.compile("(?!)")  # there were no studies before there were markers
 
     def begin(self, config: StudyConfig, *, resume: bool = False, overwrite: bool = False) -> None:

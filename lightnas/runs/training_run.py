@@ -18,11 +18,29 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from pydantic import Field, create_model
+
+from ..documents import Document
 from .output_dir import REPORT, STRUCTURE, OutputDir
 
 CONFIG, RESULT, PICTURE, ANNOTATIONS = "config.py", "result.json", "detections.jpg", "annotations"
+
+# Average precision as result.json has it, in COCO's order, and what it is called; None where the
+# split has no object of that size.
+METRICS = {
+    "ap": "AP",
+    "ap50": "AP50",
+    "ap75": "AP75",
+    "ap_s": "AP small",
+    "ap_m": "AP medium",
+    "ap_l": "AP large",
+}
+Precision = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
+TrainedFile = create_model(
+    "TrainedFile", __base__=Document, **dict.fromkeys(METRICS, (Precision | None, None))
+)  # type: ignore[call-overload]
 
 
 class TrainingRun(OutputDir):
@@ -38,6 +56,7 @@ class TrainingRun(OutputDir):
     }
     config_name = CONFIG
     result_name = RESULT
+    result_shape = TrainedFile
     ours = re.compile(
         r"config\.py|structure\.txt|result\.json|detections\.jpg|report\.html|annotations|tf_logs|\.eval_hook"
         r"|latest\.pth|(best_.*|epoch_\d+|iter_\d+)\.pth|\d{8}_\d{6}\.log(\.json)?|\..*\.part"

@@ -364,11 +364,30 @@ class Search:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from a ``state`` of the same problem, seed and limits."""
-        state = dict(state)
-        self.evolution.restore(state.pop("evolution"))
-        proof = state.pop("proof")
+        """Continue from a ``state`` of the same problem, seed and limits.
+
+        Raises:
+            InputError: it is of another one.
+        """
+        evolution, proof = state["evolution"], state["proof"]
+        self._check_known(evolution["genomes"], evolution["scores"])
+        if proof:
+            self._check_known(proof["genome"][None], np.array([proof["score"]]))
+        if state["phase"] != "start" and not len(evolution["genomes"]):
+            raise InputError(f"nothing is known in phase {state['phase']}, expected a population")
+        self.evolution.restore(evolution)
         self.proof = Proof.restore(self.relaxation, proof) if proof else None
-        for name, value in state.items():
-            setattr(self, name, value)
-        self.history = [(int(n), float(s), float(best)) for n, s, best in self.history]
+        self.phase = state["phase"]
+        self.evaluations, self.improved_at = state["evaluations"], state["improved_at"]
+        self.seconds, self.evolution_seconds = state["seconds"], state["evolution_seconds"]
+        self.history = [(int(n), float(s), float(best)) for n, s, best in state["history"]]
+
+    def _check_known(self, genomes: Genomes, scores: Any) -> None:
+        """Refuse genomes (N, D) of another space or beyond the budgets, and scores (N,) of others."""
+        low, high = self.space.bounds
+        if ((genomes >= low) & (genomes <= high)).all():
+            found = self.problem.evaluate(genomes)
+            close = np.abs(found.score - scores) <= 1e-9 * np.maximum(1, found.score)
+            if close.all() and self.problem.feasible(found).all():
+                return
+        raise InputError("a structure of it is of another search, expected those of this one")

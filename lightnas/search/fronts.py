@@ -14,8 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from pydantic import Field
+
+from ..documents import LARGEST, Document, check
 from ..errors import InputError, nearest, shown
 from ..network.structure import Structure
 from ..resources import RESOURCES
@@ -41,9 +44,16 @@ class Point(Found):
         return {"budget": self.budget} | super().document
 
     @classmethod
-    def of(cls, document: dict[str, Any]) -> Point:
+    def of(cls, document: Any, where: str = "point") -> Point:
         """What ``document`` was made from; errors as for ``Found.from_document``."""
-        return cls.from_document(document, budget=document["budget"])
+        budget = check(BudgetFile, document, where).budget
+        return cls.from_document(document, where, budget=budget)
+
+
+class BudgetFile(Document):
+    """What a point has beside what was found."""
+
+    budget: Annotated[float, Field(gt=0, le=LARGEST, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True, repr=False)

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pydantic import create_model
+
 from ..arrays import Genomes
-from ..errors import require
+from ..documents import Amount, Count, Document, Real, check
+from ..errors import InputError, require
 from ..network.cost import Cost
 from ..network.structure import Structure
 from ..resources import RESOURCES
@@ -41,6 +44,24 @@ def gap(score: float, upper_bound: float) -> float:
     """How far a score may be below the best there is, as a share of its bound; both are at least
     0."""
     return 1 - score / upper_bound if upper_bound > 0 else 0.0
+
+
+# What ``document`` holds, as it is read back; what older versions did not write may be missing, and
+# so may what belongs to a bound, all of it.
+FoundFile = create_model(
+    "FoundFile",
+    __base__=Document,
+    score=(Amount, ...),
+    **{r.name: (Amount, ...) if r.counted else (Amount | None, None) for r in RESOURCES.values()},
+    upper_bound=(Amount | None, None),
+    gap=(Real | None, None),
+    proven_optimal=(bool | None, None),
+    evaluations=(Count, ...),
+    evaluations_per_second=(Amount, ...),
+    seconds=(Amount, ...),
+    seed=(int, ...),
+    structure=(list[Any], ...),
+)  # type: ignore[call-overload]
 
 
 @dataclass(frozen=True, repr=False)
@@ -109,21 +130,26 @@ class Found:
         return {"score": self.score} | costs | plain | structure
 
     @classmethod
-    def from_document(cls: type[F], document: dict[str, Any], **more: Any) -> F:
-        """What ``document`` was made from; ``more`` are the fields that a subclass adds.
+    def from_document(cls: type[F], document: Any, where: str = "result", **more: Any) -> F:
+        """What ``document`` was made from; ``where`` opens the error messages.
+
+        ``more`` are the fields that a subclass adds.
 
         Raises:
-            InputError: its structure is none.
-            KeyError: a key is missing.
+            InputError: the first key that is missing, or whose value is none.
         """
-        bounded = any(name in document for name in OF_BOUND)
-        plain: dict[str, Any] = {
-            name: document[name] if bounded or name not in OF_BOUND else None for name in PLAIN
-        }
+        file: Any = check(FoundFile, document, where)
+        plain = {name: getattr(file, name) for name in PLAIN}
+        if file.proven_optimal is None and file.gap is not None:
+            plain["proven_optimal"] = file.gap == 0
+        if (file.gap is None) != (file.upper_bound is None):
+            raise InputError(
+                f"{where}: has one of upper_bound and gap, expected both or none of them"
+            )
         return cls(
-            score=document["score"],
-            cost=Cost(**{name: float(document[name]) for name in RESOURCES if name in document}),
-            structure=Structure.from_dicts(document["structure"]),
+            score=file.score,
+            cost=Cost(**{name: getattr(file, name) for name in RESOURCES}),
+            structure=Structure.from_dicts(file.structure, f"{where}: structure"),
             **plain,
             **more,
         )

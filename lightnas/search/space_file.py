@@ -3,17 +3,19 @@ every key."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..documents import check
 from ..errors import InputError, nearest, shown
 from ..files import data_folder
 from ..network.blocks import BLOCKS
 from ..network.stages import fault
 from ..network.structure import MAX_KERNEL, MAX_SIZE, Structure
-from ..yaml_file import check, read_yaml
+from ..yaml_file import read_yaml
 from .space import BlockSpace, Space
 
 # A grid of channel counts is a table in memory, (steps, steps) a block.
@@ -69,7 +71,7 @@ def read_space_document(name: str, what: str = "space") -> tuple[Any, str]:
     """
     if name in space_names():
         path = data_folder("search_spaces") / f"{name}.yaml"
-    elif "/" in name or name.endswith((".yaml", ".yml")) or Path(name).exists():
+    elif "/" in name or name.endswith((".yaml", ".yml")) or os.path.exists(name):
         path = Path(name)
     else:
         raise InputError(

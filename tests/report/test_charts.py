@@ -3,7 +3,10 @@
 from xml.etree import ElementTree
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from lightnas.documents import LARGEST
 from lightnas.report.axes import axis, round_step
 from lightnas.report.charts import HEIGHT, WIDTH, Bar, Curve, Point, bars, curves
 
@@ -48,6 +51,19 @@ def test_ticks(values, options, texts):
 def test_ends_of_an_axis_are_its_pixels():
     found = axis([2, 10], 90, 10)  # upwards
     assert [found.at(value) for value in (2, 4, 10)] == [90, 70, 10]
+
+
+@given(
+    st.lists(st.floats(-LARGEST, LARGEST), min_size=1, max_size=5),
+    st.integers(3, 10),
+    st.booleans(),
+)
+@example([0, 5e-324], 10, True)
+def test_axes_of_all_that_a_file_can_hold(values, most, to_ticks):
+    found = axis(values, 0, 100, most=most, to_ticks=to_ticks)
+    assert all(-0.2 <= found.at(value) <= 100.2 for value in values)
+    assert len(found.ticks) <= most + 3
+    assert all(len(text) < 40 for _, text in found.ticks)
 
 
 def svg(chart):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lightnas.cli.main import main
 from lightnas.network.published import PUBLISHED
 from lightnas.network.structure import Structure, format_structures
 
@@ -220,6 +221,63 @@ def test_names_are_escaped(capsys, folder):
     page = (path / "report.html").read_text()
     check_alone(page)
     assert "<b>&'" not in page and "&lt;b&gt;&amp;" in page
+
+
+def test_one_of_several_that_is_broken_is_left_out_and_said(capsys, folder):
+    whole, broken = searched(capsys), searched(capsys, "broken")
+    (broken / "result.json").write_text('{"score": "x"}')
+    arguments = [str(path) for path in ("none", broken, whole, training())]
+    assert main(["report", *arguments]) == 0
+    out, err = capsys.readouterr()
+    assert out.strip() == str(whole / "report.html")  # the first that can be read
+    lines = err.splitlines()
+    assert [line.startswith("left out: ") for line in lines] == [True, True]
+    assert "none is not a directory" in lines[0] and "broken/result.json: score is 'x'" in lines[1]
+    page = (whole / "report.html").read_text()
+    check_alone(page)
+    assert "left out: none is not a directory" in text_of(page)
+    assert re.findall(r'<a href="#(s\d)">([^<]*)', page) == [("s0", "run"), ("s1", "det")]
+    assert "score is 'x'" in refused(capsys, "report", broken)
+    assert "none is not a directory" in refused(capsys, "report", "none", broken)
+
+
+def test_losses_that_are_no_number(capsys, folder):
+    path = training(finished=False)
+    log = next(path.glob("*.log.json"))
+    whole = log.read_text()
+    log.write_text(re.sub(r'"loss": [0-9.]+', '"loss": NaN', whole, count=1))
+    run(capsys, "report", path)
+    text = text_of((path / "report.html").read_text())
+    assert "losses that are no number 1" in text and "Training loss" in text
+    log.write_text(re.sub(r'"loss": [0-9.]+', '"loss": Infinity', whole))
+    run(capsys, "report", path)
+    text = text_of((path / "report.html").read_text())
+    assert "losses that are no number 4" in text and "Training loss" not in text
+
+
+def test_control_characters_reach_neither_page_nor_terminal(capsys, folder):
+    """Of a directory, a space, a compared structure and a file of a training."""
+    name = "run\x1b[2J\u202e\udcff"
+    evil = TINY | {"name": "tiny\x1b[31m\x07"}
+    Path("tiny.yaml").write_text(yaml.safe_dump(evil))
+    path = searched(capsys, name)
+    other = Path("oth\x1b[1mer.txt")
+    other.write_text(format_structures([Structure.from_dicts(published("s"))]))
+    row = ("--budget-flops", "2M:6M:2", *SIZE, *EVALUATIONS, "--workers", "1", "--compare", other)
+    arguments = ["pareto", "--space", "tiny.yaml", *row, "--output", "front\x1b[0m"]
+    out = run(capsys, *arguments)
+    out += run(capsys, "report", path, "front\x1b[0m") + run(capsys, "score", other)
+    err = refused(capsys, "report", "none\x1b[31m\udcfe")
+    pages = path.joinpath("report.html").read_text() + Path("front\x1b[0m/report.html").read_text()
+    for text in (out, err, pages):
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e\udc80-\udcff]", text)
+        assert "\\x1b[" in text
+    assert "tiny\\x1b[31m\\x07" in pages and "oth\\x1b[1mer" in out
+
+
+def test_names_are_no_mark_up(capsys, folder):
+    Path("[red]x.txt").write_text(format_structures([Structure.from_dicts(published("s"))]))
+    assert "[red]x.txt" in run(capsys, "score", "[red]x.txt")
 
 
 def test_mistakes(capsys, folder):
