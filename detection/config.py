@@ -262,11 +262,15 @@ def use_data(cfg: Config, splits: dict[str, CocoSplit]) -> None:
                 node.num_classes = n_classes
 
 
+def datasets_of(cfg: Config) -> dict[str, ConfigDict]:
+    """The sections of a config that name the annotations and pictures of a split."""
+    return {name: _innermost_dataset(cfg.data.get(name) or ConfigDict()) for name in SPLITS}
+
+
 def data_of(cfg: Config) -> dict[str, CocoSplit]:
     """The data that a config names."""
     found = {}
-    for name in SPLITS:
-        part = _innermost_dataset(cfg.data.get(name) or ConfigDict())
+    for name, part in datasets_of(cfg).items():
         if isinstance(part.get("ann_file"), str):
             root = Path(part.get("data_root") or "")
             found[name] = CocoSplit(root / part.ann_file, root / (part.get("img_prefix") or ""))

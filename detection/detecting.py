@@ -45,22 +45,20 @@ def detect(
         each with class, score and bbox (x, y, width, height in pixels).
 
     Raises:
-        InputError: the checkpoint or a picture cannot be read, the pictures lie in the output, or it
-            is not empty and was not made by this function.
+        InputError: the checkpoint or a picture cannot be read or lies in the output, or that is
+            not empty and was not made by this function.
     """
     _check_pictures(images)
     if checkpoint.is_dir():
         _, checkpoint = find_checkpoint(checkpoint)
     cfg = config_of_checkpoint(checkpoint, trust)
-    _check_apart(images, output)
-    where = choose_device(device)
-    with stdout_to_stderr():
-        model = load_detector(cfg, checkpoint, trust).to(where)
-    results = []
+    where, names, results = choose_device(device), _names(images), []
     with FoundDir(output) as run:
-        run.hold(resume=False, overwrite=overwrite)
+        run.hold(resume=False, overwrite=overwrite, inputs=[checkpoint], kept=images, names=names)
+        with stdout_to_stderr():
+            model = load_detector(cfg, checkpoint, trust).to(where)
         run.clear()
-        for image, name in zip(images, _names(images), strict=True):
+        for image, name in zip(images, names, strict=True):
             picture = open_picture(image)
             with stdout_to_stderr():  # mmdet's pictures are BGR
                 found = inference_detector(model, np.asarray(picture)[:, :, ::-1])
@@ -88,13 +86,6 @@ class FoundDir(OutputDir):
     def _is_ours(self, path: Path) -> bool:
         """Pictures of the user's may lie beside a detections.json: nothing tells them apart."""
         return False
-
-
-def _check_apart(images: Sequence[Path], output: Path) -> None:
-    """Refuse to write where the pictures lie: one of them could be replaced by its drawing."""
-    for image in images:
-        if image.resolve().parent == output.resolve():
-            raise InputError(f"output {output} is where {image} lies, expected another directory")
 
 
 def _check_pictures(images: Sequence[Path]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from mmcv.runner import RUNNERS, EpochBasedRunner, IterBasedRunner
 
-from lightnas.runs.output_dir import record_made
+from lightnas.outputs import record_made
 
 
 class _WholeCheckpoints:

@@ -31,6 +31,7 @@ from .config import (
 from .distributed import choose_device
 from .madnas import MadNas
 from .output import stdout_to_stderr
+from .work_dir import read_run_config, use_place
 
 # Our key, mmdet's.
 METRICS = {
@@ -113,14 +114,16 @@ def find_checkpoint(
             raise InputError(
                 f"{source} holds no checkpoint yet, expected a run with at least one finished epoch"
             )
-        return read_config(source / CONFIG), found
+        return read_run_config(source), found
     if source.suffix == ".py":
         if checkpoint is None:
             raise InputError(
                 f"{source}: a config without a checkpoint, expected test-det CONFIG CHECKPOINT"
             )
         return read_config(source), checkpoint
-    return config_of_checkpoint(source, trust), source
+    cfg = config_of_checkpoint(source, trust)
+    use_place(cfg, source.parent)
+    return cfg, source
 
 
 def load_detector(cfg: Config, checkpoint: Path, trust: bool = False) -> Any:

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -23,8 +24,9 @@ from torch import nn
 import lightnas
 from lightnas.data.coco import SPLITS, CocoSplit, check_split, settle
 from lightnas.errors import InputError, WorkError, shown
+from lightnas.outputs import record_made
 from lightnas.report.page import write_report
-from lightnas.runs.output_dir import record_made
+from lightnas.runs.output_dir import REPORT
 from lightnas.runs.training_run import ANNOTATIONS, CONFIG, PICTURE
 
 from . import cpu
@@ -34,7 +36,6 @@ from .config import (
     config_of_literal,
     data_of,
     plain,
-    read_config,
     use_data,
 )
 from .distributed import choose_device, first_process, process_group
@@ -42,7 +43,7 @@ from .options import Start, TrainOptions
 from .output import stdout_to_stderr
 from .pictures import draw_split
 from .testing import evaluate
-from .work_dir import WorkDir
+from .work_dir import WorkDir, read_run_config
 
 
 def train(
@@ -66,11 +67,14 @@ def train(
         text = first_process(lambda: _prepare(options, found, start, device, run))
         cfg = config_of_literal(text, str(start.work_dir))
         done = run.result if start.resume else None
+        first = get_dist_info()[0] == 0
         if done is None:
             _run(cfg, start)
             # The others need not wait for it.
-            done = _finish(cfg, run) if get_dist_info()[0] == 0 else {}
-        return done
+            return _finish(cfg, run) if first else {}
+        if first and not (run.path / REPORT).is_file():
+            write_report([run.path])
+        return run.located(done)
 
 
 def _prepare(
@@ -87,7 +91,7 @@ def _prepare(
         raise InputError(
             f"resume=True: {start.work_dir} holds no {CONFIG}, expected the work directory of a training run"
         )
-    cfg = read_config(start.work_dir / CONFIG) if options is None else build_config(options, device)
+    cfg = read_run_config(start.work_dir) if options is None else build_config(options, device)
     splits = _checked(found or data_of(cfg), start.skip_bad_images)
     use_data(cfg, splits)
     cfg.work_dir, cfg.device = str(start.work_dir), device
@@ -95,7 +99,14 @@ def _prepare(
     model = build_model(cfg, str((options and options.config) or "config"))
     if start.load_from is not None:
         _load_from(model, start)
-    run.hold(resume=start.resume, overwrite=start.overwrite)
+    settled = [split.annotations.name for split in splits.values() if split.content is not None]
+    run.hold(
+        resume=start.resume,
+        overwrite=start.overwrite,
+        inputs=[path for path in (options.structure, options.config) if path] if options else (),
+        kept=_kept(splits, start),
+        names=[f"{ANNOTATIONS}/{name}" for name in settled],
+    )
     if resume:
         run.check_same(cfg)
         if run.last is not None:
@@ -107,12 +118,18 @@ def _prepare(
             )
     else:
         run.clear()
+    run.begin(settled)
     settle(splits, start.work_dir / ANNOTATIONS)
-    run.begin([path.name for path in (start.work_dir / ANNOTATIONS).glob("*.json")])
     use_data(cfg, splits)
     if not resume:
         run.write_config(cfg)
     return repr(plain(cfg))
+
+
+def _kept(splits: dict[str, CocoSplit], start: Start) -> list[Path]:
+    """What the training reads while it goes on."""
+    data = [path for split in splits.values() for path in (split.annotations, split.images)]
+    return [*data, start.load_from] if start.load_from else data
 
 
 def _load_from(model: nn.Module, start: Start) -> str:
@@ -247,9 +264,9 @@ def _finish(cfg: Config, run: WorkDir) -> dict[str, Any]:
     metrics, detections = evaluate(cfg, best, "val")
     draw_split(cfg.data.val, detections, run.path / PICTURE)
     result = {
-        "checkpoint": str(best), "last": str(run.last), "epochs": cfg.runner.get("max_epochs"), "split": "val",
+        "checkpoint": best.name, "last": run.last.name, "epochs": cfg.runner.get("max_epochs"), "split": "val",
         "classes": list(cfg.data.val.classes), **metrics,
     }  # fmt: skip
     run.finish(result)
     write_report([run.path])
-    return result
+    return run.located(result)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import re
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +16,9 @@ from .errors import InputError
 
 # The disk's fault, not the user's.
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+# Bytes of a file name, on the file systems that people use.
+MAX_NAME = 255
+STANDARD = {"/dev/stdout": 1, "/dev/stderr": 2}
 
 
 def read_text(path: str | Path, max_bytes: int) -> str:
@@ -37,22 +43,20 @@ def read_text(path: str | Path, max_bytes: int) -> str:
         ) from error
 
 
-def write_whole(path: Path, content: bytes, follow: bool = True) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that, killed or out of space at any instant, it holds the old bytes or the
     new ones.
 
-    A link is followed, or replaced where ``follow`` is False. What is no regular file (a pipe, a
-    device) is written to, not replaced.
+    A link is replaced, not followed. What is no regular file (a pipe, a device, /dev/stdout) is
+    written to, not replaced.
 
     Raises:
         OSError: nothing has changed.
     """
-    if follow:
-        path = Path(os.path.realpath(path))
-    if path.exists() and not path.is_file() and not path.is_dir():
-        path.write_bytes(content)
+    if is_stream(path):
+        _write_stream(path, content)
         return
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside = part_of(path)
     try:
         with open(beside, "wb") as file:
             file.write(content)
@@ -64,6 +68,47 @@ def write_whole(path: Path, content: bytes, follow: bool = True) -> None:
         raise
     if sys.platform != "win32":
         _sync_directory(path.parent)
+
+
+def part_of(path: Path) -> Path:
+    """Where this process writes a file before it takes its name: hidden, beside it."""
+    name = f".{path.name}.{os.getpid()}.part"
+    if len(os.fsencode(name)) > MAX_NAME:
+        name = f".{short_name(path.name)}.{os.getpid()}.part"
+    return path.with_name(name)
+
+
+def short_name(name: str) -> str:
+    """What stands for a file name that leaves no room for an ending."""
+    return hashlib.sha1(os.fsencode(name), usedforsecurity=False).hexdigest()
+
+
+def is_stream(path: Path) -> bool:
+    """Whether bytes go through a path rather than stay there: a pipe, a terminal, /dev/stdout."""
+    if _descriptor(path) is not None:
+        return True
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
+
+
+def _descriptor(path: Path) -> int | None:
+    """The open file of this process that a path names. It is written on where it stands: a shell
+    may have opened it to append."""
+    text = os.fspath(path)
+    if text in STANDARD:
+        return STANDARD[text]
+    match = re.fullmatch(r"/(?:dev|proc/self)/fd/([0-9]{1,9})", text)
+    return int(match[1]) if match else None
+
+
+def _write_stream(path: Path, content: bytes) -> None:
+    descriptor = _descriptor(path)
+    sys.stdout.flush()
+    with open(path if descriptor is None else os.dup(descriptor), "wb") as stream:
+        stream.write(content)
 
 
 @contextmanager
@@ -78,12 +123,12 @@ def output_errors(option: str, path: str | Path, expected: str) -> Iterator[None
 
     Raises:
         InputError: the path cannot be written.
-        OSError: the disk is full or broken.
+        OSError: the disk is full or broken, or who reads our output has left.
     """
     try:
         yield
     except OSError as error:
-        if error.errno in NO_SPACE:
+        if error.errno in NO_SPACE or isinstance(error, BrokenPipeError):
             raise
         named = f"{option} {path}".lstrip()
         raise InputError(

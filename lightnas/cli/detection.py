@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError, require
-from .options import PAIR, PATH, SIZE, Command, begin_options, json_option
+from .options import PAIR, PATH, SIZE, Command, begin_options, json_option, overwrite_file
 
 if TYPE_CHECKING:
     from lightnas.detection import Start, TrainOptions
@@ -382,8 +382,13 @@ def detect(
     help="Size that it is traced at; others work too.  [default: the test size]",
 )
 @trust_checkpoint
+@overwrite_file
 def export_det(
-    checkpoint: Path, output: Path, input_size: tuple[int, int] | None, trust_checkpoint: bool
+    checkpoint: Path,
+    output: Path,
+    input_size: tuple[int, int] | None,
+    trust_checkpoint: bool,
+    overwrite: bool,
 ) -> None:
     """Write a trained detector as ONNX: backbone, neck and head, up to the raw outputs."""
     quiet_threads()
@@ -393,8 +398,11 @@ def export_det(
     preflight()
     from lightnas.detection import export_detector
 
-    difference = export_detector(checkpoint, output, input_size, trust_checkpoint)
-    click.echo(f"{output}: onnxruntime and torch differ by {difference:.1e} at most")
+    from ..files import is_stream
+
+    difference = export_detector(checkpoint, output, input_size, trust_checkpoint, overwrite)
+    said = f"{output}: onnxruntime and torch differ by {difference:.1e} at most"
+    click.echo(said, err=is_stream(output))
 
 
 def pictures_option(split: str, default: int, text: str) -> Callable[[Command], Command]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import PATH
+from .options import PATH, overwrite_file
 
 
 @click.command()
@@ -17,9 +17,12 @@ from .options import PATH
     type=PATH,
     help="[default: report.html in the first of them]",
 )
-def report(run_dirs: tuple[Path, ...], output: Path | None) -> None:
+@overwrite_file
+def report(run_dirs: tuple[Path, ...], output: Path | None, overwrite: bool) -> None:
     """Write a page about searches, fronts and trainings: one file that needs no server and no
     network."""
+    from ..files import is_stream
     from ..report.page import write_report
 
-    click.echo(str(write_report(run_dirs, output)))
+    written = write_report(run_dirs, output, overwrite)
+    click.echo(str(written), err=is_stream(written))

@@ -22,6 +22,7 @@ from .options import (
     json_option,
     latency_table_option,
     option_name,
+    overwrite_file,
     space_options,
     work_options,
 )
@@ -186,18 +187,30 @@ def score(
     show_default=True,
     help="Size that ONNX is traced at.",
 )
+@overwrite_file
 def export_structure(
-    structure: Named, rank: int, output: Path | None, kind: str, input_size: tuple[int, int]
+    structure: Named,
+    rank: int,
+    output: Path | None,
+    kind: str,
+    input_size: tuple[int, int],
+    overwrite: bool,
 ) -> None:
     """Write one structure of a run, a preset or a txt as a txt of its own, or as an untrained
     backbone in ONNX."""
     from ..files import write_output
+    from ..network.structure import STRUCTURE_FILE
+    from ..outputs import NETWORK, check_file
+    from ..runs import structure_path
 
     if rank >= len(structure.structures):
         raise InputError(
             f"--rank is {rank}, expected 0 to {len(structure.structures) - 1}, "
             f"the structures that {structure.name} holds"
         )
+    if output is not None:
+        what = NETWORK if kind == "onnx" else STRUCTURE_FILE
+        check_file(output, what, [structure_path(structure.name)], overwrite=overwrite)
     chosen = structure.structures[rank]
     if kind == "onnx":
         _export_onnx(chosen, output, input_size)
@@ -212,6 +225,8 @@ def _export_onnx(structure: Any, output: Path | None, input_size: tuple[int, int
     if output is None:
         raise InputError("--format onnx without --output, expected a file for the network")
     from ..backbone.onnx import export_backbone
+    from ..files import is_stream
 
     difference = export_backbone(structure, output, input_size)
-    click.echo(f"{output}: onnxruntime and torch differ by {difference:.1e} at most")
+    said = f"{output}: onnxruntime and torch differ by {difference:.1e} at most"
+    click.echo(said, err=is_stream(output))

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import InputError
 from ..files import read_text
+from ..outputs import Kind
 from ..units import parse_size
 from ..yaml_file import check
 from .table import LatencyTable, calibrated_fits
@@ -78,6 +79,18 @@ def read_table_document(path: Path) -> dict[str, Any]:
             f"{path}: is not JSON ({error}), expected a table that `lightnas profile` wrote"
         ) from error
     return check(TableFile, document, str(path)).model_dump()
+
+
+def _is_table(path: Path) -> bool:
+    """Whether a file is a latency table, finished or not."""
+    try:
+        read_table_document(path)
+    except InputError:
+        return False
+    return True
+
+
+TABLE = Kind("latency table", _is_table)
 
 
 def load_table(source: str | Path | dict[str, Any], where: str = "latency_table") -> LatencyTable:

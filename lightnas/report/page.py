@@ -16,9 +16,10 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import InputError
-from ..files import output_errors, write_output, write_whole
+from ..files import read_text, write_output
+from ..outputs import Kind, check_file, record_made
 from ..runs.front_run import FRONT
-from ..runs.output_dir import REPORT, record_made
+from ..runs.output_dir import REPORT
 from ..runs.search_run import RESULT
 from ..runs.training_run import CONFIG as TRAINING_CONFIG
 from .front_section import read_front
@@ -32,25 +33,39 @@ KINDS = {TRAINING_CONFIG: read_training, FRONT: read_front, RESULT: read_search}
 # The page stays below 1 MB: pictures of all its sections together may take so many bytes (base64
 # makes them a third larger).
 PICTURE_BYTES = 600_000
+MAX_BYTES = 2**25
 
 
-def write_report(paths: Sequence[Path], output: Path | None = None) -> Path:
+def write_report(
+    paths: Sequence[Path], output: Path | None = None, overwrite: bool = False
+) -> Path:
     """Write one page about all the directories: to ``output``, else as report.html into the first
     of them.
+
+    Args:
+        overwrite: replace also a file that is no such page.
 
     Raises:
         InputError: one of them holds no finished run, or the page cannot be written.
     """
     sections = [read_section(path, f"s{i}") for i, path in enumerate(paths)]
+    target = output or paths[0] / REPORT
+    inputs = [file for path in paths for file in path.iterdir() if file.name != REPORT]
+    check_file(target, Kind("page", _is_page, REPORT), inputs, overwrite=overwrite)
     page = render(REPORT, sections=sections, pictures=_pictures(sections), version=__version__)
-    if output:
-        write_output(output, page.encode(), "output")
-        return output
-    target = paths[0] / REPORT
-    with output_errors("report", target, "a file"):
+    if output is None:
         record_made(paths[0], REPORT)
-        write_whole(target, page.encode(), follow=False)
+    write_output(target, page.encode(), "output" if output else "report")
     return target
+
+
+def _is_page(path: Path) -> bool:
+    """Whether a file is a page that ``write_report`` wrote."""
+    try:
+        text = read_text(path, MAX_BYTES)
+    except InputError:
+        return False
+    return all(mark in text for mark in (" - lightnas</title>", '<p class="brand">lightnas '))
 
 
 def read_section(path: Path, key: str) -> Section:

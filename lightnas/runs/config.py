@@ -61,13 +61,15 @@ class ConfigFile(BaseModel):
 
 @dataclass(frozen=True)
 class SearchConfig:
-    """A checked config. ``document`` is what config.yaml holds, but for the versions."""
+    """A checked config. ``document`` is what config.yaml holds, but for the versions; ``sources``
+    are the files that it was read from."""
 
     problem: Problem
     seed: int
     limits: Limits
     top: int
     document: dict[str, Any]
+    sources: tuple[Path, ...] = ()
 
 
 def preset_names() -> list[str]:
@@ -125,7 +127,7 @@ def load_config(
     given = {key: value for key, value in options.items() if value is not None and key != "budget"}
     names = {key: named(key) if key in given else f"{where}{key}" for key in values}
     budget = _budget(file.budget, options.get("budget", {}), where, named)
-    return _build(values | given | {"budget": budget}, names)
+    return _build(values | given | {"budget": budget}, names, () if path is None else (path,))
 
 
 def _check_keys(options: dict[str, Any]) -> None:
@@ -159,11 +161,17 @@ def _budget(
     return budget
 
 
-def _build(values: dict[str, Any], names: dict[str, str]) -> SearchConfig:
-    """The checked config of complete values; ``names`` says what to call each in messages."""
+def _build(
+    values: dict[str, Any], names: dict[str, str], sources: tuple[Path, ...]
+) -> SearchConfig:
+    """The checked config of complete values; ``names`` says what to call each in messages,
+    ``sources`` are the files that they were read from."""
     document, name = values["space"], names["space"]
     if isinstance(document, str):
         document, name = read_space_document(document, name)
+        sources += (Path(name),)
+    if isinstance(values["latency_table"], str):
+        sources += (Path(values["latency_table"]),)
     space = parse_space(document, name, values["max_channels"])
     alpha = check_alpha(values["alpha"], names["alpha"], values["alpha"])
     table = _table(values["latency_table"], names["latency_table"])
@@ -184,7 +192,7 @@ def _build(values: dict[str, Any], names: dict[str, str]) -> SearchConfig:
     }
     problem = Problem(space, Budget(**values["budget"]), size, alpha, table)
     return SearchConfig(
-        problem, values["seed"], limits, values["top"], {"space": document} | resolved
+        problem, values["seed"], limits, values["top"], {"space": document} | resolved, sources
     )
 
 

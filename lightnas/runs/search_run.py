@@ -61,7 +61,7 @@ class SearchRun(OutputDir):
         Raises:
             InputError: as for ``hold``; or it holds a run of another config (with resume).
         """
-        self.hold(resume=resume, overwrite=overwrite)
+        self.hold(resume=resume, overwrite=overwrite, inputs=config.sources)
         if self.continues:
             there = load_config(self.path / CONFIG, {})
             self.refuse(differences(there.document, config.document))

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from .output_dir import REPORT, STRUCTURE, OutputDir
 
@@ -36,11 +36,12 @@ class TrainingRun(OutputDir):
         "tf_logs": "events.out.tfevents.*",
         ".eval_hook": "part_*.pkl",
     }
+    parts = ("checkpoint",)
     config_name = CONFIG
     result_name = RESULT
     ours = re.compile(
         r"config\.py|structure\.txt|result\.json|detections\.jpg|report\.html|annotations|tf_logs|\.eval_hook"
-        r"|latest\.pth|(best_.*|epoch_\d+|iter_\d+)\.pth|\d{8}_\d{6}\.log(\.json)?|\..*\.part"
+        r"|latest\.pth|(best_.*|epoch_\d+|iter_\d+)\.pth|\d{8}_\d{6}\.log(\.json)?"
     )
 
     def _is_ours(self, path: Path) -> bool:
@@ -56,6 +57,12 @@ class TrainingRun(OutputDir):
         """
         self.record(STRUCTURE, PICTURE, REPORT, "latest.pth", *(f"{name}/" for name in self.inside))
         self.record(*(f"{ANNOTATIONS}/{name}" for name in annotations))
+
+    def located(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        """What result.json holds, with paths to the checkpoints, which it names without their
+        directory: that may be moved."""
+        names = {key: Path(str(result[key])).name for key in ("checkpoint", "last")}
+        return {**result, **{key: str(self.path / name) for key, name in names.items()}}
 
     @property
     def last(self) -> Path | None:
