@@ -72,10 +72,25 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def part_of(path: Path) -> Path:
     """Where this process writes a file before it takes its name: hidden, beside it."""
-    name = f".{path.name}.{os.getpid()}.part"
-    if len(os.fsencode(name)) > MAX_NAME:
-        name = f".{short_name(path.name)}.{os.getpid()}.part"
-    return path.with_name(name)
+    return path.with_name(f"{part_stem(path)}.{os.getpid()}.part")
+
+
+def part_stem(path: Path) -> str:
+    """What the parts of a file begin with, whatever process writes them."""
+    longest = f".{path.name}.{2**22}.part"  # with the largest process id there is
+    name = path.name if len(os.fsencode(longest)) <= MAX_NAME else short_name(path.name)
+    return f".{name}"
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is a process of that id."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
 
 
 def short_name(name: str) -> str:
