@@ -8,14 +8,26 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from mmcv.runner import RUNNERS, EpochBasedRunner, IterBasedRunner
+from mmcv.runner import RUNNERS, CheckpointHook, EpochBasedRunner, IterBasedRunner
 
 from lightnas.outputs import record_made
+
+# Between mmcv's LOW, which evaluation has, and VERY_LOW.
+AFTER_EVALUATION = 80
 
 
 class _WholeCheckpoints:
     """Replaces a runner's ``save_checkpoint``: written beside, synced, then renamed, and
-    ``latest.pth`` likewise."""
+    ``latest.pth`` likewise.
+
+    The checkpoint of an epoch comes after its evaluation: resumed from it, a run knows the best AP
+    up to there, and a kill between the two repeats the epoch rather than leave it unevaluated.
+    """
+
+    def register_hook(self, hook: Any, priority: Any = "NORMAL") -> None:
+        """As in mmcv, but for when checkpoints are written."""
+        after_evaluation = isinstance(hook, CheckpointHook)
+        super().register_hook(hook, AFTER_EVALUATION if after_evaluation else priority)  # type: ignore[misc]
 
     def save_checkpoint(
         self, out_dir: str, *args: Any, create_symlink: bool = True, **kwargs: Any

@@ -259,6 +259,7 @@ def _say(logger: Any, cfg: Config, dataset: Any, world_size: int) -> None:
 
 def _finish(cfg: Config, run: WorkDir) -> dict[str, Any]:
     """Evaluate the best checkpoint on the val split, draw its detections, and write both down."""
+    run.tidy((cfg.get("checkpoint_config") or {}).get("max_keep_ckpts", -1))
     best = run.best
     assert best is not None and run.last is not None
     metrics, detections = evaluate(cfg, best, "val")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import os
 import re
@@ -80,6 +81,14 @@ def part_stem(path: Path) -> str:
     longest = f".{path.name}.{2**22}.part"  # with the largest process id there is
     name = path.name if len(os.fsencode(longest)) <= MAX_NAME else short_name(path.name)
     return f".{name}"
+
+
+def dead_parts(path: Path) -> list[Path]:
+    """What writings of a file by processes that were killed have left beside it."""
+    parts = path.parent.glob(f"{glob.escape(part_stem(path))}.*.part")
+    named = [(part, part.name.split(".")[-2]) for part in parts if not part.is_symlink()]
+    dead = [(part, int(pid)) for part, pid in named if pid.isdigit()]
+    return [part for part, pid in dead if pid == os.getpid() or not is_alive(pid)]
 
 
 def is_alive(pid: int) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .errors import InputError, shown
-from .files import is_stream, output_errors, read_text, write_whole
+from .files import dead_parts, is_stream, output_errors, read_text, write_whole
 
 # Only the files that it lists are ever replaced or removed.
 MARKER = ".lightnas.json"
@@ -61,6 +61,9 @@ def check_file(
     check_apart(path, inputs)
     if path.is_symlink():
         raise InputError(f"output {path} is a link, expected a file, or none yet")
+    for part in dead_parts(path):
+        if part.is_file():
+            part.unlink()
     if not path.exists():
         return
     if not path.is_file():

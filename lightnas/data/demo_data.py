@@ -7,7 +7,6 @@ The source digits are those of E. Alpaydin and C. Kaynak, Optical Recognition of
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 import re
@@ -24,7 +23,7 @@ from PIL import Image
 
 from .. import __version__
 from ..errors import InputError
-from ..files import is_alive, output_errors, part_of, part_stem, read_text
+from ..files import dead_parts, output_errors, part_of, read_text
 from ..outputs import MARKER, read_marker, write_marker
 from .pictures import Box, draw_boxes, encode, grid
 
@@ -116,12 +115,7 @@ def _is_unfinished(directory: Path) -> bool:
 
 def _sweep(directory: Path) -> None:
     """Remove what writings of this set that were killed have left beside it."""
-    for part in directory.parent.glob(f"{glob.escape(part_stem(directory))}.*.part"):
-        pid = part.name.split(".")[-2]
-        if not part.is_dir() or part.is_symlink() or not pid.isdigit():
-            continue
-        if is_alive(int(pid)) and int(pid) != os.getpid():
-            continue
+    for part in filter(Path.is_dir, dead_parts(directory)):
         marker = read_marker(part)
         if marker and marker["kind"] == "demo-data":
             shutil.rmtree(part, ignore_errors=True)

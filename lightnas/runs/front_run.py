@@ -169,7 +169,7 @@ class FrontRun(OutputDir):
         self.write(STRUCTURE, format_structures(structures))
         self.write(TABLE, _table(content["points"]))
         self.finish(content)
-        (self.path / POINTS).unlink(missing_ok=True)
+        self.drop(POINTS)
 
     def found(self) -> Front:
         """The front of a finished run.

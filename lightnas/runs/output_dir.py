@@ -122,9 +122,11 @@ class OutputDir:
             self.continues = resume and not empty
 
     def _look(self, resume: bool, overwrite: bool) -> tuple[bool, list[str]]:
-        """Whether the directory is empty, and the files in it that a run of this kind has made."""
-        if all(map(self._is_leftover, self.path.iterdir())):
-            return True, []
+        """Whether the directory is empty, but for what a run leaves that was killed before it had a
+        config, and the files in it that a run of this kind has made."""
+        made = self._begun()
+        if all(self._is_leftover(entry, made) for entry in self.path.iterdir()):
+            return True, made
         self._check(resume, overwrite)
         return False, self._made(resume)
 
@@ -139,13 +141,22 @@ class OutputDir:
                 f"resume=True: {self.path} holds no {self.config_name}, expected the {self.home}"
             )
 
-    def _is_leftover(self, entry: Path) -> bool:
-        """What a run killed in its first instants leaves: an unfinished file, a lock, or a log
-        without a line."""
+    def _begun(self) -> list[str]:
+        """The files of a run of this kind that was killed before it had a config."""
+        marker = read_marker(self.path)
+        if marker is None or marker["kind"] != self.mark:
+            return []
+        named = (self.path / name for name in (self.config_name, self.result_name))
+        return [] if any(map(os.path.lexists, named)) else list(marker["files"])
+
+    def _is_leftover(self, entry: Path, made: Collection[str]) -> bool:
+        """What a run killed in its first instants leaves: an unfinished file, a lock, a log without
+        a line, or a file of those it ``made``."""
         empty_log = (
             entry.name == self.log_name and _is_plain_file(entry) and entry.stat().st_size == 0
         )
-        return empty_log or entry.name in (LOCK, MARKER) or self._is_part(entry, ())
+        ours = entry.name in (LOCK, MARKER) or (entry.name in made and _is_plain_file(entry))
+        return empty_log or ours or self._is_part(entry, made)
 
     def _is_part(self, entry: Path, made: Collection[str]) -> bool:
         """Whether an entry is what a write of this run that was killed leaves."""
@@ -154,7 +165,7 @@ class OutputDir:
         match = PART.fullmatch(entry.name)
         if match is None:
             return False
-        names = {Path(name).name for name in made} | {MARKER, *self.parts}
+        names = {Path(name).name for name in made} | {MARKER, CONFIG_AHEAD, *self.parts}
         known = match[1] in names | set(map(short_name, names))
         return known or self.ours.fullmatch(match[1]) is not None
 
@@ -312,6 +323,14 @@ class OutputDir:
         self.record(name)
         encoded = content.encode() if isinstance(content, str) else content
         write_whole(self.path / name, encoded)
+
+    def drop(self, name: str) -> None:
+        """Remove a file that was only needed while the run was not finished, and list it no longer:
+        what has its name from then on is the user's."""
+        (self.path / name).unlink(missing_ok=True)
+        marker = read_marker(self.path)
+        if marker is not None:
+            self._mark([made for made in marker["files"] if made != name])
 
     def finish(self, result: dict[str, Any]) -> None:
         """Write the result, which stands for a finished run: it comes last."""

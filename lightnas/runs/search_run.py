@@ -97,7 +97,7 @@ class SearchRun(OutputDir):
         self.write(HISTORY, _history(result))
         self.write(POPULATION, _population(result))
         self.finish(result.document)
-        (self.path / CHECKPOINT).unlink(missing_ok=True)
+        self.drop(CHECKPOINT)
 
     def found(self) -> SearchResult:
         """The result of a finished run, with its final population and history.

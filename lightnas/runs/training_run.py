@@ -15,14 +15,20 @@ This is what does not depend on the framework that trains; the config's text is 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ..files import part_of
+from ..outputs import read_marker
 from .output_dir import REPORT, STRUCTURE, OutputDir
 
 CONFIG, RESULT, PICTURE, ANNOTATIONS = "config.py", "result.json", "detections.jpg", "annotations"
+
+# Patterns of their names, by epoch or iteration.
+CHECKPOINTS, BEST = r"(?:epoch|iter)_(\d+)\.pth", r"best_\w+_(?:epoch|iter)_(\d+)\.pth"
 
 
 class TrainingRun(OutputDir):
@@ -67,17 +73,41 @@ class TrainingRun(OutputDir):
     @property
     def last(self) -> Path | None:
         """The last whole checkpoint."""
-        return self._newest(r"(?:epoch|iter)_(\d+)\.pth")
+        return self._newest(CHECKPOINTS)
 
     @property
     def best(self) -> Path | None:
         """The checkpoint of the best AP; the last one where no epoch found anything."""
-        return self._newest(r"best_\w+_(?:epoch|iter)_(\d+)\.pth") or self.last
+        return self._newest(BEST) or self.last
+
+    def tidy(self, keep: int) -> None:
+        """Do what a kill between two files of a checkpoint left undone: link ``latest.pth`` to the
+        last one, and remove those that it replaced.
+
+        Args:
+            keep: how many checkpoints stay beside the best one; all of them below 1.
+        """
+        marker = read_marker(self.path)
+        made = marker["files"] if marker else []
+        old = self._rising(BEST)[:-1] + (self._rising(CHECKPOINTS)[:-keep] if keep > 0 else [])
+        for path in old:
+            if path.name in made:
+                path.unlink()
+        latest, last = self.path / "latest.pth", self.last
+        if last is not None and latest.is_symlink() and os.readlink(latest) != last.name:
+            beside = part_of(latest)
+            beside.unlink(missing_ok=True)
+            beside.symlink_to(last.name)
+            beside.replace(latest)
 
     def _newest(self, pattern: str) -> Path | None:
+        return next(reversed(self._rising(pattern)), None)
+
+    def _rising(self, pattern: str) -> list[Path]:
+        """The checkpoints of that pattern, by their epochs."""
         found = [
             (int(match[1]), path)
             for path in self.path.iterdir()
             if (match := re.fullmatch(pattern, path.name))
         ]
-        return max(found)[1] if found else None
+        return [path for _, path in sorted(found)]

@@ -162,8 +162,9 @@ def heed_ctrl_c():
 def stopped_in_second_epoch(arguments, number):
     """Exit status of a training run in a process of its own that gets a signal in its second
     epoch."""
-    text = Path(__file__).with_name("stopped.py").read_text()
-    command = [sys.executable, "-c", text, str(int(number)), *map(str, arguments)]
+    text = (Path(__file__).parents[1] / "stopped.py").read_text()
+    moment = (str(int(number)), "step", "*", "2")
+    command = [sys.executable, "-c", text, *moment, *map(str, arguments)]
     process = subprocess.run(command, capture_output=True, text=True, preexec_fn=heed_ctrl_c)
     assert process.returncode < 0 or process.stderr.splitlines()[-1].startswith("lightnas: "), (
         process.stderr[-2000:]
