@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError, require
-from .options import PAIR, PATH, SIZE, Command, begin_options, json_option, overwrite_file
+from .options import (
+    PAIR,
+    PATH,
+    SIZE,
+    Command,
+    begin_options,
+    json_option,
+    option_name,
+    overwrite_file,
+)
 
 if TYPE_CHECKING:
     from lightnas.detection import Start, TrainOptions
@@ -226,6 +235,12 @@ def _request(
         and all(value in (None, False, ()) for value in values)
     ):
         return None, {}, start
+    if given["resume"] and structure is None and given["config"] is None:
+        changed = [name for name in (*names, "data") if given[name] not in (None, False, ())]
+        raise InputError(
+            f"{', '.join(map(option_name, changed)) or 'data'} with --resume and no STRUCTURE.txt, expected "
+            "--resume and --work-dir alone, which go on as the run began, or all of its options again"
+        )
     if structure is None and given["config"] is None:
         raise InputError(
             "no STRUCTURE.txt and no --config, expected one of them (or --resume with --work-dir)"

@@ -17,10 +17,10 @@ from pathlib import Path
 from .. import __version__
 from ..errors import InputError
 from ..files import read_text, write_output
-from ..outputs import Kind, check_file, record_made
-from ..runs.front_run import FRONT
+from ..outputs import Kind, check_file, read_marker, record_made
+from ..runs.front_run import FRONT, FrontRun
 from ..runs.output_dir import REPORT
-from ..runs.search_run import RESULT
+from ..runs.search_run import RESULT, SearchRun
 from ..runs.training_run import CONFIG as TRAINING_CONFIG
 from .front_section import read_front
 from .rendering import render
@@ -81,6 +81,15 @@ def read_section(path: Path, key: str) -> Section:
     for name, read in KINDS.items():
         if (path / name).is_file():
             return read(path, key)
+    marker = read_marker(path)
+    command = {run.mark: run.command for run in (SearchRun, FrontRun)}.get(
+        (marker or {}).get("kind", "")
+    )
+    if command:
+        raise InputError(
+            f"{path} holds a {marker and marker['kind']} that is not finished, expected a finished one: "
+            f"lightnas {command} --output {path} --resume goes on with it"
+        )
     raise InputError(
         f"{path} holds no finished run, expected {RESULT}, {FRONT}, or the {TRAINING_CONFIG} of a training"
     )
