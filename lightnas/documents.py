@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from .errors import shown
 
 
-def differences(there: Any, here: Any, may_differ: Collection[str] = ()) -> list[str]:
+def differences(
+    there: Any,
+    here: Any,
+    may_differ: Collection[str] = (),
+    show: Callable[[str, Any], str] = lambda key, value: shown(value),
+) -> list[str]:
     """`seed is 0 there and 1 here` for everything in which two documents differ.
 
     Args:
         may_differ: keys, at any depth, that are not looked at.
+        show: a value as people read it, by its key.
     """
     return [
-        f"{key} is {shown(old)} there and {shown(new)} here"
+        f"{key} is {show(key, old)} there and {show(key, new)} here"
         for key, old, new in _pairs(there, here, may_differ, "")
         if old != new
     ]

@@ -208,6 +208,16 @@ def _table(source: str | dict[str, Any] | None, name: str) -> LatencyTable | Non
     )
 
 
+def show_value(key: str, value: Any) -> str:
+    """A value of a config as people read it: 83.6G for a budget, none where there is none."""
+    if value is None:
+        return "none"
+    head, _, name = key.partition(".")
+    if head == "budget" and name in RESOURCES and isinstance(value, int | float):
+        return RESOURCES[name].format(value, 9)
+    return shown(value)
+
+
 def format_config(
     document: dict[str, Any], versions: dict[str, str], command: str = "search"
 ) -> str:

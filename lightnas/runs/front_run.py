@@ -31,7 +31,7 @@ from ..search import front as search_front
 from ..search.workers import workers as workers_of
 from ..units import whole
 from ..yaml_file import read_yaml
-from .config import SearchConfig, format_config, load_config
+from .config import SearchConfig, format_config, load_config, show_value
 from .names import name_of, structures
 from .output_dir import REPORT, STRUCTURE, OutputDir, versions
 from .search_run import CONFIG, LOG
@@ -136,7 +136,7 @@ class FrontRun(OutputDir):
         )
         if self.continues:
             there = load_front(self.path / CONFIG, {}, None, ())
-            self.refuse(differences(there.document, config.document))
+            self.refuse(differences(there.document, config.document, show=show_value))
         else:
             self.replace_with(format_config(config.document, versions(), "pareto"))
 

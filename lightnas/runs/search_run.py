@@ -33,7 +33,7 @@ from ..network.structure import format_structures, read_structures
 from ..search import Progress, Search, SearchResult
 from ..search.problem import Evaluation
 from ..search.workers import workers as workers_of
-from .config import SearchConfig, format_config, load_config
+from .config import SearchConfig, format_config, load_config, show_value
 from .output_dir import REPORT, STRUCTURE, OutputDir, versions
 
 CONFIG, RESULT, HISTORY, POPULATION, LOG, CHECKPOINT = (
@@ -64,7 +64,7 @@ class SearchRun(OutputDir):
         self.hold(resume=resume, overwrite=overwrite, inputs=config.sources)
         if self.continues:
             there = load_config(self.path / CONFIG, {})
-            self.refuse(differences(there.document, config.document))
+            self.refuse(differences(there.document, config.document, show=show_value))
         else:
             self.replace_with(format_config(config.document, versions()))
 
