@@ -123,17 +123,13 @@ def _run_name(given: dict[str, Any]) -> str:
     "--input-size",
     metavar="HxW",
     type=SIZE,
-    default="800x1280",
-    show_default=True,
-    help="Picture for FLOPs.",
+    help="Picture for FLOPs.  [default: the run's, or 800x1280]",
 )
 @click.option(
     "--alpha",
     metavar="A1,...,A5",
     type=ALPHA,
-    default="0,0,1,1,6",
-    show_default=True,
-    help="Weights of the stages C1 to C5.",
+    help="Weights of the stages C1 to C5.  [default: the run's, or 0,0,1,1,6]",
 )
 @click.option(
     "--measured",
@@ -143,15 +139,18 @@ def _run_name(given: dict[str, Any]) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as one JSON object.")
 def score(
     structure: Named,
-    input_size: tuple[int, int],
-    alpha: tuple[float, ...],
+    input_size: tuple[int, int] | None,
+    alpha: tuple[float, ...] | None,
     measured: bool,
     as_json: bool,
 ) -> None:
     """Score and cost of every structure of a txt, a run directory or a preset."""
     from ..network.score import entropy_row, score_structures
+    from ..runs import scored_at
     from .tables import print_scores
 
+    size_of_run, alpha_of_run = scored_at(structure.name)
+    input_size, alpha = input_size or size_of_run, alpha or alpha_of_run
     rows = score_structures(structure.structures, input_size, alpha)
     if measured:
         require("--measured", "torch", "torch")
