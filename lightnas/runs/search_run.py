@@ -151,11 +151,16 @@ def search(
         write_report: makes the page of the directory, as ``lightnas.report.write_report`` does.
 
     Raises:
-        InputError: the directory is not empty (without resume or overwrite), in use, of another
-            config, or damaged.
+        InputError: the config is none, or the directory is not empty (without resume or overwrite),
+            in use, of another config, or damaged.
         WorkError: a worker process died.
         OSError: the disk is full; the run can be resumed.
     """
+    if not isinstance(config, SearchConfig):
+        raise InputError(
+            f"config is {shown(config)}, expected what load_config gives, "
+            "e.g. load_config(preset_path('maedet-m'), {})"
+        )
     with SearchRun(Path(path)) as run:
         run.begin(config, resume=resume, overwrite=overwrite)
         if run.result is None:

@@ -308,3 +308,9 @@ def test_directories_that_hold_no_search(tmp_path):
     (tmp_path / "result.json").write_text("{}")
     with pytest.raises(InputError, match="holds a training"):
         runs.load_run(tmp_path)
+
+
+def test_a_preset_is_no_config(tmp_path):
+    with pytest.raises(InputError, match="expected what load_config gives"):
+        runs.search("maedet-m", tmp_path / "r")
+    assert not (tmp_path / "r").exists()
