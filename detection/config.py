@@ -304,6 +304,11 @@ def use_data(cfg: Config, splits: dict[str, CocoSplit]) -> None:
                 node.num_classes = n_classes
 
 
+def datasets_of(cfg: Config) -> dict[str, ConfigDict]:
+    """The sections of a config that name the annotations and pictures of a split."""
+    return {name: innermost_dataset(cfg.data.get(name) or ConfigDict()) for name in SPLITS}
+
+
 def data_of(cfg: Config) -> dict[str, CocoSplit]:
     """The data that a config names.
 
@@ -311,8 +316,7 @@ def data_of(cfg: Config) -> dict[str, CocoSplit]:
         InputError: it names a pipe, a device or a directory for a file.
     """
     found = {}
-    for name in SPLITS:
-        part = innermost_dataset(cfg.data.get(name) or ConfigDict())
+    for name, part in datasets_of(cfg).items():
         if isinstance(part.get("ann_file"), str):
             root = Path(part.get("data_root") or "")
             file = _beside(cfg, root / part.ann_file)

@@ -101,14 +101,13 @@ def detect(
         What could not be read has image and ``error``, and is said on stderr.
 
     Raises:
-        InputError: the checkpoint cannot be read, or none of the pictures; the pictures lie in the
-            output, or it is not empty and was not made by this function.
+        InputError: the checkpoint or a picture cannot be read or lies in the output, or that is
+            not empty and was not made by this function.
     """
     inputs = find_inputs(images, output)
     sizes, bad = _check_inputs(inputs)
     checkpoint = checkpoint_in(checkpoint)
     cfg = config_of_checkpoint(checkpoint, trust)
-    _check_apart(inputs, output)
     admit(cfg, threshold, most)
     where = choose_device(device)
     with stdout_to_stderr():
@@ -125,7 +124,7 @@ def detect(
                 return finder(pixels)
 
         with FoundDir(output, form, model.CLASSES) as run:
-            run.begin(inputs, bad, overwrite)
+            run.begin(checkpoint, inputs, bad, overwrite)
             counter = _Counter(sizes, progress)
             for number, path in enumerate(inputs):
                 try:
@@ -225,10 +224,3 @@ def _size_of(path: Path) -> int:
         return 1
     with Video(path) as video:
         return max(1, video.frames)
-
-
-def _check_apart(inputs: Sequence[Path], output: Path) -> None:
-    """Refuse to write where the pictures lie: one of them could be replaced by its drawing."""
-    for path in inputs:
-        if path.resolve().parent == output.resolve():
-            raise InputError(f"output {output} is where {path} lies, expected another directory")

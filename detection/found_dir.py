@@ -75,15 +75,19 @@ class FoundDir(OutputDir):
         self._file: export.ResultFile | None = None
         self._open = ExitStack()
 
-    def begin(self, inputs: Sequence[Path], bad: Collection[Path], overwrite: bool) -> None:
+    def begin(
+        self, checkpoint: Path, inputs: Sequence[Path], bad: Collection[Path], overwrite: bool
+    ) -> None:
         """Take the directory, and name what will be drawn: the inputs, but for the bad ones.
 
         Raises:
             InputError: it is not empty and was not made by ``detect``, or is not to be replaced.
         """
-        self.hold(resume=False, overwrite=overwrite)
-        self.clear()
         self.names = drawn_names(inputs, by_stem=self._form == "yolo")
+        more = [export.FILES[self._form]] if self._form in export.FILES else []
+        names = [*self.names, *more, LINES, "classes.txt", LABELS]
+        self.hold(resume=False, overwrite=overwrite, inputs=[checkpoint], kept=inputs, names=names)
+        self.clear()
         pictures = [
             name
             for name, path in zip(self.names, inputs, strict=True)
@@ -108,7 +112,7 @@ class FoundDir(OutputDir):
 
     def put(self, name: str, content: bytes) -> None:
         """Write a file that the marker lists already, whole or not at all."""
-        write_whole(self.path / name, content, follow=False)
+        write_whole(self.path / name, content)
 
     def add(self, found: Found) -> None:
         """Write down what was found in one more picture."""

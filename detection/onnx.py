@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from lightnas.backbone.onnx import export_onnx
+from lightnas.outputs import NETWORK, check_file
 
 from .config import test_size
 from .embedded import config_of_checkpoint
@@ -28,7 +29,11 @@ class RawOutputs(nn.Module):
 
 
 def export_detector(
-    checkpoint: Path, path: Path, input_size: tuple[int, int] | None = None, trust: bool = False
+    checkpoint: Path,
+    path: Path,
+    input_size: tuple[int, int] | None = None,
+    trust: bool = False,
+    overwrite: bool = False,
 ) -> float:
     """Write the detector of a checkpoint; pictures come in normalised as its config says, and no
     box is decoded.
@@ -40,15 +45,17 @@ def export_detector(
         checkpoint: of ``train-det``, or its work directory: then the best one.
         input_size: height and width that it is traced at; by default those that the detector is
             tested at.
+        overwrite: replace a file that is there.
 
     Returns:
         the largest relative difference from torch, as ``lightnas.backbone.onnx.export_onnx``.
 
     Raises:
-        InputError: the checkpoint cannot be read or does not fit.
+        InputError: the checkpoint cannot be read or does not fit, or the path is taken.
         WorkError: onnxruntime and torch differ.
     """
     checkpoint = checkpoint_in(checkpoint)
+    check_file(path, NETWORK, [checkpoint], overwrite=overwrite)
     cfg = config_of_checkpoint(checkpoint, trust)
     detector = load_detector(cfg, checkpoint, trust)
     levels = len(detector.bbox_head.prior_generator.strides)

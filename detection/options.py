@@ -74,12 +74,13 @@ class Start:
     device: str | None = None
 
 
-def parse_schedule(text: str) -> Schedule:
+def parse_schedule(asked: str | int) -> Schedule:
     """The schedule of that name, or so many epochs.
 
     Raises:
         InputError: neither.
     """
+    text = str(asked)
     if text in SCHEDULES:
         return SCHEDULES[text]
     if text.isdigit() and 1 <= int(text) <= MAX_EPOCHS:

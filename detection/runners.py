@@ -8,18 +8,24 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from mmcv.runner import RUNNERS, EpochBasedRunner, IterBasedRunner
+from mmcv.runner import RUNNERS, CheckpointHook, EpochBasedRunner, IterBasedRunner
 
 from lightnas.errors import InputError, shown
-from lightnas.runs.output_dir import record_made
+from lightnas.outputs import record_made
 
 from .checkpoint import load_weights, read_checkpoint
 from .progress import check_optimizer, progress_of
+
+# Between mmcv's LOW, which evaluation has, and VERY_LOW.
+AFTER_EVALUATION = 80
 
 
 class _WholeCheckpoints:
     """Replaces a runner's ``save_checkpoint``: written beside, synced, then renamed, and
     ``latest.pth`` likewise; and its ``load_checkpoint``: by our own reader.
+
+    The checkpoint of an epoch comes after its evaluation: resumed from it, a run knows the best AP
+    up to there, and a kill between the two repeats the epoch rather than leave it unevaluated.
 
     Args:
         trust: unpickle a checkpoint whole.
@@ -63,6 +69,11 @@ class _WholeCheckpoints:
             raise InputError(
                 f"{checkpoint}: its optimizer does not fit ({shown(str(error))}), expected that of this run"
             ) from error
+
+    def register_hook(self, hook: Any, priority: Any = "NORMAL") -> None:
+        """As in mmcv, but for when checkpoints are written."""
+        after_evaluation = isinstance(hook, CheckpointHook)
+        super().register_hook(hook, AFTER_EVALUATION if after_evaluation else priority)  # type: ignore[misc]
 
     def save_checkpoint(
         self, out_dir: str, *args: Any, create_symlink: bool = True, **kwargs: Any

@@ -125,7 +125,8 @@ def find_checkpoint(
                 f"{source}: a config without a checkpoint, expected test-det CONFIG CHECKPOINT"
             )
         return read_config(source), checkpoint
-    return config_of_checkpoint(source, trust), source
+    cfg = config_of_checkpoint(source, trust)
+    return cfg, source
 
 
 def checkpoint_in(source: Path) -> Path:

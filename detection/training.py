@@ -26,8 +26,9 @@ from torch import nn
 import lightnas
 from lightnas.data.coco import SPLITS, CocoSplit, DataOptions, check_split, hold, settle
 from lightnas.errors import InputError, WorkError, printable
+from lightnas.outputs import record_made
 from lightnas.report.page import write_report
-from lightnas.runs.output_dir import record_made
+from lightnas.runs.output_dir import REPORT
 from lightnas.runs.training_run import ANNOTATIONS, CONFIG, PICTURE
 
 from . import cpu
@@ -80,11 +81,14 @@ def train(
         text = first_process(lambda: _prepare(options, found, start, device, run))
         cfg = config_of_literal(text, str(start.work_dir))
         done = run.result if start.resume else None
+        first = get_dist_info()[0] == 0
         if done is None:
             _run(cfg, start)
             # The others need not wait for it.
-            done = _finish(cfg, run, start.trust_checkpoint) if get_dist_info()[0] == 0 else {}
-        return done
+            return _finish(cfg, run, start.trust_checkpoint) if first else {}
+        if first and not (run.path / REPORT).is_file():
+            write_report([run.path])
+        return run.located(done)
 
 
 def _prepare(
@@ -114,7 +118,14 @@ def _prepare(
     _check_parts(cfg, model, source)
     if start.load_from is not None:
         _load_from(model, start)
-    run.hold(resume=start.resume, overwrite=start.overwrite)
+    settled = [f"{name}.json" for name in splits]
+    run.hold(
+        resume=start.resume,
+        overwrite=start.overwrite,
+        inputs=_read_before(options, splits),
+        kept=_read_later(splits, start),
+        names=[f"{ANNOTATIONS}/{name}" for name in settled],
+    )
     if there is not None:
         run.check_same(cfg, there)
         if run.last is not None:
@@ -125,8 +136,8 @@ def _prepare(
     else:
         hold(splits, start.work_dir / ANNOTATIONS)
         run.clear()
+    run.begin(settled)
     settle(splits, start.work_dir / ANNOTATIONS)
-    run.begin([path.name for path in (start.work_dir / ANNOTATIONS).glob("*.json")])
     use_data(cfg, splits)
     if not resume:
         run.write_config(cfg)
@@ -159,6 +170,18 @@ def _check_parts(cfg: Config, model: nn.Module, source: str) -> None:
         steps = innermost_dataset(cfg.data.get(name) or ConfigDict()).get("pipeline", [])
         with fitting(source, f"its data.{name}.pipeline cannot be built", "steps of mmdet's"):
             Compose(copy.deepcopy(steps))
+
+
+def _read_before(options: TrainOptions | None, splits: dict[str, CocoSplit]) -> list[Path]:
+    """What is read once, before the run has files: its own may be among it."""
+    named = [options.structure, options.config] if options else []
+    return [path for path in named if path] + [split.annotations for split in splits.values()]
+
+
+def _read_later(splits: dict[str, CocoSplit], start: Start) -> list[Path]:
+    """What the training reads while it goes on."""
+    pictures = [split.images for split in splits.values()]
+    return [*pictures, start.load_from] if start.load_from else pictures
 
 
 def _load_from(model: nn.Module, start: Start) -> str:
@@ -302,14 +325,15 @@ def _say(logger: Any, cfg: Config, dataset: Any, world_size: int) -> None:
 
 def _finish(cfg: Config, run: WorkDir, trust: bool) -> dict[str, Any]:
     """Evaluate the best checkpoint on the val split, write that down, and draw its detections."""
+    run.tidy((cfg.get("checkpoint_config") or {}).get("max_keep_ckpts", -1))
     best = run.best
     assert best is not None and run.last is not None
     metrics, detections = evaluate(cfg, best, "val", trust)
     result = {
-        "checkpoint": str(best), "last": str(run.last), "epochs": cfg.runner.get("max_epochs"), "split": "val",
+        "checkpoint": best.name, "last": run.last.name, "epochs": cfg.runner.get("max_epochs"), "split": "val",
         "classes": list(cfg.data.val.classes), **metrics,
     }  # fmt: skip
     run.finish(result)
     draw_split(cfg.data.val, detections, run.path / PICTURE)
     write_report([run.path])
-    return result
+    return run.located(result)

@@ -14,8 +14,8 @@ numpy nor torch. No name is that of a room: ``lightnas.search`` is always the fo
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # importing typing takes its time, in which nothing heeds a Ctrl-C
 if TYPE_CHECKING:
     from .backbone import CnnNet as CnnNet
     from .network.structure import Structure as Structure
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from .search import SearchResult as SearchResult
     from .search import Space as Space
     from .search import load_space as load_space
+if TYPE_CHECKING:
+    from typing import Any
 
 __version__ = "0.1.0"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -25,14 +25,20 @@ class Document(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True, arbitrary_types_allowed=True)
 
 
-def differences(there: Any, here: Any, may_differ: Collection[str] = ()) -> list[str]:
+def differences(
+    there: Any,
+    here: Any,
+    may_differ: Collection[str] = (),
+    show: Callable[[str, Any], str] = lambda key, value: shown(value),
+) -> list[str]:
     """`seed is 0 there and 1 here` for everything in which two documents differ.
 
     Args:
         may_differ: keys, at any depth, that are not looked at.
+        show: a value as people read it, by its key.
     """
     return [
-        f"{key} is {shown(old)} there and {shown(new)} here"
+        f"{key} is {show(key, old)} there and {show(key, new)} here"
         for key, old, new in _pairs(there, here, may_differ, "")
         if old != new
     ]

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import errno
+import glob
+import hashlib
 import os
+import re
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,6 +17,9 @@ from .errors import InputError, shown
 
 # The disk's fault, not the user's.
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+# Bytes of a file name, on the file systems that people use.
+MAX_NAME = 255
+STANDARD = {"/dev/stdout": 1, "/dev/stderr": 2}
 
 
 def read_text(path: str | Path, max_bytes: int) -> str:
@@ -37,22 +44,20 @@ def read_text(path: str | Path, max_bytes: int) -> str:
         ) from error
 
 
-def write_whole(path: Path, content: bytes | Iterable[bytes], follow: bool = True) -> None:
+def write_whole(path: Path, content: bytes | Iterable[bytes]) -> None:
     """Write a file so that, killed or out of space at any instant, it holds the old bytes or the
     new ones.
 
-    Content that comes in parts is never held whole. A link is followed, or replaced where
-    ``follow`` is False. What is no regular file (a pipe, a device) is written to, not replaced.
+    Content that comes in parts is never held whole. A link is replaced, not followed. What is no
+    regular file (a pipe, a device, /dev/stdout) is written to, not replaced.
 
     Raises:
         OSError: nothing has changed.
     """
-    if follow:
-        path = Path(os.path.realpath(path))
-    if path.exists() and not path.is_file() and not path.is_dir():
-        path.write_bytes(content if isinstance(content, bytes) else b"".join(content))
+    if is_stream(path):
+        _write_stream(path, content if isinstance(content, bytes) else b"".join(content))
         return
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside = part_of(path)
     try:
         with open(beside, "wb") as file:
             file.writelines([content] if isinstance(content, bytes) else content)
@@ -64,6 +69,70 @@ def write_whole(path: Path, content: bytes | Iterable[bytes], follow: bool = Tru
         raise
     if sys.platform != "win32":
         _sync_directory(path.parent)
+
+
+def part_of(path: Path) -> Path:
+    """Where this process writes a file before it takes its name: hidden, beside it."""
+    return path.with_name(f"{part_stem(path)}.{os.getpid()}.part")
+
+
+def part_stem(path: Path) -> str:
+    """What the parts of a file begin with, whatever process writes them."""
+    longest = f".{path.name}.{2**22}.part"  # with the largest process id there is
+    name = path.name if len(os.fsencode(longest)) <= MAX_NAME else short_name(path.name)
+    return f".{name}"
+
+
+def dead_parts(path: Path) -> list[Path]:
+    """What writings of a file by processes that were killed have left beside it."""
+    parts = path.parent.glob(f"{glob.escape(part_stem(path))}.*.part")
+    named = [(part, part.name.split(".")[-2]) for part in parts if not part.is_symlink()]
+    dead = [(part, int(pid)) for part, pid in named if pid.isdigit()]
+    return [part for part, pid in dead if pid == os.getpid() or not is_alive(pid)]
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is a process of that id."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
+
+
+def short_name(name: str) -> str:
+    """What stands for a file name that leaves no room for an ending."""
+    return hashlib.sha1(os.fsencode(name), usedforsecurity=False).hexdigest()
+
+
+def is_stream(path: Path) -> bool:
+    """Whether bytes go through a path rather than stay there: a pipe, a terminal, /dev/stdout."""
+    if _descriptor(path) is not None:
+        return True
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
+
+
+def _descriptor(path: Path) -> int | None:
+    """The open file of this process that a path names. It is written on where it stands: a shell
+    may have opened it to append."""
+    text = os.fspath(path)
+    if text in STANDARD:
+        return STANDARD[text]
+    match = re.fullmatch(r"/(?:dev|proc/self)/fd/([0-9]{1,9})", text)
+    return int(match[1]) if match else None
+
+
+def _write_stream(path: Path, content: bytes) -> None:
+    descriptor = _descriptor(path)
+    sys.stdout.flush()
+    with open(path if descriptor is None else os.dup(descriptor), "wb") as stream:
+        stream.write(content)
 
 
 @contextmanager
@@ -78,7 +147,7 @@ def output_errors(option: str, path: str | Path, expected: str) -> Iterator[None
 
     Raises:
         InputError: the path cannot be written.
-        OSError: the disk is full or broken.
+        OSError: the disk is full or broken, or who reads our output has left.
     """
     named = f"{option} {path}".lstrip()
     try:
@@ -91,7 +160,7 @@ def output_errors(option: str, path: str | Path, expected: str) -> Iterator[None
     try:
         yield
     except OSError as error:
-        if error.errno in NO_SPACE:
+        if error.errno in NO_SPACE or isinstance(error, BrokenPipeError):
             raise
         raise InputError(
             f"{named} cannot be written ({error.strerror}), expected {expected}"

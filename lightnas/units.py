@@ -123,7 +123,7 @@ def parse_size(text: object, what: str, least: int = MIN_SIDE) -> tuple[int, int
     size = (int(match[1]), int(match[2])) if match else (0, 0)
     if not all(least <= side <= MAX_SIDE for side in size):
         raise InputError(
-            f"{what} is {shown(text)}, expected HxW such as 800x1280, no side below {least}"
+            f"{what} is {shown(text)}, expected HxW such as 800x1280, no side below {least} or above {MAX_SIDE}"
         )
     return size
 

@@ -14,6 +14,7 @@ from .tally import Tally
 KINDS: dict[str, int] = {
     "enumeration": 500,
     "mutations": 10_000,
+    "kills": 200,
 }
 
 

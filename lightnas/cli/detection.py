@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError, WorkError, require
-from .options import PAIR, PATH, SIZE, Command, begin_options, json_option, several
+from .options import (
+    PAIR,
+    PATH,
+    SIZE,
+    Command,
+    begin_options,
+    json_option,
+    option_name,
+    overwrite_file,
+    several,
+)
 from .saying import say, say_json
 
 if TYPE_CHECKING:
@@ -250,6 +260,12 @@ def _request(
         and all(value in (None, False, ()) for value in values)
     ):
         return None, {}, start
+    if given["resume"] and structure is None and given["config"] is None:
+        changed = [name for name in (*names, "data") if given[name] not in (None, False, ())]
+        raise InputError(
+            f"{', '.join(map(option_name, changed)) or 'data'} with --resume and no STRUCTURE.txt, expected "
+            "--resume and --work-dir alone, which go on as the run began, or all of its options again"
+        )
     if structure is None and given["config"] is None:
         raise InputError(
             "no STRUCTURE.txt and no --config, expected one of them (or --resume with --work-dir)"
@@ -434,8 +450,13 @@ def detect(
     help="Size that it is traced at; others work too.  [default: the test size]",
 )
 @trust_checkpoint
+@overwrite_file
 def export_det(
-    checkpoint: Path, output: Path, input_size: tuple[int, int] | None, trust_checkpoint: bool
+    checkpoint: Path,
+    output: Path,
+    input_size: tuple[int, int] | None,
+    trust_checkpoint: bool,
+    overwrite: bool,
 ) -> None:
     """Write a trained detector as ONNX: backbone, neck and head, up to the raw outputs."""
     quiet_threads()
@@ -445,8 +466,11 @@ def export_det(
     preflight()
     from lightnas.detection import export_detector
 
-    difference = export_detector(checkpoint, output, input_size, trust_checkpoint)
-    say(f"{output}: onnxruntime and torch differ by {difference:.1e} at most")
+    from ..files import is_stream
+
+    difference = export_detector(checkpoint, output, input_size, trust_checkpoint, overwrite)
+    said = f"{output}: onnxruntime and torch differ by {difference:.1e} at most"
+    say(said, err=is_stream(output))
 
 
 def pictures_option(split: str, default: int, text: str) -> Callable[[Command], Command]:

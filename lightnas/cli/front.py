@@ -72,7 +72,7 @@ def pareto(
     with counting_bar() as show:
         runs.front(
             asked, output, resume=resume, overwrite=overwrite, workers=workers or os.cpu_count() or 1,
-            compare=others, on_progress=show, write_report=write_report,
+            compare=others, inputs=list(map(runs.structure_path, compare)), on_progress=show, write_report=write_report,
         )  # fmt: skip
     content = FrontRun(output).result or {}
     if others:  # beside a finished front: shown, not written

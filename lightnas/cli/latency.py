@@ -88,6 +88,7 @@ def profile(
 ) -> None:
     """Measure on this machine what a search space asks for, and write it as a latency table."""
     require("profile", "torch", "torch")
+    from ..files import is_stream
     from ..latency import Machine, profile_table
     from ..network import INPUT_SIZE
     from .tables import measuring_bar
@@ -108,7 +109,8 @@ def profile(
         say(f"{output} is complete")
         return
     name = found.table.document["name"]
-    say(f"{output}: {found.points} points of {found.operations} operations on {name}")
+    said = f"{output}: {found.points} points of {found.operations} operations on {name}"
+    say(said, err=is_stream(output))
 
 
 @click.command()

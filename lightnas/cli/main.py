@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import click
@@ -25,9 +26,11 @@ from .latency import latency, profile
 from .options import in_options
 from .report import report
 from .search import export_structure, score, search
+from .streams import to_nowhere
 from .validate import validate
 
-INTERRUPTED, TERMINATED = 130, 143
+# What is said, and the exit status.
+ENDINGS = {signal.SIGINT: ("interrupted", 130), signal.SIGTERM: ("terminated", 143)}
 
 
 class Terminated(BaseException):
@@ -73,7 +76,7 @@ for command in (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status. Every expected failure is one line on stderr."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    with _terminable():
+    with _heeding_signals(given):
         try:
             # Not cli.main: it prints a line of its own for Ctrl-C.
             with cli.make_context("lightnas", list(given), obj=given) as ctx:
@@ -88,9 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status = 2 if isinstance(error, InputError) else 1
             return status if error.said else _fail(str(error), status)
         except BrokenPipeError:
-            os.dup2(
-                os.open(os.devnull, os.O_WRONLY), 1
-            )  # whoever read our output has left; nothing is left to say
+            to_nowhere(1)  # whoever read our output has left; nothing is left to say
             return 1
         except OSError as error:
             _discard_output()
@@ -101,14 +102,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             said = (str(error).strip() or "out of memory").splitlines()[0][:200]
             return _fail(f"out of memory ({said}){_resumes(given)}", 1)
         except KeyboardInterrupt:
-            return _leave("interrupted", INTERRUPTED, given)
+            return _leave(*ENDINGS[signal.SIGINT], given)
         except Terminated:
-            return _leave("terminated", TERMINATED, given)
+            return _leave(*ENDINGS[signal.SIGTERM], given)
 
 
 def _discard_output() -> None:
     """What could not be written must not be tried again, and fail again, when Python exits."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    to_nowhere(sys.stdout.fileno())
 
 
 def _fail(message: str, status: int) -> int:
@@ -132,12 +133,33 @@ def _resumes(given: Sequence[str]) -> str:
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
-    def stop(signum: int, frame: Any) -> None:
-        raise Terminated
+def _heeding_signals(given: Sequence[str]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM are raised where the program stands.
 
-    before = signal.signal(signal.SIGTERM, stop)
+    Not in an import, which can swallow an exception: there the process ends at once, as a killed
+    one does, and leaves as much.
+    """
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if _importing(frame):
+            os._exit(_leave(*ENDINGS[signal.Signals(number)], given))
+        raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+
+    before = {number: signal.getsignal(number) for number in ENDINGS}
+    for number, handler in before.items():
+        if handler in (signal.default_int_handler, signal.SIG_DFL):
+            signal.signal(number, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Whether a frame was called by an import."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False

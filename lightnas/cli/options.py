@@ -171,6 +171,9 @@ space_options = several(
 latency_table_option = click.option(
     "--latency-table", metavar="FILE", help="What `lightnas profile` measured."
 )
+overwrite_file = click.option(
+    "--overwrite", is_flag=True, help="Replace also a file that lightnas did not write."
+)
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print the result as one JSON object."
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import PATH
+from .options import PATH, overwrite_file
 from .saying import say
 
 
@@ -18,13 +18,17 @@ from .saying import say
     type=PATH,
     help="[default: report.html in the first of them that can be read]",
 )
-def report(run_dirs: tuple[Path, ...], output: Path | None) -> None:
+@overwrite_file
+def report(run_dirs: tuple[Path, ...], output: Path | None, overwrite: bool) -> None:
     """Write a page about searches, fronts and trainings: one file that needs no server and no
     network.
 
     Of several directories one that cannot be read is left out: stderr and the page say so.
     """
+    from ..files import is_stream
     from ..report.page import write_report
 
-    written = write_report(run_dirs, output, lambda line: say(f"left out: {line}", err=True))
-    say(str(written))
+    written = write_report(
+        run_dirs, output, overwrite, lambda line: say(f"left out: {line}", err=True)
+    )
+    say(str(written), err=is_stream(written))

@@ -21,6 +21,7 @@ from .options import (
     json_option,
     latency_table_option,
     option_name,
+    overwrite_file,
     space_options,
     work_options,
 )
@@ -122,17 +123,13 @@ def _run_name(given: dict[str, Any]) -> str:
     "--input-size",
     metavar="HxW",
     type=SIZE,
-    default="800x1280",
-    show_default=True,
-    help="Picture for FLOPs.",
+    help="Picture for FLOPs.  [default: the run's, or 800x1280]",
 )
 @click.option(
     "--alpha",
     metavar="A1,...,A5",
     type=ALPHA,
-    default="0,0,1,1,6",
-    show_default=True,
-    help="Weights of the stages C1 to C5.",
+    help="Weights of the stages C1 to C5.  [default: the run's, or 0,0,1,1,6]",
 )
 @click.option(
     "--measured",
@@ -142,15 +139,18 @@ def _run_name(given: dict[str, Any]) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as one JSON object.")
 def score(
     structure: Named,
-    input_size: tuple[int, int],
-    alpha: tuple[float, ...],
+    input_size: tuple[int, int] | None,
+    alpha: tuple[float, ...] | None,
     measured: bool,
     as_json: bool,
 ) -> None:
     """Score and cost of every structure of a txt, a run directory or a preset."""
     from ..network.score import entropy_row, score_structures
+    from ..runs import scored_at
     from .tables import print_scores
 
+    size_of_run, alpha_of_run = scored_at(structure.name)
+    input_size, alpha = input_size or size_of_run, alpha or alpha_of_run
     rows = score_structures(structure.structures, input_size, alpha)
     if measured:
         require("--measured", "torch", "torch")
@@ -186,18 +186,30 @@ def score(
     show_default=True,
     help="Size that ONNX is traced at.",
 )
+@overwrite_file
 def export_structure(
-    structure: Named, rank: int, output: Path | None, kind: str, input_size: tuple[int, int]
+    structure: Named,
+    rank: int,
+    output: Path | None,
+    kind: str,
+    input_size: tuple[int, int],
+    overwrite: bool,
 ) -> None:
     """Write one structure of a run, a preset or a txt as a txt of its own, or as an untrained
     backbone in ONNX."""
     from ..files import write_output
+    from ..network.structure import STRUCTURE_FILE
+    from ..outputs import NETWORK, check_file
+    from ..runs import structure_path
 
     if rank >= len(structure.structures):
         raise InputError(
             f"--rank is {rank}, expected 0 to {len(structure.structures) - 1}, "
             f"the structures that {structure.name} holds"
         )
+    if output is not None:
+        what = NETWORK if kind == "onnx" else STRUCTURE_FILE
+        check_file(output, what, [structure_path(structure.name)], overwrite=overwrite)
     chosen = structure.structures[rank]
     if kind == "onnx":
         _export_onnx(chosen, output, input_size)
@@ -212,6 +224,8 @@ def _export_onnx(structure: Any, output: Path | None, input_size: tuple[int, int
     if output is None:
         raise InputError("--format onnx without --output, expected a file for the network")
     from ..backbone.onnx import export_backbone
+    from ..files import is_stream
 
     difference = export_backbone(structure, output, input_size)
-    say(f"{output}: onnxruntime and torch differ by {difference:.1e} at most")
+    said = f"{output}: onnxruntime and torch differ by {difference:.1e} at most"
+    say(said, err=is_stream(output))

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..files import write_whole
+from ..files import part_of, write_whole
 from .outlines import turned_outline
 from .source import LISTS, Source
 
@@ -238,7 +238,7 @@ class Canonical:
             if os.path.realpath(source) != os.path.realpath(path):
                 _link(source, path)
         elif not (self.remembered and self._is_at(path)):
-            write_whole(path, self.chunks(), follow=False)
+            write_whole(path, self.chunks())
 
     def hold(self, source: Path, folder: Path) -> Path:
         """Be ready for the files of a folder to be cleared away: what lies there is kept in memory,
@@ -258,12 +258,12 @@ class Canonical:
 
 
 def _link(source: Path, path: Path) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside = part_of(path)
     with suppress(FileNotFoundError):
         beside.unlink()
     try:
         beside.symlink_to(os.path.abspath(source))
     except OSError:  # a disk without links
-        write_whole(path, source.read_bytes(), follow=False)
+        write_whole(path, source.read_bytes())
         return
     os.replace(beside, path)

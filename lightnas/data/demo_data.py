@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -21,8 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from .. import __version__
 from ..errors import InputError
-from ..files import output_errors, read_text
+from ..files import dead_parts, output_errors, part_of, read_text
+from ..outputs import MARKER, read_marker, write_marker
 from .pictures import Box, draw_boxes, encode, grid
 
 CLASSES = tuple("0123456789")
@@ -32,6 +34,10 @@ SIDE = 192
 SIZES = (14, 56)
 MOST = 6
 MAX_BYTES = 2**29
+# The files of a set.
+OURS = re.compile(
+    r"ground_truth\.jpg|(train|val|test)/[0-9]{6}\.jpg|annotations/instances_(train|val|test)\.json"
+)
 
 
 @dataclass
@@ -58,61 +64,121 @@ def write_demo_data(
     Raises:
         InputError: the directory is not empty (without ``overwrite``), or cannot be written.
     """
-    splits = splits or Splits()
+    splits, directory = splits or Splits(), directory.resolve()
     if directory.exists() and not directory.is_dir():
         raise InputError(f"{directory} is a file, expected a directory to write to")
-    if directory.is_dir() and any(directory.iterdir()) and not overwrite:
+    begun = directory.is_dir() and any(directory.iterdir())
+    if begun and not overwrite and not _is_unfinished(directory):
         raise InputError(f"{directory} is not empty, expected a new directory or overwrite=True")
-    earlier = _earlier(directory) if directory.is_dir() and any(directory.iterdir()) else []
-    beside = directory.parent / f".{directory.name}.{os.getpid()}.part"
-    try:
-        with output_errors("", directory, "a directory"):
-            beside.mkdir(parents=True)
+    earlier = _earlier(directory) if begun else []
+    beside = part_of(directory)
+    with output_errors("", directory, "a directory"):
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(directory)
+        beside.mkdir()
+        try:
+            write_marker(beside, _marker([]))
             counts = _write(beside, splits, seed)
-            if earlier:
+            if directory.is_dir():
                 _replace(directory, earlier, beside)
             else:
+                write_marker(beside, _marker(_made(beside)))
                 beside.rename(directory)  # whole or not at all
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
     return counts
 
 
-def _earlier(directory: Path) -> list[Path]:
-    """What an earlier set in the directory has written, by its own annotation files.
+def _marker(files: Sequence[str]) -> dict[str, Any]:
+    return {"kind": "demo-data", "version": __version__, "files": list(files)}
+
+
+def _made(directory: Path) -> list[str]:
+    """The files of a set, the annotations last: without them nothing takes it for a whole one."""
+    files = [path.relative_to(directory) for path in directory.rglob("*") if path.is_file()]
+    return sorted((path.as_posix() for path in files if path.name != MARKER), key=_last)
+
+
+def _last(name: str) -> tuple[bool, str]:
+    return name.startswith("annotations/"), name
+
+
+def _is_unfinished(directory: Path) -> bool:
+    """Whether all that a directory holds is what a writing of a set that was killed has left."""
+    marker = read_marker(directory)
+    if marker is None or marker["kind"] != "demo-data":
+        return False
+    made = _made(directory)
+    whole = all(f"annotations/instances_{split}.json" in made for split in SPLITS)
+    return not whole and set(made) <= set(marker["files"])
+
+
+def _sweep(directory: Path) -> None:
+    """Remove what writings of this set that were killed have left beside it."""
+    for part in filter(Path.is_dir, dead_parts(directory)):
+        marker = read_marker(part)
+        if marker and marker["kind"] == "demo-data":
+            shutil.rmtree(part, ignore_errors=True)
+        elif not any(part.iterdir()):
+            part.rmdir()
+
+
+def _earlier(directory: Path) -> list[str]:
+    """The files that an earlier set in the directory has written: those that its marker lists, or
+    from before there were markers those that its annotation files name.
 
     Raises:
         InputError: there is none, or a split's annotations are not those of a demo set.
     """
-    files = [directory / "ground_truth.jpg"]
+    marker = read_marker(directory)
+    if marker is not None and marker["kind"] != "demo-data":
+        raise InputError(
+            f"overwrite=True: {directory} was made by a {marker['kind']}, expected earlier demo data"
+        )
+    files = ["ground_truth.jpg"]
     for split in SPLITS:
-        annotations = directory / "annotations" / f"instances_{split}.json"
+        annotations = f"annotations/instances_{split}.json"
+        if marker is not None and not (directory / annotations).exists():
+            continue  # killed while it was replaced
         try:
-            content = json.loads(read_text(annotations, MAX_BYTES))
+            content = json.loads(read_text(directory / annotations, MAX_BYTES))
             if content["info"]["description"] != _description(split):
                 raise ValueError("not a demo set's description")
-            if annotations.parent.is_symlink() or (directory / split).is_symlink():
-                raise ValueError("a link to somewhere else")
-            names = [str(image["file_name"]) for image in content["images"]]
+            names = [f"{split}/{image['file_name']}" for image in content["images"]]
         except (InputError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(
                 f"overwrite=True: {directory} holds no earlier demo data, expected one that may be deleted"
             ) from error
-        files += [
-            directory / split / name for name in names if re.fullmatch(r"[0-9]{6}\.jpg", name)
-        ]
-        files.append(annotations)
-    return files
+        files += [*names, annotations]
+    return list(filter(OURS.fullmatch, marker["files"] if marker else files))
 
 
-def _replace(directory: Path, earlier: list[Path], beside: Path) -> None:
-    """Put the files of ``beside`` in the place of those of an earlier set; others stay."""
-    for path in earlier:
-        path.unlink(missing_ok=True)
-    for path in sorted(path for path in beside.rglob("*") if path.is_file()):
-        target = directory / path.relative_to(beside)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        path.replace(target)
+def _replace(directory: Path, earlier: list[str], beside: Path) -> None:
+    """Put the files of ``beside`` in the place of those of an earlier set; others stay.
+
+    The marker lists both from before the first is touched: killed, it is known what is whose.
+
+    Raises:
+        InputError: a file of the user's, or a link, is in the way.
+    """
+    new = _made(beside)
+    for folder in {Path(name).parts[0] for name in (*earlier, *new) if "/" in name}:
+        if (directory / folder).is_symlink():
+            raise InputError(f"{directory / folder} is a link, expected a folder of demo data")
+    for name in sorted(set(new) - set(earlier)):
+        if os.path.lexists(directory / name):
+            raise InputError(
+                f"{directory / name} is in the way: no earlier demo data made it, expected it elsewhere"
+            )
+    old = [name for name in earlier if name not in new]
+    write_marker(directory, _marker([*old, *new]))
+    for name in sorted(earlier, key=_last, reverse=True):
+        (directory / name).unlink(missing_ok=True)
+    for name in new:
+        (directory / name).parent.mkdir(exist_ok=True)
+        (beside / name).replace(directory / name)
+    if old:
+        write_marker(directory, _marker(new))
 
 
 def _description(split: str) -> str:

@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..documents import differences
 from ..errors import InputError, WorkError
-from ..files import write_output
+from ..files import is_stream, write_output
 from ..json_file import json_text
 from ..network.cost import INPUT_SIZE
 from ..network.structure import Structure
+from ..outputs import check_file
 from ..search.space import Space
 from ..search.space_file import parse_space, read_space_document
 from ..units import format_size, parse_size
 from .fit import Measured, Network, table_document
 from .plan import largest_flops, plan, random_structures
 from .table import LatencyTable, Op
-from .table_file import load_table, read_table_document
+from .table_file import TABLE, load_table, read_table_document
 
 if TYPE_CHECKING:
     from .measure import Machine
@@ -79,23 +80,25 @@ def profile_table(
     """
     if resume and overwrite:
         raise InputError("resume=True and overwrite=True are both given, expected one of them")
-    if path.exists() and not (resume or overwrite):
+    document, where = read_space_document(space, "space")
+    check_file(path, TABLE, [Path(where)], overwrite=overwrite)
+    there = path.exists() and not is_stream(path)
+    if there and not (resume or overwrite):
         raise InputError(
             f"output {path} exists, expected a new file, resume=True or overwrite=True"
         )
-    document, where = read_space_document(space, "space")
     chosen = parse_space(document, where, max_channels)
     most = most_flops or largest_flops(input_size)
     head = machine.document() | {"input_size": format_size(input_size), "most_flops": most}
     head["space"] = document | {"max_channels": chosen.max_channels}
-    before = read_table_document(path) if resume and path.exists() else {"ops": []}
+    before = read_table_document(path) if resume and there else {"ops": []}
     _same(before, head, path)
+    after = before
     if not before.get("complete"):
         work = _Work(
             path, machine, chosen, input_size, most, head, on_progress or (lambda *_: None)
         )
-        work.run(_points(before))
-    after = read_table_document(path)
+        after = work.run(_points(before))
     points = sum(len(op["points"]) for op in after["ops"])
     table = load_table(after, str(path))
     return Profiled(table, points, len(after["ops"]), anew=not before.get("complete"))
@@ -129,8 +132,9 @@ class _Work(NamedTuple):
     head: dict[str, Any]
     on_progress: OnProgress
 
-    def run(self, done: Measured) -> None:
-        """Measure the operations but for points that are ``done``, then the networks."""
+    def run(self, done: Measured) -> dict[str, Any]:
+        """Measure the operations but for points that are ``done``, then the networks; returns what
+        the file then holds."""
         wanted = plan(self.space, self.input_size, self.most_flops)
         measured = {
             op: [point for point in done.get(op, ()) if point[:2] in points]
@@ -152,12 +156,14 @@ class _Work(NamedTuple):
         networks: Sequence[Network] = ()
         for networks in measured_networks(self.machine, structures, self.input_size, measured):
             self.on_progress(total + len(networks), total + NETWORKS)
-        self.save(measured, networks)
+        return self.save(measured, networks)
 
-    def save(self, measured: Measured, networks: Sequence[Network] = ()) -> None:
-        """Write the table, complete where there are networks."""
+    def save(self, measured: Measured, networks: Sequence[Network] = ()) -> dict[str, Any]:
+        """Write the table, complete where there are networks; a pipe gets it when it is."""
         content = self.head | table_document(measured, self.input_size, networks)
-        write_output(self.path, (json_text(content) + "\n").encode(), "output")
+        if content["complete"] or not is_stream(self.path):
+            write_output(self.path, (json_text(content) + "\n").encode(), "output")
+        return content
 
 
 def measured_points(

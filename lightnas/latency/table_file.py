@@ -21,6 +21,7 @@ from ..documents import check
 from ..errors import InputError
 from ..json_file import read_json
 from ..network.structure import MAX_SIZE
+from ..outputs import Kind
 from ..units import parse_size
 from .table import LatencyTable, calibrated_fits
 
@@ -86,6 +87,18 @@ def read_table_document(path: Path) -> dict[str, Any]:
         max_values=MAX_VALUES,
     )
     return check(TableFile, document, str(path)).model_dump()
+
+
+def _is_table(path: Path) -> bool:
+    """Whether a file is a latency table, finished or not."""
+    try:
+        read_table_document(path)
+    except InputError:
+        return False
+    return True
+
+
+TABLE = Kind("latency table", _is_table)
 
 
 def load_table(source: str | Path | dict[str, Any], where: str = "latency_table") -> LatencyTable:

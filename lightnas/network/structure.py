@@ -42,6 +42,7 @@ from typing import Any, overload
 
 from ..errors import InputError, nearest, shown
 from ..files import read_text
+from ..outputs import Kind
 from .blocks import BLOCKS, Block
 from .cost import INPUT_SIZE, Cost, Latencies, cost
 from .dialects import in_our_words, structures_of
@@ -194,6 +195,18 @@ def format_structures(structures: Sequence[Structure]) -> str:
     for structure in structures:
         lines += ["  [", *(f"    {block}," for block in structure.to_dicts()), "  ],"]
     return "\n".join([*lines, "]}", ""])
+
+
+def _is_structure_txt(path: Path) -> bool:
+    """Whether a file is a txt that ``format_structures`` wrote, to the byte."""
+    try:
+        text = read_text(path, MAX_BYTES)
+        return format_structures(parse_structures(text)) == text
+    except InputError:
+        return False
+
+
+STRUCTURE_FILE = Kind("structure txt", _is_structure_txt)
 
 
 def _literal(text: str, where: str) -> Any:

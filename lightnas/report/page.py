@@ -17,10 +17,11 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import InputError
-from ..files import output_errors, write_output, write_whole
-from ..runs.front_run import FRONT
-from ..runs.output_dir import REPORT, record_made
-from ..runs.search_run import RESULT
+from ..files import read_text, write_output
+from ..outputs import Kind, check_file, read_marker, record_made
+from ..runs.front_run import FRONT, FrontRun
+from ..runs.output_dir import REPORT
+from ..runs.search_run import RESULT, SearchRun
 from ..runs.study_run import TABLE
 from ..runs.training_run import CONFIG as TRAINING_CONFIG
 from .front_section import read_front
@@ -36,11 +37,13 @@ KINDS = {TABLE: read_study, TRAINING_CONFIG: read_training, FRONT: read_front, R
 # The page stays below 1 MB: pictures of all its sections together may take so many bytes (base64
 # makes them a third larger).
 PICTURE_BYTES = 600_000
+MAX_BYTES = 2**25
 
 
 def write_report(
     paths: Sequence[Path],
     output: Path | None = None,
+    overwrite: bool = False,
     on_left_out: Callable[[str], object] | None = None,
 ) -> Path:
     """Write one page about all the directories: to ``output``, else as report.html into the first
@@ -51,10 +54,17 @@ def write_report(
     Args:
         on_left_out: called with that line for each of them.
 
+    Args:
+        overwrite: replace also a file that is no such page.
+
     Raises:
         InputError: none of them holds a finished run, or the page cannot be written.
     """
     sections, left_out = _sections(paths)
+    folder = sections[0].path
+    target = output or folder / REPORT
+    inputs = [file for s in sections for file in s.path.iterdir() if file.name != REPORT]
+    check_file(target, Kind("page", _is_page, REPORT), inputs, overwrite=overwrite)
     page = render(
         REPORT,
         sections=sections,
@@ -62,14 +72,9 @@ def write_report(
         left_out=left_out,
         version=__version__,
     )
-    folder = sections[0].path
-    target = output or folder / REPORT
-    if output:
-        write_output(output, page.encode(), "output")
-    else:
-        with output_errors("report", target, "a file"):
-            record_made(folder, REPORT)
-            write_whole(target, page.encode(), follow=False)
+    if output is None:
+        record_made(folder, REPORT)
+    write_output(target, page.encode(), "output" if output else "report")
     for line in left_out:
         if on_left_out:
             on_left_out(line)
@@ -90,6 +95,15 @@ def _sections(paths: Sequence[Path]) -> tuple[list[Section], list[str]]:
     return sections, [str(error) for error in errors]
 
 
+def _is_page(path: Path) -> bool:
+    """Whether a file is a page that ``write_report`` wrote."""
+    try:
+        text = read_text(path, MAX_BYTES)
+    except InputError:
+        return False
+    return all(mark in text for mark in (" - lightnas</title>", '<p class="brand">lightnas '))
+
+
 def read_section(path: Path, key: str) -> Section:
     """What the page says of one directory; ``key`` opens the ids of its elements.
 
@@ -103,6 +117,15 @@ def read_section(path: Path, key: str) -> Section:
     for name, read in KINDS.items():
         if (path / name).is_file():
             return read(path, key)
+    marker = read_marker(path)
+    command = {run.mark: run.command for run in (SearchRun, FrontRun)}.get(
+        (marker or {}).get("kind", "")
+    )
+    if command:
+        raise InputError(
+            f"{path} holds a {marker and marker['kind']} that is not finished, expected a finished one: "
+            f"lightnas {command} --output {path} --resume goes on with it"
+        )
     raise InputError(
         f"{path} holds no finished run, expected {RESULT}, {FRONT}, or the {TRAINING_CONFIG} of a training"
     )

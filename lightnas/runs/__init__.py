@@ -9,7 +9,7 @@ runs.load_run("outputs/m").structure
 
 from .config import SearchConfig, load_config, preset_names, preset_path
 from .front_run import FrontConfig, compared, front, load_front
-from .loading import load_run
+from .loading import load_run, scored_at
 from .names import name_of, structure_path, structures
 from .output_dir import fresh_path
 from .search_run import save, search
@@ -29,6 +29,7 @@ __all__ = [
     "preset_names",
     "preset_path",
     "save",
+    "scored_at",
     "search",
     "structure_path",
     "structures",

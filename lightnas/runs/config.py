@@ -64,13 +64,15 @@ class ConfigFile(BaseModel):
 
 @dataclass(frozen=True)
 class SearchConfig:
-    """A checked config. ``document`` is what config.yaml holds, but for the versions."""
+    """A checked config. ``document`` is what config.yaml holds, but for the versions; ``sources``
+    are the files that it was read from."""
 
     problem: Problem
     seed: int
     limits: Limits
     top: int
     document: dict[str, Any]
+    sources: tuple[Path, ...] = ()
 
 
 def preset_names() -> list[str]:
@@ -128,7 +130,7 @@ def load_config(
     given = {key: value for key, value in options.items() if value is not None and key != "budget"}
     names = {key: named(key) if key in given else f"{where}{key}" for key in values}
     budget = _budget(file.budget, options.get("budget", {}), where, named)
-    return _build(values | given | {"budget": budget}, names)
+    return _build(values | given | {"budget": budget}, names, () if path is None else (path,))
 
 
 def _check_keys(options: dict[str, Any]) -> None:
@@ -162,11 +164,17 @@ def _budget(
     return budget
 
 
-def _build(values: dict[str, Any], names: dict[str, str]) -> SearchConfig:
-    """The checked config of complete values; ``names`` says what to call each in messages."""
+def _build(
+    values: dict[str, Any], names: dict[str, str], sources: tuple[Path, ...]
+) -> SearchConfig:
+    """The checked config of complete values; ``names`` says what to call each in messages,
+    ``sources`` are the files that they were read from."""
     document, name = values["space"], names["space"]
     if isinstance(document, str):
         document, name = read_space_document(document, name)
+        sources += (Path(name),)
+    if isinstance(values["latency_table"], str):
+        sources += (Path(values["latency_table"]),)
     space = parse_space(document, name, values["max_channels"])
     alpha = check_alpha(values["alpha"], names["alpha"], values["alpha"])
     table = _table(values["latency_table"], names["latency_table"])
@@ -188,7 +196,7 @@ def _build(values: dict[str, Any], names: dict[str, str]) -> SearchConfig:
     deadline = Deadline.after(limits.time_limit)
     problem = Problem(space, Budget(**values["budget"]), size, alpha, table, deadline)
     return SearchConfig(
-        problem, values["seed"], limits, values["top"], {"space": document} | resolved
+        problem, values["seed"], limits, values["top"], {"space": document} | resolved, sources
     )
 
 
@@ -202,6 +210,16 @@ def _table(source: str | dict[str, Any] | None, name: str) -> LatencyTable | Non
         if source is None
         else load_table(Path(source) if isinstance(source, str) else source, name)
     )
+
+
+def show_value(key: str, value: Any) -> str:
+    """A value of a config as people read it: 83.6G for a budget, none where there is none."""
+    if value is None:
+        return "none"
+    head, _, name = key.partition(".")
+    if head == "budget" and name in RESOURCES and isinstance(value, int | float):
+        return RESOURCES[name].format(value, 9)
+    return shown(value)
 
 
 def format_config(

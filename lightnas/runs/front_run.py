@@ -34,7 +34,7 @@ from ..search import front as search_front
 from ..search.workers import workers as workers_of
 from ..units import whole
 from ..yaml_file import read_yaml
-from .config import SearchConfig, format_config, load_config
+from .config import SearchConfig, format_config, load_config, show_value
 from .names import name_of, structures
 from .output_dir import ANEW, REPORT, STRUCTURE, OutputDir, stops, versions
 from .search_run import CONFIG, LOG
@@ -135,16 +135,28 @@ class FrontRun(OutputDir):
         "|".join(map(re.escape, (CONFIG, FRONT, TABLE, POINTS, FOLDER, STRUCTURE, REPORT)))
     )
 
-    def begin(self, config: FrontConfig, *, resume: bool = False, overwrite: bool = False) -> None:
-        """Hold the directory for a front, new or continued.
+    def begin(
+        self,
+        config: FrontConfig,
+        *,
+        resume: bool = False,
+        overwrite: bool = False,
+        inputs: Sequence[Path] = (),
+    ) -> None:
+        """Hold the directory for a front, new or continued; ``inputs`` as for ``front``.
 
         Raises:
             InputError: as for ``hold``; or it holds a front of another config (with resume).
         """
-        self.hold(resume=resume, overwrite=overwrite)
+        self.hold(
+            resume=resume,
+            overwrite=overwrite,
+            inputs=[*config.search.sources, *inputs],
+            names=[_alone(i) for i in range(len(config.values))],
+        )
         if self.continues:
             there = load_front(self.path / CONFIG, {}, None, ())
-            self.refuse(differences(there.document, config.document))
+            self.refuse(differences(there.document, config.document, show=show_value))
         else:
             self.replace_with(format_config(config.document, versions(), "pareto"))
 
@@ -178,13 +190,12 @@ class FrontRun(OutputDir):
     def finish_front(self, content: dict[str, Any]) -> None:
         """Write everything; front.json comes last."""
         structures = [Structure.from_dicts(point["structure"]) for point in content["points"]]
-        (self.path / FOLDER).mkdir(exist_ok=True)
         for i, structure in enumerate(structures):
-            self.write(f"{FOLDER}/{i:02d}.txt", format_structures([structure]))
+            self.write(_alone(i), format_structures([structure]))
         self.write(STRUCTURE, format_structures(structures))
         self.write(TABLE, _table(content["points"]))
         self.finish(content)
-        (self.path / POINTS).unlink(missing_ok=True)
+        self.drop(POINTS)
 
     def found(self) -> Front:
         """The front of a finished run.
@@ -209,6 +220,11 @@ def front_of(content: dict[str, Any], where: str) -> Front:
     return Front(content["axis"], tuple(points))
 
 
+def _alone(i: int) -> str:
+    """The file of one structure."""
+    return f"{FOLDER}/{i:02d}.txt"
+
+
 def front(
     config: FrontConfig,
     path: str | Path,
@@ -217,6 +233,7 @@ def front(
     overwrite: bool = False,
     workers: int = 1,
     compare: Sequence[dict[str, Any]] = (),
+    inputs: Sequence[Path] = (),
     on_progress: Callable[[int, int], None] | None = None,
     write_report: Callable[[Sequence[Path]], object] | None = None,
 ) -> Front:
@@ -230,6 +247,7 @@ def front(
         workers: processes that search.
         compare: rows of ``compared`` to keep beside the points; a finished front keeps those it
             has.
+        inputs: files beside those of the config that were read, and may not be written over.
         on_progress: called with the points done and the points of the front, at the start and after
             each.
         write_report: makes the page of the directory, as ``lightnas.report.write_report`` does.
@@ -241,7 +259,7 @@ def front(
         OSError: the disk is full; the run can be resumed.
     """
     with FrontRun(Path(path)) as run:
-        run.begin(config, resume=resume, overwrite=overwrite)
+        run.begin(config, resume=resume, overwrite=overwrite, inputs=inputs)
         if run.result is None:
             found = _search_points(run, config, workers, on_progress)
             run.finish_front(_content(config, found, compare))

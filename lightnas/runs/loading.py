@@ -6,9 +6,12 @@ import os
 from pathlib import Path
 
 from ..errors import InputError
+from ..network.cost import INPUT_SIZE
+from ..network.entropy import ALPHA
 from ..search import Front, SearchResult
-from .front_run import FRONT, FrontRun
-from .search_run import RESULT, SearchRun
+from .config import load_config
+from .front_run import FRONT, FrontRun, load_front
+from .search_run import CONFIG, RESULT, SearchRun
 from .study_run import TABLE
 from .training_run import CONFIG as TRAINING_CONFIG
 
@@ -33,3 +36,20 @@ def load_run(path: str | Path) -> SearchResult | Front:
     raise InputError(
         f"{path} holds no finished search or front, expected a directory with {RESULT} or {FRONT}"
     )
+
+
+def scored_at(name: str | Path) -> tuple[tuple[int, int], tuple[float, ...]]:
+    """The input size (height, width) and the weights of the stages with which the structures of a
+    name are scored: those of its search or front, the usual ones for anything else.
+
+    Raises:
+        InputError: the config of the run is damaged.
+    """
+    path = Path(name)
+    if not (path / CONFIG).is_file():
+        return INPUT_SIZE, ALPHA
+    front = (path / FRONT).is_file()
+    config = (
+        load_front(path / CONFIG, {}, None, ()).search if front else load_config(path / CONFIG, {})
+    )
+    return config.problem.input_size, config.problem.alpha

@@ -14,28 +14,27 @@ import platform
 import re
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Annotated, Any, ClassVar, TypeVar
+from typing import IO, Any, ClassVar, TypeVar
 
 import numpy as np
 import scipy
 from filelock import FileLock, Timeout
-from pydantic import AfterValidator, FailFast
 
 import lightnas
 
 from ..documents import Document, check
 from ..errors import InputError, advised
-from ..files import output_errors, write_whole
+from ..files import output_errors, short_name, write_whole
 from ..json_file import json_text, read_json
+from ..outputs import MARKER, check_apart, read_marker, record_made, write_marker
 
 LOCK, STRUCTURE, REPORT = ".lock", "structure.txt", "report.html"
-# Says what made a directory, and which of its files: only those are ever replaced or removed.
-MARKER = ".lightnas.json"
-# What a write that was killed leaves, as ``files.write_whole`` and the runners name it.
-PART = re.compile(r"\.(.+\.[0-9]+|config\.ahead)\.part")
+# What a write that was killed leaves, as ``files.write_whole`` names it.
+PART = re.compile(r"\.(.+)\.[0-9]+\.part")
+CONFIG_AHEAD = ".config.ahead.part"
 CONFIG_HEAD = b"# Everything that decides this run"
 # What to do where a file of a run is damaged.
 ANEW = "overwrite=True starts anew"
@@ -57,6 +56,7 @@ class OutputDir:
         mark, command: what the marker calls this kind of run, and the command that makes it.
         ours: names of the files of such a run in a directory from before there was a marker.
         inside: directories of a run that others write to, and the pattern of their files.
+        parts: names that a write which was killed leaves a part of, though no file has them.
     """
 
     option: ClassVar[str] = "output"
@@ -70,6 +70,7 @@ class OutputDir:
     result_shape: ClassVar[type[Document]] = Document
     log_name: ClassVar[str | None] = None
     ours: ClassVar[re.Pattern[str]]
+    parts: ClassVar[Sequence[str]] = ()
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -85,29 +86,53 @@ class OutputDir:
 
     # --- beginning and ending -----------------------------------------------------------------------------------
 
-    def hold(self, *, resume: bool, overwrite: bool) -> None:
+    def hold(
+        self,
+        *,
+        resume: bool,
+        overwrite: bool,
+        inputs: Iterable[Path] = (),
+        kept: Iterable[Path] = (),
+        names: Iterable[str] = (),
+    ) -> None:
         """Make the directory, or take it over; nothing in it changes but what a kill has left
         unfinished.
 
+        Args:
+            inputs: files that were read; in the directory may be only those that the run made.
+            kept: files that are read later too, which an overwritten run may not hold at all.
+            names: files that this run makes beside those that every run of its kind makes.
+
         Raises:
             InputError: it is not empty (without resume or overwrite), holds no run (with either),
-                is in use, or cannot be written.
+                holds an input or a file of the user's where the run would write, is in use, or
+                cannot be written.
         """
         with output_errors(self.option, self.path, "a directory"):
             self.path.mkdir(parents=True, exist_ok=True)
-            empty = all(map(self._is_leftover, self.path.iterdir()))
-            made: list[str] = []
-            if not empty:
-                self._check(resume, overwrite)
-                made = self._made(resume)
+            self._look(resume, overwrite)
             self._take()
+            empty, made = self._look(resume, overwrite)  # another run may have come and gone
+            check_apart(self.path, inputs, made, self.option)
+            check_apart(self.path, kept, made if resume else (), self.option)
+            self._refuse_foreign(made, names)
             self._mark(made)
             if self.log_name:
                 self.record(self.log_name)
                 self._log = open(self.path / self.log_name, "a", encoding="utf-8")  # noqa: SIM115 (held until close)
-            for part in filter(_is_part, self.path.iterdir()):
-                _remove(part)
+            for entry in self.path.iterdir():
+                if self._is_part(entry, made):
+                    _remove(entry)
             self.continues = resume and not empty
+
+    def _look(self, resume: bool, overwrite: bool) -> tuple[bool, list[str]]:
+        """Whether the directory is empty, but for what a run leaves that was killed before it had a
+        config, and the files in it that a run of this kind has made."""
+        made = self._begun()
+        if all(self._is_leftover(entry, made) for entry in self.path.iterdir()):
+            return True, made
+        self._check(resume, overwrite)
+        return False, self._made(resume)
 
     def _check(self, resume: bool, overwrite: bool) -> None:
         """Refuse to begin in a directory that is not empty unless it was asked for."""
@@ -120,11 +145,50 @@ class OutputDir:
                 f"resume=True: {self.path} holds no {self.config_name}, expected the {self.home}"
             )
 
-    def _is_leftover(self, entry: Path) -> bool:
-        """What a run killed in its first instants leaves: an unfinished file, a lock, or a log
-        without a line."""
-        empty_log = entry.name == self.log_name and entry.stat().st_size == 0
-        return empty_log or entry.name in (LOCK, MARKER) or _is_part(entry)
+    def _begun(self) -> list[str]:
+        """The files of a run of this kind that was killed before it had a config."""
+        marker = read_marker(self.path)
+        if marker is None or marker["kind"] != self.mark:
+            return []
+        named = (self.path / name for name in (self.config_name, self.result_name))
+        return [] if any(map(os.path.lexists, named)) else list(marker["files"])
+
+    def _is_leftover(self, entry: Path, made: Collection[str]) -> bool:
+        """What a run killed in its first instants leaves: an unfinished file, a lock, a log without
+        a line, or a file of those it ``made``."""
+        empty_log = (
+            entry.name == self.log_name and _is_plain_file(entry) and entry.stat().st_size == 0
+        )
+        ours = entry.name in (LOCK, MARKER) or (entry.name in made and _is_plain_file(entry))
+        return empty_log or ours or self._is_part(entry, made)
+
+    def _is_part(self, entry: Path, made: Collection[str]) -> bool:
+        """Whether an entry is what a write of this run that was killed leaves."""
+        if entry.name == CONFIG_AHEAD:
+            return True
+        match = PART.fullmatch(entry.name)
+        if match is None:
+            return False
+        names = {Path(name).name for name in made} | {MARKER, CONFIG_AHEAD, *self.parts}
+        known = match[1] in names | set(map(short_name, names))
+        return known or self.ours.fullmatch(match[1]) is not None
+
+    def _refuse_foreign(self, made: Collection[str], names: Iterable[str]) -> None:
+        """Refuse to begin where a file of the user's has a name that the run would write to."""
+        ours = {name.split("/")[0] for name in made}
+        foreign = [
+            entry.name
+            for entry in self.path.iterdir()
+            if self.ours.fullmatch(entry.name) and entry.name not in ours
+        ]
+        foreign += [
+            name for name in names if name not in made and os.path.lexists(self.path / name)
+        ]
+        if foreign:
+            raise InputError(
+                f"{self.path / min(foreign)} is in the way: {MARKER} does not list it as made by "
+                "this run, expected it elsewhere"
+            )
 
     def _take(self) -> None:
         """Two processes in one directory would write over each other. The kernel lets go for who
@@ -205,9 +269,9 @@ class OutputDir:
     def _mark(self, files: Sequence[str]) -> None:
         """Write the marker, unless it says so already: a finished run that is asked again stays."""
         marker = read_marker(self.path)
-        if marker is None or marker["files"] != list(files):
+        if marker is None or (marker["kind"], marker["files"]) != (self.mark, list(files)):
             content = {"kind": self.mark, "version": lightnas.__version__, "files": list(files)}
-            _write_marker(self.path, content)
+            write_marker(self.path, content)
 
     def clear(self) -> None:
         """Remove the files that an earlier run has made, and nothing else; the result goes first,
@@ -247,8 +311,8 @@ class OutputDir:
     def replace_with(self, config: str) -> None:
         """Begin anew with the text of a config, which is safely on the disk before anything is
         removed."""
-        ahead = self.path / ".config.ahead.part"
-        write_whole(ahead, config.encode(), follow=False)
+        ahead = self.path / CONFIG_AHEAD
+        write_whole(ahead, config.encode())
         self.clear()
         self.record(self.config_name)
         ahead.replace(self.path / self.config_name)
@@ -258,10 +322,19 @@ class OutputDir:
     def write(self, name: str, content: str | bytes) -> None:
         """Write a file of the directory, whole or not at all; a link is replaced, not followed."""
         if (self.path / name).parent != self.path:
+            (self.path / name).parent.mkdir(exist_ok=True)
             self._refuse_link((self.path / name).parent)
         self.record(name)
         encoded = content.encode() if isinstance(content, str) else content
-        write_whole(self.path / name, encoded, follow=False)
+        write_whole(self.path / name, encoded)
+
+    def drop(self, name: str) -> None:
+        """Remove a file that was only needed while the run was not finished, and list it no longer:
+        what has its name from then on is the user's."""
+        (self.path / name).unlink(missing_ok=True)
+        marker = read_marker(self.path)
+        if marker is not None:
+            self._mark([made for made in marker["files"] if made != name])
 
     def finish(self, result: dict[str, Any]) -> None:
         """Write the result, which stands for a finished run: it comes last."""
@@ -314,10 +387,6 @@ def stops(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or not isinstance(error, Exception)
 
 
-def _is_part(entry: Path) -> bool:
-    return PART.fullmatch(entry.name) is not None
-
-
 def _remove(entry: Path) -> None:
     if entry.is_dir() and not entry.is_symlink():
         shutil.rmtree(entry)
@@ -332,53 +401,6 @@ def _remove_empty(path: Path) -> None:
 
 def _is_plain_file(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
-
-
-def read_marker(path: Path) -> dict[str, Any] | None:
-    """What the marker of a directory says: ``kind``, ``version`` and ``files``; None without one.
-
-    Raises:
-        InputError: it is damaged.
-    """
-    file = path / MARKER
-    if not _is_plain_file(file):
-        return None
-    with advised("without that file the run is known by its config"):
-        content = read_json(file, "a marker")
-        try:
-            check(MarkerFile, content, str(file))
-        except InputError as error:
-            raise InputError(f"{error}: it is damaged, expected a marker") from error
-        return dict(content)
-
-
-def _name(name: str) -> str:
-    """A name that a file can have, whatever system it is from."""
-    try:
-        parts = os.fsencode(name).split(b"/")
-    except ValueError:
-        parts = [b"\0"]
-    if any(b"\0" in part or len(part) > 255 for part in parts) or len(parts) > 9:
-        raise ValueError("be the name of a file")
-    return name
-
-
-class MarkerFile(Document):
-    """What a marker says."""
-
-    kind: str
-    files: Annotated[list[Annotated[str, AfterValidator(_name)]], FailFast()]
-
-
-def record_made(path: Path, *names: str) -> None:
-    """List files in the marker of a directory, before they are made; nothing where it has none."""
-    marker = read_marker(path)
-    if marker is not None and not set(names) <= set(marker["files"]):
-        _write_marker(path, marker | {"files": list(dict.fromkeys([*marker["files"], *names]))})
-
-
-def _write_marker(path: Path, content: Mapping[str, Any]) -> None:
-    write_whole(path / MARKER, (json_text(content, indent=1) + "\n").encode(), follow=False)
 
 
 def fresh_path(base: Path) -> Path:

@@ -26,7 +26,7 @@ import numpy as np
 from pydantic import create_model
 
 from ..documents import Document, check, differences
-from ..errors import InputError, advised
+from ..errors import InputError, advised, shown
 from ..network.cost import Cost
 from ..network.structure import format_structures, read_structures
 from ..npz_file import array_of, read_npz
@@ -36,7 +36,7 @@ from ..search.problem import Evaluation
 from ..search.result import FoundFile
 from ..search.state_file import format_state, read_state
 from ..search.workers import workers as workers_of
-from .config import SearchConfig, format_config, load_config
+from .config import SearchConfig, format_config, load_config, show_value
 from .history import HISTORY, format_history, read_history
 from .output_dir import ANEW, REPORT, STRUCTURE, OutputDir, stops, versions
 
@@ -76,10 +76,10 @@ class SearchRun(OutputDir):
         Raises:
             InputError: as for ``hold``; or it holds a run of another config (with resume).
         """
-        self.hold(resume=resume, overwrite=overwrite)
+        self.hold(resume=resume, overwrite=overwrite, inputs=config.sources)
         if self.continues:
             there = load_config(self.path / CONFIG, {})
-            self.refuse(differences(there.document, config.document))
+            self.refuse(differences(there.document, config.document, show=show_value))
         else:
             self.replace_with(format_config(config.document, versions()))
 
@@ -122,7 +122,7 @@ class SearchRun(OutputDir):
         self.write(HISTORY, format_history(result.history))
         self.write(POPULATION, _population(result))
         self.finish(result.document)
-        (self.path / CHECKPOINT).unlink(missing_ok=True)
+        self.drop(CHECKPOINT)
 
     def found(self) -> SearchResult:
         """The result of a finished run, with its final population and history.
@@ -165,11 +165,16 @@ def search(
         write_report: makes the page of the directory, as ``lightnas.report.write_report`` does.
 
     Raises:
-        InputError: the directory is not empty (without resume or overwrite), in use, of another
-            config, or damaged.
+        InputError: the config is none, or the directory is not empty (without resume or overwrite),
+            in use, of another config, or damaged.
         WorkError: a worker process died.
         OSError: the disk is full; the run can be resumed.
     """
+    if not isinstance(config, SearchConfig):
+        raise InputError(
+            f"config is {shown(config)}, expected what load_config gives, "
+            "e.g. load_config(preset_path('maedet-m'), {})"
+        )
     with SearchRun(Path(path)) as run:
         run.begin(config, resume=resume, overwrite=overwrite)
         if run.result is None:

@@ -37,12 +37,13 @@ from ..network.cost import INPUT_SIZE
 from ..network.entropy import ALPHA
 from ..network.score import score_structures
 from ..network.structure import Structure, format_structures
+from ..outputs import MARKER, read_marker
 from ..resources import RESOURCES
 from ..units import format_size, parse_size
 from ..yaml_file import read_yaml
 from .config import format_config
 from .correlation import agreement, by_chance
-from .output_dir import MARKER, REPORT, STRUCTURE, OutputDir, read_marker, versions
+from .output_dir import REPORT, STRUCTURE, OutputDir, versions
 from .training_run import TrainingRun
 
 CONFIG, RESULT, TABLE, FOLDER = "config.yaml", "result.json", "study.csv", "runs"

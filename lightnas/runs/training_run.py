@@ -15,18 +15,23 @@ This is what does not depend on the framework that trains; the config's text is 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, create_model
 
 from ..documents import Document
+from ..files import part_of
+from ..outputs import read_marker
 from .output_dir import REPORT, STRUCTURE, OutputDir
 
 CONFIG, RESULT, PICTURE, ANNOTATIONS = "config.py", "result.json", "detections.jpg", "annotations"
 
+# Patterns of their names, by epoch or iteration.
+CHECKPOINTS, BEST = r"(?:epoch|iter)_(\d+)\.pth", r"best_\w+_(?:epoch|iter)_(\d+)\.pth"
 # Average precision as result.json has it, in COCO's order, and what it is called; None where the
 # split has no object of that size.
 METRICS = {
@@ -54,12 +59,13 @@ class TrainingRun(OutputDir):
         "tf_logs": "events.out.tfevents.*",
         ".eval_hook": "part_*.pkl",
     }
+    parts = ("checkpoint",)
     config_name = CONFIG
     result_name = RESULT
     result_shape = TrainedFile
     ours = re.compile(
         r"config\.py|structure\.txt|result\.json|detections\.jpg|report\.html|annotations|tf_logs|\.eval_hook"
-        r"|latest\.pth|(best_.*|epoch_\d+|iter_\d+)\.pth|\d{8}_\d{6}\.log(\.json)?|\..*\.part"
+        r"|latest\.pth|(best_.*|epoch_\d+|iter_\d+)\.pth|\d{8}_\d{6}\.log(\.json)?"
     )
 
     def _is_ours(self, path: Path) -> bool:
@@ -76,20 +82,50 @@ class TrainingRun(OutputDir):
         self.record(STRUCTURE, PICTURE, REPORT, "latest.pth", *(f"{name}/" for name in self.inside))
         self.record(*(f"{ANNOTATIONS}/{name}" for name in annotations))
 
+    def located(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        """What result.json holds, with paths to the checkpoints, which it names without their
+        directory: that may be moved."""
+        names = {key: Path(str(result[key])).name for key in ("checkpoint", "last")}
+        return {**result, **{key: str(self.path / name) for key, name in names.items()}}
+
     @property
     def last(self) -> Path | None:
         """The last whole checkpoint."""
-        return self._newest(r"(?:epoch|iter)_(\d+)\.pth")
+        return self._newest(CHECKPOINTS)
 
     @property
     def best(self) -> Path | None:
         """The checkpoint of the best AP; the last one where no epoch found anything."""
-        return self._newest(r"best_\w+_(?:epoch|iter)_(\d+)\.pth") or self.last
+        return self._newest(BEST) or self.last
+
+    def tidy(self, keep: int) -> None:
+        """Do what a kill between two files of a checkpoint left undone: link ``latest.pth`` to the
+        last one, and remove those that it replaced.
+
+        Args:
+            keep: how many checkpoints stay beside the best one; all of them below 1.
+        """
+        marker = read_marker(self.path)
+        made = marker["files"] if marker else []
+        old = self._rising(BEST)[:-1] + (self._rising(CHECKPOINTS)[:-keep] if keep > 0 else [])
+        for path in old:
+            if path.name in made:
+                path.unlink()
+        latest, last = self.path / "latest.pth", self.last
+        if last is not None and latest.is_symlink() and os.readlink(latest) != last.name:
+            beside = part_of(latest)
+            beside.unlink(missing_ok=True)
+            beside.symlink_to(last.name)
+            beside.replace(latest)
 
     def _newest(self, pattern: str) -> Path | None:
+        return next(reversed(self._rising(pattern)), None)
+
+    def _rising(self, pattern: str) -> list[Path]:
+        """The checkpoints of that pattern, by their epochs."""
         found = [
             (int(match[1]), path)
             for path in self.path.iterdir()
             if (match := re.fullmatch(pattern, path.name))
         ]
-        return max(found)[1] if found else None
+        return [path for _, path in sorted(found)]

@@ -143,9 +143,8 @@ class Found:
         if file.proven_optimal is None and file.gap is not None:
             plain["proven_optimal"] = file.gap == 0
         if (file.gap is None) != (file.upper_bound is None):
-            raise InputError(
-                f"{where}: has one of upper_bound and gap, expected both or none of them"
-            )
+            lost, other = ("gap", "upper_bound") if file.gap is None else ("upper_bound", "gap")
+            raise InputError(f"{where}: {lost} is missing, expected it beside {other}")
         return cls(
             score=file.score,
             cost=Cost(**{name: getattr(file, name) for name in RESOURCES}),

@@ -568,7 +568,9 @@ def test_overwrite_on_a_full_disk_keeps_the_old_run(folder, searched):
 
 def test_export_to_a_full_disk_keeps_the_old_file(folder, searched):
     (folder / "x.txt").write_text("precious")
-    process = python("export-structure", "run", "--output", "x.txt", preexec_fn=limited(100))
+    process = python(
+        "export-structure", "run", "--output", "x.txt", "--overwrite", preexec_fn=limited(100)
+    )
     _, err = process.communicate()
     assert process.returncode == 1 and err.count("\n") == 1
     assert (folder / "x.txt").read_text() == "precious"

@@ -101,3 +101,14 @@ def test_train_det(capsys, folder, directory, monkeypatch, name, work_dir):
 @pytest.mark.skipif(find_spec("mmcv") is None, reason="the detection stage is not installed")
 def test_train_det_of_a_typo(capsys):
     assert "did you mean 'maedet-m'" in refused(capsys, "train-det", "maedetm", "--data", "d")
+
+
+def test_a_run_is_scored_at_its_own_input_size(capsys, folder):
+    words = ("--budget-flops", "0.5G", "--input-size", "192x192", "--evaluations", "300")
+    found = json.loads(
+        run(capsys, "search", *words, "--proof-work", "0", "--output", "r", "--json")
+    )
+    (best, *_) = json.loads(run(capsys, "score", "r", "--json"))["structures"]
+    assert (best["flops"], best["score"]) == (found["flops"], found["score"])
+    assert "at 192x192" in run(capsys, "score", "r")
+    assert "at 64x64" in run(capsys, "score", "r", "--input-size", "64x64")

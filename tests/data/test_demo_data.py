@@ -1,7 +1,13 @@
 """The demo set: real digits, no digit in two splits, boxes that fit, the same bytes from the same
 seed."""
 
+import itertools
 import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +20,7 @@ from PIL import Image
 from lightnas.data.coco import check_split, find_split
 from lightnas.data.demo_data import SPLITS, Splits, _sources, compose, write_demo_data
 from lightnas.errors import InputError
+from lightnas.outputs import write_marker
 
 FEW = Splits(train=8, val=3, test=3)
 
@@ -106,3 +113,73 @@ def test_a_set_of_the_users_is_no_demo_data(tmp_path):
     with pytest.raises(InputError, match="no earlier demo data"):
         write_demo_data(tmp_path / "own", FEW, overwrite=True)
     assert files(tmp_path / "own") == before
+
+
+class Killed(BaseException):
+    """What no handler of the library's catches, as a kill is not."""
+
+
+@pytest.mark.parametrize("before", ["missing", "empty", "earlier"])
+def test_killed_at_every_file(tmp_path, monkeypatch, before):
+    """Whatever is there then, it does not pass for a set, and the same command is not refused."""
+    whole = tmp_path / "whole"
+    write_demo_data(whole, Splits(1, 1, 1))
+    replace, rename, unlink = os.replace, Path.rename, Path.unlink
+    for nth in range(1, 100):
+        path = tmp_path / str(nth) / "digits"
+        path.parent.mkdir()
+        if before != "missing":
+            path.mkdir()
+        if before == "earlier":
+            write_demo_data(path, Splits(2, 1, 1), seed=1)
+            (path / "mine.txt").write_text("mine")
+        count = itertools.count(1)
+
+        def killed(act, count=count, nth=nth):
+            def acts(*args, **kwargs):
+                if next(count) == nth:
+                    raise Killed
+                return act(*args, **kwargs)
+
+            return acts
+
+        with monkeypatch.context() as patch:
+            patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # nobody tidies after a kill
+            patch.setattr(os, "replace", killed(replace))
+            patch.setattr(Path, "replace", killed(lambda self, target: replace(self, target)))
+            patch.setattr(Path, "rename", killed(rename))
+            patch.setattr(Path, "unlink", killed(unlink))
+            try:
+                write_demo_data(path, Splits(1, 1, 1), overwrite=before == "earlier")
+                break
+            except Killed:
+                pass
+        annotations = {file.name for file in path.glob("annotations/*.json")}
+        if {"instances_train.json", "instances_val.json"} <= annotations:
+            for split in SPLITS:
+                check_split(find_split(path, split), skip_bad=False)
+        write_demo_data(path, Splits(1, 1, 1), overwrite=before == "earlier")
+        mine = {"mine.txt": b"mine"} if before == "earlier" else {}
+        assert files(path) == files(whole) | mine
+    assert nth > 3
+
+
+def test_what_a_kill_leaves_beside_is_swept(tmp_path):
+    process = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True
+    )
+    dead = int(process.stdout)
+    left = tmp_path / f".digits.{dead}.part"
+    left.mkdir()
+    write_marker(left, {"kind": "demo-data", "version": "0", "files": []})
+    mine = tmp_path / f".digits.{dead}1.part"
+    mine.mkdir()
+    (mine / "mine.txt").write_text("mine")
+    write_demo_data(tmp_path / "digits", Splits(1, 1, 1))
+    assert {path.name for path in tmp_path.iterdir()} == {"digits", mine.name}
+
+
+def test_names_without_room_for_an_ending(tmp_path):
+    for length in (240, 245, 250, 255):
+        write_demo_data(tmp_path / ("d" * length), Splits(1, 1, 1))
+    assert len(list(tmp_path.iterdir())) == 4

@@ -162,8 +162,9 @@ def heed_ctrl_c():
 def stopped_in_second_epoch(arguments, number):
     """Exit status of a training run in a process of its own that gets a signal in its second
     epoch."""
-    text = Path(__file__).with_name("stopped.py").read_text()
-    command = [sys.executable, "-c", text, str(int(number)), *map(str, arguments)]
+    text = (Path(__file__).parents[1] / "stopped.py").read_text()
+    moment = (str(int(number)), "step", "*", "2")
+    command = [sys.executable, "-c", text, *moment, *map(str, arguments)]
     process = subprocess.run(command, capture_output=True, text=True, preexec_fn=heed_ctrl_c)
     assert process.returncode < 0 or process.stderr.splitlines()[-1].startswith("lightnas: "), (
         process.stderr[-2000:]
@@ -345,12 +346,23 @@ def test_detect_never_replaces_a_photo(capfd, trained, digits, tmp_path):
     checkpoint, (photo, *_) = trained / "epoch_1.pth", sorted(photos.iterdir())
     before = {path.name: path.read_bytes() for path in photos.iterdir()}
     options = ("--output", photos, "--overwrite")
-    assert "is where" in refused(capfd, "detect", checkpoint, photo, *options)
     other = next((digits / "val").iterdir())
-    assert "nothing in it may be replaced" in refused(capfd, "detect", checkpoint, other, *options)
+    for picture in (photo, other):
+        err = refused(capfd, "detect", checkpoint, picture, *options)
+        assert "nothing in it may be replaced" in err
     assert {path.name: path.read_bytes() for path in photos.iterdir()} == before
+    found = tmp_path / "found"
+    options = ("--output", found, "--overwrite")
     for source, option in ((checkpoint, ()), (trained, ("--overwrite",))):
-        call(capfd, "detect", source, photo, "--output", tmp_path / "found", *option)
+        call(capfd, "detect", source, photo, "--output", found, *option)
+    # A photo that was put beside what was found: as an input, and where a drawing would be.
+    mine = shutil.copy(photo, found / "mine.jpg")
+    twin = shutil.copy(photo, tmp_path / "mine.jpg")
+    before = {path.name: path.read_bytes() for path in found.iterdir()}
+    assert "mine.jpg, which is read" in refused(capfd, "detect", checkpoint, mine, *options)
+    assert "is in the way" in refused(capfd, "detect", checkpoint, twin, *options)
+    assert "which is read" in refused(capfd, "detect", checkpoint, found / photo.name, *options)
+    assert {path.name: path.read_bytes() for path in found.iterdir()} == before
 
 
 def test_a_training_never_takes_the_folder_of_its_data(capfd, structure, digits, tmp_path):
@@ -364,6 +376,57 @@ def test_a_moved_work_directory_resumes_and_tests(capfd, trained, tmp_path):
     shutil.copytree(trained, tmp_path / "moved", symlinks=True)
     assert json.loads(call(capfd, "test-det", tmp_path / "moved", "--json")[0])["images"] == 4
     call(capfd, "train-det", "--resume", "--work-dir", tmp_path / "moved")
+
+
+def test_what_a_run_made_is_found_where_it_lies_now(capfd, structure, digits, tmp_path):
+    """Moved, with annotation files of its own, without the report that a kill came before."""
+    data = shutil.copytree(digits, tmp_path / "data")
+    for annotations in (data / "annotations").iterdir():
+        content = json.loads(annotations.read_text())
+        content["annotations"][0]["bbox"][2] = 0
+        annotations.write_text(json.dumps(content))
+    call(
+        capfd, "train-det", structure, "--data", data, "--schedule", 1, "--skip-bad-images",
+        "--work-dir", tmp_path / "w", *QUICK,
+    )  # fmt: skip
+    stored = json.loads((tmp_path / "w/result.json").read_text())
+    assert stored["last"] == "epoch_1.pth" and "/" not in stored["checkpoint"]
+    moved = tmp_path / "elsewhere/moved"
+    moved.parent.mkdir()
+    (tmp_path / "w").rename(moved)
+    (moved / "report.html").unlink()
+    before = {path.name: path.read_bytes() for path in moved.iterdir() if path.is_file()}
+    out, _ = call(capfd, "train-det", "--resume", "--work-dir", moved, "--json")
+    assert json.loads(out)["last"] == str(moved / "epoch_1.pth")
+    assert (moved / "report.html").is_file()
+    assert {name: (moved / name).read_bytes() for name in before} == before
+    call(capfd, "report", moved)
+    (moved / "result.json").unlink()
+    out, _ = call(capfd, "train-det", "--resume", "--work-dir", moved, "--json")
+    assert json.loads((moved / "result.json").read_text()) == stored
+    for source in (moved, moved / "epoch_1.pth"):
+        tested = json.loads(call(capfd, "test-det", source, "--json")[0])
+        assert tested["images"] == 4
+        assert tested["annotations"] == str(moved / "annotations/instances_test.json")
+    picture = next((data / "val").iterdir())
+    call(capfd, "detect", moved, picture, "--output", tmp_path / "found")
+
+
+def test_inputs_inside_the_work_directory(capfd, structure, digits, trained, tmp_path):
+    """What an overwritten run would remove before it has read it."""
+    work_dir = tmp_path / "w"
+    shutil.copytree(trained, work_dir, symlinks=True)
+    before = {path.name: path.read_bytes() for path in work_dir.iterdir() if path.is_file()}
+    command = ("train-det", structure, "--data", digits, "--work-dir", work_dir, "--overwrite")
+    err = refused(capfd, *command, "--load-from", work_dir / "epoch_1.pth", *QUICK)
+    assert "epoch_1.pth, which is read" in err
+    shutil.copytree(digits, work_dir / "data")
+    command = ("train-det", structure, "--data", work_dir / "data", "--work-dir", work_dir)
+    assert "which is read" in refused(capfd, *command, "--overwrite", *QUICK)
+    (work_dir / "mine.txt").write_text(structure.read_text())
+    command = ("train-det", work_dir / "mine.txt", "--data", digits, "--work-dir", work_dir)
+    assert "mine.txt, which is read" in refused(capfd, *command, "--overwrite", *QUICK)
+    assert {name: (work_dir / name).read_bytes() for name in before} == before
 
 
 def test_export_det(capfd, trained, tmp_path):

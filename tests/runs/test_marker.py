@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lightnas.cli.main import main
 from lightnas.errors import InputError
-from lightnas.runs.output_dir import MARKER, read_marker
+from lightnas.outputs import MARKER, read_marker
 from lightnas.runs.search_run import SearchRun
 from lightnas.runs.training_run import TrainingRun
 

@@ -12,8 +12,9 @@ from lightnas.errors import InputError
 from lightnas.files import data_folder
 from lightnas.network.score import score_structures
 from lightnas.network.structure import Structure, format_structures, read_structures
+from lightnas.outputs import MARKER
 from lightnas.report.page import write_report
-from lightnas.runs.output_dir import LOCK, MARKER
+from lightnas.runs.output_dir import LOCK
 from lightnas.runs.search_run import SearchRun
 from lightnas.runs.training_run import TrainingRun
 from lightnas.search import Front, SearchResult, search
@@ -296,7 +297,7 @@ def test_a_training_is_cleared_and_nothing_else(tmp_path):
 def test_what_a_kill_leaves_is_no_run(config, tmp_path):
     for name in (LOCK, "search.log", ".structure.txt.1.part"):
         (tmp_path / name).write_text("")
-    (tmp_path / ".checkpoint.1.part").mkdir()
+    (tmp_path / ".checkpoint.npz.1.part").write_text("half")
     with SearchRun(tmp_path) as run:
         run.begin(config)
         assert not run.continues
@@ -336,3 +337,9 @@ def test_directories_that_hold_no_search(tmp_path):
     (tmp_path / "result.json").write_text("{}")
     with pytest.raises(InputError, match="holds a training"):
         runs.load_run(tmp_path)
+
+
+def test_a_preset_is_no_config(tmp_path):
+    with pytest.raises(InputError, match="expected what load_config gives"):
+        runs.search("maedet-m", tmp_path / "r")
+    assert not (tmp_path / "r").exists()

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from lightnas.errors import InputError, nearest
-from lightnas.runs.search_run import _pack, _unpack
 from lightnas.search.engine import Limits, Search, search
 from lightnas.search.problem import Budget, Problem
 from lightnas.search.space_file import load_space, parse_space
+from lightnas.search.state_file import format_state, read_state
 from lightnas.search.workers import workers
 
 from .. import oracle
@@ -81,7 +81,7 @@ def test_another_seed_another_population():
     assert first.genomes.tobytes() != second.genomes.tobytes()
 
 
-def test_stopping_between_any_two_steps():
+def test_stopping_between_any_two_steps(tmp_path):
     """Each step in a new object, from a state that went through bytes: the same result as without a
     stop."""
     problem = Problem(load_space("k1kxk1"), Budget(flops=0.5e9, params=3e6, layers=60), (192, 192))
@@ -91,7 +91,8 @@ def test_stopping_between_any_two_steps():
         pass
     stopped = Search(problem, 3, limits)
     while stopped.phase != "done":
-        state = _unpack(_pack(stopped.state()))
+        (tmp_path / "state.npz").write_bytes(format_state(stopped.state()))
+        state = read_state(tmp_path / "state.npz", len(problem.searched.genes), len(problem.limits))
         stopped = Search(problem, 3, limits)
         stopped.restore(state)
         next(stopped.steps())
