@@ -9,9 +9,10 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from .errors import InputError, shown
 
@@ -20,6 +21,20 @@ NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 # Bytes of a file name, on the file systems that people use.
 MAX_NAME = 255
 STANDARD = {"/dev/stdout": 1, "/dev/stderr": 2}
+
+
+class Kind(NamedTuple):
+    """A kind of file that a command writes where it is told to.
+
+    Attributes:
+        name: what messages call it.
+        recognised: whether the file at a path is one that lightnas wrote.
+        of_run: its name in the directory of a run, where it may be made again.
+    """
+
+    name: str
+    recognised: Callable[[Path], bool]
+    of_run: str = ""
 
 
 def read_text(path: str | Path, max_bytes: int) -> str:

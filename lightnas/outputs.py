@@ -7,33 +7,19 @@ A directory of lightnas carries a marker that says what made it, and which of it
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, FailFast
 
 from .documents import Document, check
 from .errors import InputError, advised
-from .files import dead_parts, is_stream, output_errors, write_whole
+from .files import Kind, dead_parts, is_stream, output_errors, write_whole
 from .json_file import json_text, read_json
 
 # Only the files that it lists are ever replaced or removed.
 MARKER = ".lightnas.json"
-
-
-class Kind(NamedTuple):
-    """A kind of file that a command writes where it is told to.
-
-    Attributes:
-        name: what messages call it.
-        recognised: whether the file at a path is one that lightnas wrote.
-        of_run: its name in the directory of a run, where it may be made again.
-    """
-
-    name: str
-    recognised: Callable[[Path], bool]
-    of_run: str = ""
 
 
 # Nothing tells a network that lightnas wrote from one of another program.

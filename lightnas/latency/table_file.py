@@ -19,9 +19,9 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 from ..documents import check
 from ..errors import InputError
+from ..files import Kind
 from ..json_file import read_json
 from ..network.structure import MAX_SIZE
-from ..outputs import Kind
 from ..units import parse_size
 from .table import LatencyTable, calibrated_fits
 

@@ -41,8 +41,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from ..errors import InputError, nearest, shown
-from ..files import read_text
-from ..outputs import Kind
+from ..files import Kind, read_text
 from .blocks import BLOCKS, Block
 from .cost import INPUT_SIZE, Cost, Latencies, cost
 from .dialects import in_our_words, structures_of

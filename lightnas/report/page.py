@@ -17,8 +17,8 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import InputError
-from ..files import read_text, write_output
-from ..outputs import Kind, check_file, read_marker, record_made
+from ..files import Kind, read_text, write_output
+from ..outputs import check_file, read_marker, record_made
 from ..runs.front_run import FRONT, FrontRun
 from ..runs.output_dir import REPORT
 from ..runs.search_run import RESULT, SearchRun
