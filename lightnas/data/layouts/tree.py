@@ -1,0 +1,214 @@
+"""The pictures below a folder, and names that mean one of them in whatever form they are written.
+
+Exports name pictures as the machine did that they were drawn on: with its folders, backslashes,
+drive letters, percent-escapes, another case, another Unicode form, or the eight hex digits that
+Label Studio puts in front. A name means a file where exactly one fits.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import unquote
+
+from ...errors import InputError, shown
+from ..reading import SUFFIXES
+
+PREFIX = re.compile(r"^[0-9a-f]{8}-")  # Label Studio's, of an uploaded picture
+
+
+class Tree:
+    """The pictures below a folder, links followed, hidden ones left out.
+
+    Attributes:
+        folder: where it begins.
+        files: paths of the pictures from there, with slashes, sorted.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.files = sorted(_walk(folder, "", set()))
+        self._files = frozenset(self.files)
+
+    def has(self, name: str) -> bool:
+        """Whether a name is a file as it stands."""
+        if name in self._files:
+            return True
+        try:
+            return bool(name) and os.path.isfile(self.folder / name)
+        except ValueError:  # a NUL in it
+            return False
+
+    def find(self, name: str) -> list[str]:
+        """The files that a name may mean: those that fit it most closely."""
+        for form in _forms(name):
+            parts = form.split("/")
+            for first in range(len(parts)):
+                if found := self._by_path.get("/".join(parts[first:])):
+                    return found
+            if found := self._by_name.get(parts[-1]):
+                return found
+            if found := self._by_rest.get(PREFIX.sub("", parts[-1])):
+                return found
+        return []
+
+    @cached_property
+    def _by_path(self) -> dict[str, list[str]]:
+        return self._index(lambda path: path)
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[str]]:
+        return self._index(lambda path: path.rpartition("/")[2])
+
+    @cached_property
+    def _by_rest(self) -> dict[str, list[str]]:
+        return self._index(lambda path: PREFIX.sub("", path.rpartition("/")[2]))
+
+    def _index(self, part_of: Callable[[str], str]) -> dict[str, list[str]]:
+        index: dict[str, list[str]] = defaultdict(list)
+        for path in self.files:
+            index[part_of(folded(path))].append(path)
+        return dict(index)
+
+
+def _walk(folder: Path, inside: str, above: set[tuple[int, int]]) -> Iterator[str]:
+    try:
+        entries = list(os.scandir(folder))
+        here = folder.stat()
+    except OSError:  # not ours to read; a picture in it is then missing by name
+        return
+    if (here.st_dev, here.st_ino) in above:  # a link to a folder that this one lies in
+        return
+    for entry in entries:
+        if entry.name.startswith(".") or entry.name == "__MACOSX":
+            continue
+        if os.path.splitext(entry.name)[1].lower() in SUFFIXES and not entry.is_dir():
+            yield inside + entry.name
+        elif entry.is_dir():
+            yield from _walk(
+                Path(entry.path),
+                f"{inside}{entry.name}/",
+                above | {(here.st_dev, here.st_ino)},
+            )
+
+
+def _forms(name: str) -> Iterator[str]:
+    """Ways to read a name as a path, the plainest first, folded."""
+    plain = name.split("?d=")[-1]  # Label Studio's local files
+    address = re.sub(r"^\w+://[^/]*/|[?#].*$", "", plain) if "://" in plain else plain
+    for form in dict.fromkeys((plain, unquote(address), unquote(unquote(address)))):
+        slashed = re.sub(r"^[A-Za-z]:", "", form.replace("\\", "/"))
+        parts = [part for part in slashed.split("/") if part not in ("", ".", "..")]
+        if parts:
+            yield folded("/".join(parts))
+
+
+def folded(text: str) -> str:
+    """One form for all cases and all Unicode forms of a text."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+
+
+class Near:
+    """What lies near the top of a folder beside pictures, found in one walk.
+
+    Attributes:
+        folder: where it begins.
+        files: paths from there of all files but pictures, three folders deep, sorted.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.files = sorted(_near(folder, "", 3))
+
+    def of(self, *suffixes: str, depth: int = 3) -> list[Path]:
+        """The files with one of these suffixes, at most so deep."""
+        return [
+            self.folder / path
+            for path in self.files
+            if path.lower().endswith(suffixes) and path.count("/") < depth
+        ]
+
+
+def _near(folder: Path, inside: str, depth: int) -> Iterator[str]:
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return
+    for entry in entries:
+        if entry.name.startswith(".") or os.path.splitext(entry.name)[1].lower() in SUFFIXES:
+            continue
+        if not entry.is_dir():
+            yield inside + entry.name
+        elif depth > 1 and entry.name != "__MACOSX":
+            yield from _near(Path(entry.path), f"{inside}{entry.name}/", depth - 1)
+
+
+@dataclass
+class Located:
+    """Where the pictures of a split are.
+
+    Attributes:
+        folder: the folder that all names start from.
+        renamed: names that are written in another way than their file, and the file.
+    """
+
+    folder: Path
+    renamed: dict[str, str] = field(default_factory=dict)
+
+
+def locate(names: Sequence[str], folders: Sequence[Path], source: str) -> Located:
+    """The folder that holds the pictures of these names: the first one with all of them as they
+    stand, else the one where most names mean a file.
+
+    Args:
+        folders: in the order in which they are tried.
+        source: what names the pictures, for messages.
+
+    Raises:
+        InputError: none of the pictures is in any of the folders, or a name means several files,
+            or two names mean one.
+    """
+    tried = list(dict.fromkeys(folder for folder in folders if folder.is_dir()))
+    best: tuple[int, Tree] | None = None
+    for folder in tried:
+        tree = Tree(folder)
+        if all(map(tree.has, names)):
+            return Located(folder)
+        known = sum(tree.has(name) or bool(tree.find(name)) for name in names)
+        if best is None or known > best[0]:
+            best = (known, tree)
+    if best is None or not best[0]:
+        raise InputError(
+            f"{source}: picture {shown(next(iter(names), None))} is in none of "
+            f"{', '.join(map(str, folders))}, expected it there"
+        )
+    return _renamed(names, best[1], source)
+
+
+def _renamed(names: Sequence[str], tree: Tree, source: str) -> Located:
+    located = Located(tree.folder)
+    meaning: dict[str, str] = {name: name for name in names if tree.has(name)}
+    for name in dict.fromkeys(names):
+        if name in meaning:
+            continue
+        files = tree.find(name)
+        if len(files) > 1:
+            raise InputError(
+                f"{source}: picture {shown(name)} may be {files[0]} or {files[1]} in {tree.folder}, "
+                "expected one file of that name"
+            )
+        if not files:
+            continue  # the check counts it among the missing ones
+        if files[0] in meaning:
+            raise InputError(
+                f"{source}: pictures {shown(meaning[files[0]])} and {shown(name)} are both "
+                f"{files[0]} in {tree.folder}, expected a file for each"
+            )
+        meaning[files[0]], located.renamed[name] = name, files[0]
+    return located
