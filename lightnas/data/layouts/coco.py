@@ -77,9 +77,9 @@ def _scanned(path: Path, scan: Callable[[Any], Any]) -> Any:
     """What a function makes of the bytes of a file, none of which are copied; None of an empty one."""
     try:
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-            head = text[:4]
-            if head[:2] in (b"\xff\xfe", b"\xfe\xff"):  # UTF-16, whose keys are spelled otherwise
-                return scan(text[:].decode("utf-16", "replace").encode())
+            encoding = json.detect_encoding(text[:4])
+            if encoding not in ("utf-8", "utf-8-sig"):  # keys are spelled otherwise there
+                return scan(text[:].decode(encoding, "replace").encode())
             return scan(text)
     except (OSError, ValueError):
         return None

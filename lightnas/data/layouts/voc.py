@@ -25,7 +25,7 @@ from ..split import CocoSplit
 from .found import Found, Object, Picture, as_split, told
 from .tree import Near, Tree, folded
 from .voc_xml import Labelled, is_voc, read_voc
-from .words import WORDS, folder_split
+from .words import WORDS, folder_split, split_of
 
 LOOKED_FOR = "Annotations/*.xml, or *.xml beside pictures (Pascal VOC)"
 MAX_BYTES = 2**26
@@ -33,8 +33,13 @@ Sorted = dict[str | None, list[Path]]
 
 
 def looks(near: Near) -> bool:
-    """Whether there is an XML file of VOC's where such sets have them."""
-    return any(map(is_voc, near.of(".xml")))
+    """Whether there is an XML file of VOC's where such sets have them; not that of a set in a folder
+    of its own, which ``VOCdevkit`` may hold several of."""
+    return any(_is_near(path.relative_to(near.folder)) and is_voc(path) for path in near.of(".xml"))
+
+
+def _is_near(path: Path) -> bool:
+    return len(path.parts) < 3 or path.parts[0] == "Annotations" or bool(split_of(path.parts[1]))
 
 
 def read(near: Near, wanted: Sequence[str]) -> Found:

@@ -14,7 +14,7 @@ WORDS = {
 
 def words(name: str) -> list[str]:
     """The runs of letters in a name, in lower case: ``instances_train2017`` has two."""
-    return re.findall(r"[^\W\d_]+", name.lower())
+    return [word.lower() for word in re.findall(r"[^\W\d_]+", name)]
 
 
 def split_of(name: str) -> str | None:
