@@ -15,7 +15,7 @@ from mmdet.datasets import build_dataloader, build_dataset
 from mmdet.models import build_detector
 from numpy.typing import NDArray
 
-from lightnas.data.coco import CocoSplit, check_split, settle
+from lightnas.data.coco import CocoSplit, DataOptions, check_split, settle
 from lightnas.errors import InputError
 from lightnas.runs.training_run import CONFIG, TrainingRun
 
@@ -51,7 +51,7 @@ def measure(
     name: str | None = None,
     *,
     device: str | None = None,
-    skip_bad_images: bool = False,
+    data: DataOptions | None = None,
     trust: bool = False,
     cfg_options: Sequence[str] = (),
 ) -> dict[str, Any]:
@@ -60,6 +60,7 @@ def measure(
     Args:
         source, checkpoint: as for ``find_checkpoint``.
         split: data to test on.
+        data: how they are to be read.
         name: ``val`` or ``test`` of the config; by default ``test``.
 
     Raises:
@@ -74,7 +75,7 @@ def measure(
     chosen = split or data_of(cfg).get(part)
     if chosen is None:
         raise InputError(f"{source}: its config names no {part} data, expected another data set")
-    checked = check_split(chosen, skip_bad_images, classes)
+    checked = check_split(chosen, data, classes)
     annotations = str(checked.annotations)
     with tempfile.TemporaryDirectory() as folder, stdout_to_stderr():
         settle({part: checked}, Path(folder))
