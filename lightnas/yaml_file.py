@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -49,7 +49,7 @@ class _TextLoader(_Loader):
     """The same, with every plain value left as the text that stands there: a class named ``no`` or
     ``1.0`` keeps its name."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+    yaml_implicit_resolvers = {}  # noqa: RUF012 (PyYAML's own declaration)
 
 
 def _marked(problem: str, node: Any) -> yaml.MarkedYAMLError:
