@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from lightnas.data.coco import check_split
+from lightnas.data.coco import DataOptions, check_split, settle
 from lightnas.data.layouts import find_data
 from lightnas.data.layouts.tree import Tree, locate
 from lightnas.data.layouts.words import WORDS, split_of
@@ -77,7 +77,7 @@ def check(found):
     for split, count in COUNTS.items():
         assert on_their_colours(found.splits[split]) == count
     for split in found.splits.values():
-        assert check_split(split, False).skipped == []
+        assert check_split(split).skipped == []
         assert set(split.classes) == set(CLASSES)
 
 
@@ -133,21 +133,7 @@ def test_roboflow(tmp_path):
             paint(tmp_path / folders[split] / f"{n}_png.rf.0a1b.png", n)
     found = find_data(tmp_path)
     assert found.layout == "Roboflow's COCO export"
-    assert found.notes == [
-        "class 'shapes' is left out: it has no boxes and is the supercategory of the others"
-    ]
-    check(found)
-
-
-def test_a_root_category_with_boxes_stays(tmp_path):
-    content = coco(["0.png", "1.png"])
-    content["categories"][1]["supercategory"] = content["categories"][2]["supercategory"] = "red"
-    for split in ("train", "valid"):
-        write_json(tmp_path / split / "_annotations.coco.json", content)
-        for n in range(2):
-            paint(tmp_path / split / f"{n}.png", n)
-    found = find_data(tmp_path)
-    assert found.notes == [] and found.splits["train"].content is None
+    check(found)  # without the category
 
 
 def test_cvat(tmp_path):
@@ -211,7 +197,7 @@ def test_label_studio(tmp_path):
     note = next(note for note in found.notes if "found by name" in note)
     assert note.startswith("result.json: ") and "pictures were found by name" in note
     for split in found.splits.values():
-        assert check_split(split, False).skipped == []
+        assert check_split(split).skipped == []
 
 
 @pytest.mark.parametrize(("said", "file"), LABEL_STUDIO.items())
@@ -245,7 +231,7 @@ def test_missing_pictures_are_left_to_the_check(tmp_path):
     coco_set(tmp_path)
     (tmp_path / "train2017/2.png").unlink()
     with pytest.raises(InputError, match="1 of 6 pictures"):
-        check_split(find_data(tmp_path).splits["train"], False)
+        check_split(find_data(tmp_path).splits["train"])
     for number in SPLITS["train"]:
         (tmp_path / f"train2017/{number}.png").unlink(missing_ok=True)
     assert "picture '0.png' is in none of" in refused(tmp_path)
@@ -557,7 +543,7 @@ def test_boxes_of_no_size_are_left_to_the_check(tmp_path):
     (tmp_path / "data.yaml").write_text(YOLO_HEAD + "names: [red, green, blue]")
     (tmp_path / "labels/train/0.txt").write_text("0 0.5 0.5 0 0.1\n")
     with pytest.raises(InputError, match=re.escape("labels/train/0.txt line 1")):
-        check_split(find_data(tmp_path).splits["train"], False)
+        check_split(find_data(tmp_path).splits["train"])
 
 
 def test_a_picture_without_labels_has_no_objects_and_labels_without_a_picture_are_said(tmp_path):
@@ -627,6 +613,21 @@ def test_yolo_boxes_are_of_the_picture_as_shown(tmp_path, orientation):
     found = find_data(tmp_path)
     for split, count in COUNTS.items():
         assert on_their_colours(found.splits[split]) == count
+
+
+def test_yolo_boxes_of_the_picture_as_stored(tmp_path):
+    """Drawn by a tool that heeds no mark: said with ``boxes``, to which the check turns them."""
+    yolo_set(tmp_path)
+    (tmp_path / "data.yaml").write_text(YOLO_HEAD + "names: [red, green, blue]")
+    for path in tmp_path.glob("images/*/*.png"):
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        with Image.open(path) as picture:
+            picture.save(path, exif=exif)
+    found = find_data(tmp_path, boxes="stored")
+    check_split(found.splits["val"], DataOptions(boxes="stored"))
+    settle({"val": found.splits["val"]}, tmp_path / "canonical")
+    assert on_their_colours(found.splits["val"]) == COUNTS["val"]
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from typing import Any
 
 from ...errors import InputError
 from ..split import CocoSplit
-from .content import content_of, read_content
-from .found import Found, told
+from .content import read_content
+from .found import Asked, Found, told
 from .tree import Located, Near, locate
 from .words import WORDS, split_of, words
 
@@ -36,7 +36,7 @@ def looks(near: Near) -> bool:
     return bool(_files(near))
 
 
-def read(near: Near, wanted: Sequence[str]) -> Found:
+def read(near: Near, asked: Asked) -> Found:
     """The splits that are wanted, and the files of no split.
 
     Raises:
@@ -46,17 +46,15 @@ def read(near: Near, wanted: Sequence[str]) -> Found:
     main = [path for path in files if not _is_companion(path)]
     found = Found(_layout(data, files), data)
     sorted_in = {split: [p for p in main if _split_of(p, data) == split] for split in WORDS}
-    for split in wanted:
+    for split in asked.splits:
         if sorted_in[split]:
             path = _only(sorted_in[split], split, data)
             found.splits[split] = _located(path, split, data, found)
     rest = [path for path in main if _split_of(path, data) is None]
-    if "train" not in wanted or sorted_in["train"]:
+    if "train" not in asked.splits or sorted_in["train"]:
         found.notes += [f"left alone: {_below(path, data)} names no single split" for path in rest]
     elif rest:
         found.unsplit = _located(_only(rest, "train", data), None, data, found)
-    if found.layout.startswith("Roboflow"):
-        _drop_root(found)
     return found
 
 
@@ -185,43 +183,3 @@ def _subfolders(folder: Path, name: str) -> list[Path]:
     return [path for path in folder.iterdir() if path.name.lower() == name.lower()] or [
         folder / name
     ]
-
-
-# --- Roboflow -------------------------------------------------------------------------------------------------------
-
-
-def _drop_root(found: Found) -> None:
-    """Roboflow writes the project's name as a category, the supercategory of all others; where it
-    has no box in any split it is no class."""
-    splits = [*found.splits.values(), *filter(None, [found.unsplit])]
-    contents = [content_of(split) for split in splits]
-    roots = {name for content in contents for name in _roots(content)}
-    used = {name for content in contents for name in _used(content)}
-    for name in sorted(roots - used):
-        found.notes.append(
-            f"class {name!r} is left out: it has no boxes and is the supercategory of the others"
-        )
-        for split, content in zip(splits, contents, strict=True):
-            split.content = content = split.content or content
-            content["categories"] = [
-                category
-                for category in content["categories"]
-                if not (isinstance(category, dict) and category.get("name") == name)
-            ]
-
-
-def _roots(content: dict[str, Any]) -> set[str]:
-    """Names of categories that are the supercategory of another one."""
-    known = [c for c in content["categories"] if isinstance(c, dict)]
-    above = {str(c.get("supercategory")) for c in known if c.get("supercategory") != c.get("name")}
-    return above & {name for c in known if isinstance(name := c.get("name"), str)}
-
-
-def _used(content: dict[str, Any]) -> set[str]:
-    """Names of categories that have objects."""
-    numbers = {str(a.get("category_id")) for a in content["annotations"] if isinstance(a, dict)}
-    return {
-        str(c.get("name"))
-        for c in content["categories"]
-        if isinstance(c, dict) and str(c.get("id")) in numbers
-    }

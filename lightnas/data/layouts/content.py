@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from ...errors import InputError
+from ..source import LISTS, Source
 from ..split import CocoSplit
-
-LISTS = ("images", "annotations", "categories")
 
 
 def content_of(split: CocoSplit) -> dict[str, Any]:
@@ -27,23 +24,7 @@ def read_content(path: Path) -> dict[str, Any]:
     Raises:
         InputError: it cannot be read, is no JSON, or lacks one of the lists.
     """
-    try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}), expected a COCO annotation file"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(
-            f"{path}: is not JSON ({str(error)[:80]}), expected a COCO annotation file"
-        ) from error
-    if not isinstance(content, dict):
-        raise InputError(
-            f"{path}: holds a {type(content).__name__}, expected a COCO object with images, annotations, categories"
-        )
-    for key in LISTS:
-        if not isinstance(content.get(key), list):
-            raise InputError(
-                f"{path}: no list '{key}', expected COCO's images, annotations and categories"
-            )
-    return content
+    source = Source(path)
+    lists: dict[str, list[Any]] = {key: [] for key in LISTS}
+    source.read({key: entries.extend for key, entries in lists.items()})
+    return {**source.others, **lists}

@@ -11,6 +11,20 @@ from ..reading import PictureError, header
 from ..split import CocoSplit
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a folder.
+
+    Attributes:
+        splits: those that are wanted; others are not looked at.
+        boxes: the frame of fractions of pictures that a camera marked as turned, as ``DataOptions``
+            has it; Ultralytics' own, ``shown``, where None.
+    """
+
+    splits: Sequence[str]
+    boxes: str | None = None
+
+
 @dataclass
 class Found:
     """The splits of a folder, before they are checked.
@@ -60,7 +74,9 @@ class Picture:
     fractions: bool = False
 
 
-def as_split(pictures: Sequence[Picture], names: Mapping[int, str], source: Path) -> CocoSplit:
+def as_split(
+    pictures: Sequence[Picture], names: Mapping[int, str], source: Path, boxes: str | None = None
+) -> CocoSplit:
     """Pictures and their objects in COCO's words.
 
     A picture that cannot be read stands there without objects: the check says what it is.
@@ -68,6 +84,7 @@ def as_split(pictures: Sequence[Picture], names: Mapping[int, str], source: Path
     Args:
         names: of the classes, by their numbers.
         source: what messages name.
+        boxes: the frame of fractions.
     """
     folder = _common([picture.path for picture in pictures]) if pictures else source
     images: list[dict[str, Any]] = []
@@ -75,7 +92,7 @@ def as_split(pictures: Sequence[Picture], names: Mapping[int, str], source: Path
     for number, picture in enumerate(pictures, start=1):
         size, readable = picture.size, True
         if size is None:
-            size, readable = _shown_size(picture.path)
+            size, readable = _size(picture.path, boxes)
         name = picture.path.relative_to(folder).as_posix()
         images.append({"id": number, "file_name": name, "width": size[0], "height": size[1]})
         scale = (*size, *size) if picture.fractions else (1, 1, 1, 1)
@@ -89,9 +106,10 @@ def as_split(pictures: Sequence[Picture], names: Mapping[int, str], source: Path
     return CocoSplit(source, folder, content=content)
 
 
-def _shown_size(path: Path) -> tuple[tuple[int, int], bool]:
+def _size(path: Path, boxes: str | None) -> tuple[tuple[int, int], bool]:
     try:
-        return header(path).shown, True
+        about = header(path)
+        return about.stored if boxes == "stored" else about.shown, True
     except PictureError:
         return (1, 1), False
 

@@ -49,7 +49,8 @@ def share_out(
                 == val
             ],
         }
-        parts.append(replace(split, content=part))
+        name = f"{split.annotations.name} ({'val' if val else 'train'})"
+        parts.append(replace(split, annotations=split.annotations.with_name(name), content=part))
     return parts[0], parts[1]
 
 

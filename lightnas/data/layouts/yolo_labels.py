@@ -21,6 +21,7 @@ class Labels:
 
     def __init__(self, known: YoloSet, data: Path) -> None:
         self._known, self._data = known, data
+        self.names = known.names
         self._folders: dict[Path, dict[str, Path]] = {}
         self._used: set[Path] = set()
         self._bare: list[str] = []
@@ -141,7 +142,7 @@ class Labels:
         Raises:
             ValueError: why the line is none, in words that stand behind its place.
         """
-        names = self._known.names
+        names = self.names
         numbers = [_number(value) for value in values]
         if None in numbers or len(numbers) < 5:
             raise ValueError(f"is {shown(' '.join(values))}, expected class x y w h, or a polygon")
