@@ -1,120 +1,124 @@
-"""Pictures whose objects are rectangles, one colour a class, laid out as tools lay them out."""
+"""Sets of small pictures on which every object is a rectangle of the colour of its class, so that a
+test can check that each loaded box lies on its colour."""
 
+import copy
 import json
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (40, 60, 230)}
-CLASSES = list(COLOURS)
+from lightnas.data.coco import CocoSplit, DataOptions, check_split, settle
+from lightnas.data.reading import read_picture
+
+COLOURS = {"cat": (250, 20, 20), "dog": (20, 250, 20), "7": (20, 20, 250)}
+NAMES = list(COLOURS)
+# As shown: x, y, w, h of each class on each picture; None where it is not.
+BOXES = [
+    {"cat": (2, 3, 10, 12), "dog": (30, 20, 15, 9), "7": (50, 2, 12, 30)},
+    {"cat": (33, 25, 29, 20), "dog": (1, 1, 8, 8)},
+    {"7": (40, 10, 20, 30)},
+    {"dog": (5, 30, 40, 14), "7": (52, 6, 7, 7)},
+]
 SIZE = (64, 48)
 
 
-def objects(number):
-    """Class and box (x, y, w, h) in pixels of a picture: every class once or not at all, apart."""
-    rng = np.random.default_rng(number)
-    found = []
-    for i, name in enumerate(COLOURS):
-        if (number + i) % 3 or number % 2:
-            x, y = 20 * i + int(rng.integers(1, 4)), int(rng.integers(1, 20))
-            found.append((name, (x, y, int(rng.integers(8, 16)), int(rng.integers(8, 26)))))
-    return found
+def paint(boxes, size=SIZE):
+    picture = Image.new("RGB", size, (128, 128, 128))
+    for name, (x, y, w, h) in boxes.items():
+        picture.paste(COLOURS[name], (x, y, x + w, y + h))
+    return picture
 
 
-def paint(path, number, size=SIZE):
-    """Write the picture of a number, upright; PNG keeps every colour."""
-    pixels = np.full((size[1], size[0], 3), 128, np.uint8)
-    pixels[0, 0] = number % 251
-    for name, (x, y, w, h) in objects(number):
-        pixels[y : y + h, x : x + w] = COLOURS[name]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
-    return path
+def save_turned(picture, path, mark):
+    """Write a picture so that a viewer which obeys the mark shows it as it is."""
+    inverse = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # PIL's transpositions
+    stored = picture if mark == 1 else picture.transpose(Image.Transpose(inverse[mark]))
+    exif = Image.Exif()
+    exif[0x0112] = mark
+    stored.save(path, exif=exif)
+    return stored.size
 
 
-def coco(names, first_id=1, numbers=None):
-    """COCO's lists for pictures of these names, the picture of number n being the n-th."""
-    numbers = list(range(len(names))) if numbers is None else numbers
+def coco(boxes=BOXES, size=SIZE):
+    """The set as COCO has it, canonical."""
     images = [
-        {"id": i, "file_name": name, "width": SIZE[0], "height": SIZE[1]}
-        for i, name in enumerate(names)
-    ]
-    boxes = [
-        (i, CLASSES.index(name), box)
-        for i, number in enumerate(numbers)
-        for name, box in objects(number)
+        {"id": i, "file_name": f"{i}.png", "width": size[0], "height": size[1]}
+        for i in range(1, len(boxes) + 1)
     ]
     annotations = [
-        {"id": n, "image_id": i, "category_id": first_id + label, "bbox": list(box), "area": box[2] * box[3],
-         "iscrowd": 0} for n, (i, label, box) in enumerate(boxes, start=1)
-    ]  # fmt: skip
-    categories = [{"id": first_id + i, "name": name} for i, name in enumerate(CLASSES)]
-    return {"images": images, "annotations": annotations, "categories": categories}
+        {
+            "image_id": i,
+            "category_id": NAMES.index(name) + 1,
+            "bbox": list(box),
+            "area": box[2] * box[3],
+            "iscrowd": 0,
+        }
+        for i, on_picture in enumerate(boxes, 1)
+        for name, box in on_picture.items()
+    ]
+    return {
+        "info": {},
+        "images": images,
+        "annotations": [{"id": i, **entry} for i, entry in enumerate(annotations, 1)],
+        "categories": [{"id": i, "name": name} for i, name in enumerate(NAMES, 1)],
+    }
 
 
-def write_json(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content))
-    return path
+def make(folder, content=None, raw=None, marks=(), boxes=BOXES, size=SIZE, name="train"):
+    """Pictures and annotation file in a folder; gives the split."""
+    images = folder / "pictures"
+    images.mkdir(exist_ok=True, parents=True)
+    for i, on_picture in enumerate(boxes, 1):
+        mark = marks[i - 1] if marks else 1
+        save_turned(paint(on_picture, size), images / f"{i}.png", mark)
+    file = folder / f"{name}.json"
+    file.write_bytes(raw if raw is not None else json.dumps(content or coco(boxes, size)).encode())
+    return CocoSplit(file, images)
 
 
-def yolo_line(name, box, size=SIZE, polygon=False):
-    """A line of a label file: centre and size, or the four corners."""
-    x, y, w, h = box
-    if polygon:
-        values = [x, y, x + w, y, x + w, y + h, x, y + h, x + w / 2, y + h]
-        scaled = [v / size[i % 2] for i, v in enumerate(values)]
-    else:
-        scaled = [(x + w / 2) / size[0], (y + h / 2) / size[1], w / size[0], h / size[1]]
-    return " ".join([str(CLASSES.index(name)), *(f"{value:.8f}" for value in scaled)])
+def canonical(split, folder, classes=None, **options):
+    """What the network would get: the canonical file of a split."""
+    check_split(split, DataOptions(**options), classes)
+    settle({"train": split}, folder)
+    return json.loads(split.annotations.read_bytes())
 
 
-def write_labels(path, number, polygon=False):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(yolo_line(*found, polygon=polygon) + "\n" for found in objects(number)))
-
-
-def write_voc(path, number, filename, first=1, size=SIZE, **more):
-    """An XML file; ``first`` 1 counts pixels as VOC does, 0 as CVAT does."""
-    parts = []
-    for name, (x, y, w, h) in objects(number):
-        corners = (x + first, y + first, x + w, y + h)
-        keys = ("xmin", "ymin", "xmax", "ymax")
-        tags = "".join(f"<{k}>{v}</{k}>" for k, v in zip(keys, corners, strict=True))
-        extra = "".join(f"<{key}>{value}</{key}>" for key, value in more.items())
-        parts.append(f"<object><name>{name}</name>{extra}<bndbox>{tags}</bndbox></object>")
-    sizes = f"<size><width>{size[0]}</width><height>{size[1]}</height><depth>3</depth></size>"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        f"<annotation><filename>{filename}</filename>{sizes}{''.join(parts)}</annotation>"
-    )
-
-
-def on_their_colours(split):
-    """How many boxes of a split there are, each of which is exactly its colour's rectangle, and no
-    coloured rectangle is without one."""
-    content = split.content
-    if content is None:
-        content = json.loads(split.annotations.read_bytes())
+def assert_on_colours(content, images):
+    """Every box is exactly where its colour is, and every colour has its box."""
     names = {category["id"]: category["name"] for category in content["categories"]}
-    boxes = {}
-    for annotation in content["annotations"]:
-        key = annotation["image_id"], names[annotation["category_id"]]
-        assert key not in boxes
-        boxes[key] = annotation["bbox"]
-    count = 0
-    for image in content["images"]:
-        with Image.open(split.images / image["file_name"]) as picture:
-            pixels = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
-        assert (image["width"], image["height"]) == (pixels.shape[1], pixels.shape[0])
+    for entry in content["images"]:
+        pixels = read_picture(images / entry["file_name"])
+        assert pixels.shape[:2] == (entry["height"], entry["width"])
+        seen = {}
+        for annotation in content["annotations"]:
+            if annotation["image_id"] == entry["id"]:
+                seen[names[annotation["category_id"]]] = annotation["bbox"]
         for name, colour in COLOURS.items():
-            rows, columns = np.nonzero((pixels == colour).all(axis=2))
-            box = boxes.pop((image["id"], name), None)
-            assert (box is None) == (not len(rows)), (image, name, box)
-            if box is not None:
-                x, y = columns.min(), rows.min()
-                true = [x, y, columns.max() + 1 - x, rows.max() + 1 - y]
-                assert np.allclose(box, true, atol=1e-3), (image, name, box, true)
-                count += 1
-    assert not boxes
-    return count
+            ys, xs = np.nonzero((pixels == colour).all(axis=2))
+            if not len(xs):
+                assert name not in seen
+                continue
+            box = [xs.min(), ys.min(), xs.max() + 1 - xs.min(), ys.max() + 1 - ys.min()]
+            assert np.allclose(seen[name], box, atol=1e-6), (entry["file_name"], name)
+
+
+def assert_canonical(content, classes=NAMES):
+    """Everything that mmdet and pycocotools take for granted."""
+    assert isinstance(content["info"], dict)
+    assert [category["name"] for category in content["categories"]] == list(classes)
+    for key in ("images", "annotations", "categories"):
+        ids = [entry["id"] for entry in content[key]]
+        assert all(type(i) is int and i > 0 for i in ids) and len(set(ids)) == len(ids)
+    for entry in content["images"]:
+        assert type(entry["width"]) is int and type(entry["height"]) is int
+    known = {entry["id"] for entry in content["images"]}
+    for entry in content["annotations"]:
+        assert entry["image_id"] in known and entry["iscrowd"] in (0, 1)
+        assert type(entry["area"]) in (int, float) and entry["area"] > 0
+        assert len(entry["bbox"]) == 4 and "ignore" not in entry
+
+
+def changed(change, content=None):
+    """The set with a change."""
+    content = copy.deepcopy(content or coco())
+    return change(content) or content
