@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -23,10 +24,11 @@ from torch import nn
 
 import lightnas
 from lightnas.data.coco import SPLITS, CocoSplit, DataOptions, check_split, settle
+from lightnas.data.summary import lines_of, summarise
 from lightnas.errors import InputError, WorkError, shown
 from lightnas.report.page import write_report
 from lightnas.runs.output_dir import record_made
-from lightnas.runs.training_run import ANNOTATIONS, CONFIG, PICTURE
+from lightnas.runs.training_run import ANNOTATIONS, CONFIG, DATA, PICTURE
 
 from . import cpu
 from .checkpoint import load_weights, read_checkpoint
@@ -114,6 +116,8 @@ def _prepare(
     settle(splits, start.work_dir / ANNOTATIONS)
     run.begin([path.name for path in (start.work_dir / ANNOTATIONS).glob("*.json")])
     use_data(cfg, splits)
+    if found or not (run.path / DATA).is_file():
+        run.write(DATA, json.dumps(summarise(splits, start.layout, start.notes), indent=1) + "\n")
     if not resume:
         run.write_config(cfg)
     return repr(plain(cfg))
@@ -197,6 +201,8 @@ def _run(cfg: Config, start: Start) -> None:
     model.CLASSES = dataset.CLASSES
     steps = max(1, len(dataset) // (cfg.data.samples_per_gpu * world_size))
     cfg.log_config.interval = max(1, min(cfg.log_config.interval, steps // 2))
+    for line in lines_of(json.loads((start.work_dir / DATA).read_bytes())):
+        logger.info(line)
     _say(logger, cfg, dataset, world_size)
     drawing = {"type": "DrawDetections", "data": cfg.data.val, "path": f"{cfg.work_dir}/{PICTURE}"}
     meta = {

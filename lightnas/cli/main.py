@@ -18,6 +18,7 @@ import click
 
 from .. import __version__
 from ..errors import InputError, WorkError, nearest
+from .data import data
 from .detection import COMMANDS
 from .doctor import doctor, setup_det
 from .front import pareto
@@ -61,7 +62,7 @@ def cli(ctx: click.Context) -> None:
 
 
 for command in (
-    search, score, export_structure, pareto, profile, latency, report, *COMMANDS, setup_det, doctor,
+    search, score, export_structure, pareto, profile, latency, report, *COMMANDS, data, setup_det, doctor,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -15,6 +15,7 @@ from ..network.structure import format_structures, read_structures
 from ..runs.output_dir import STRUCTURE
 from ..runs.training_run import PICTURE, RESULT
 from .charts import Chart, Curve, Point, curves
+from .data_section import read_data
 from .section import MAX_BYTES, Section, architecture, read_result, thinned
 
 # Keys of result.json and of the log, and what they are called.
@@ -57,6 +58,7 @@ def read_training(path: Path, key: str) -> Section:
         ],
         text=f"{key}-0" if structure else "",
         charts=charts,
+        data=read_data(path),
         architecture=architecture(structure, INPUT_SIZE) if structure else None,
         picture=path / PICTURE,
         texts={f"{key}-0": format_structures([structure])} if structure else {},

@@ -4,6 +4,7 @@
     structure.txt               the structure, where the backbone is one of ours
     epoch_N.pth, latest.pth     the last checkpoint, and a link to it
     best_bbox_mAP_epoch_N.pth   the one of the best AP on the val split
+    data.json                   what the data are like: pictures, objects, classes, likely mistakes
     result.json                 AP of the best checkpoint; its presence says that the run is finished
     report.html                 curves, AP, structure and pictures on one page
     detections.jpg              what it finds on pictures of the val split
@@ -23,6 +24,7 @@ from typing import ClassVar
 from .output_dir import REPORT, STRUCTURE, OutputDir
 
 CONFIG, RESULT, PICTURE, ANNOTATIONS = "config.py", "result.json", "detections.jpg", "annotations"
+DATA = "data.json"
 
 
 class TrainingRun(OutputDir):

@@ -22,7 +22,7 @@ from lightnas.data.layouts.tree import Tree, locate
 from lightnas.data.layouts.words import WORDS, split_of
 from lightnas.errors import InputError
 
-from .painted import (
+from .laid_out import (
     CLASSES,
     SIZE,
     coco,
