@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..units import format_count
 from .boxes import Objects
 from .split import CocoSplit
 
@@ -213,9 +212,15 @@ def lines_of(summary: Summary) -> list[str]:
         if "same_as" in part:
             lines.append(f"{name}: the same as {part['same_as']}")
             continue
-        sizes = ", ".join(f"{format_count(n, 3)} {size}" for size, n in part["sizes"].items() if n)
-        lines.append(
-            f"{name}: {part['pictures']:,} pictures, {part['objects']:,} objects of {len(part['classes'])} classes ({sizes})"
-        )
+        sizes = ", ".join(f"{n:,} {size}" for size, n in part["sizes"].items() if n)
+        counts = [
+            _many(part["pictures"], "picture"),
+            f"{_many(part['objects'], 'object')} of {_many(len(part['classes']), 'class', 'classes')}",
+        ]
+        lines.append(f"{name}: {', '.join(counts)} ({sizes})")
     lines += [f"likely mistake: {line}" for line in summary["mistakes"]]
     return lines
+
+
+def _many(count: int, one: str, many: str = "") -> str:
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"

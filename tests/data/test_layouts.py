@@ -336,7 +336,7 @@ def test_several_candidates_are_refused_by_name(tmp_path):
     write_json(tmp_path / "annotations/train_fixed.json", coco(names(range(2))))
     message = refused(tmp_path)
     assert "annotations/instances_train2017.json and annotations/train_fixed.json" in message
-    assert "--train-json says which" in message
+    assert "train-det takes it as --train-json" in message
     assert list(find_data(tmp_path, ("val", "test")).splits) == ["val", "test"]
 
 
@@ -735,6 +735,24 @@ def test_voc_without_sizes_and_with_masks_of_the_same_names(tmp_path):
     assert f"{total} objects marked difficult are objects as others are" in found.notes
 
 
+def test_the_same_stems_in_each_split(tmp_path):
+    for split, numbers in SPLITS.items():
+        for i, n in enumerate(numbers):
+            paint(tmp_path / "images" / split / f"{i}.png", n)
+            write_voc(tmp_path / "annotations" / split / f"{i}.xml", n, f"{i}.png")
+    check(find_data(tmp_path))
+
+
+def test_xml_of_two_pictures(tmp_path):
+    voc_set(tmp_path)
+    paint(tmp_path / "JPEGImages/0.bmp", 0)
+    message = refused(tmp_path)
+    assert "0.xml: may belong to JPEGImages/0.bmp or JPEGImages/0.png" in message
+    path = tmp_path / "Annotations/0.xml"
+    path.write_text(path.read_text().replace("0.jpg", "0.png"))
+    check(find_data(tmp_path))
+
+
 def test_unpacked_into_a_folder_of_its_own(tmp_path):
     voc_set(tmp_path / "VOCdevkit/VOC2007")
     found = find_data(tmp_path)
@@ -826,7 +844,7 @@ def test_several_layouts_are_refused_by_name(tmp_path):
     voc_set(tmp_path)
     message = refused(tmp_path)
     assert "has the layout of coco (" in message and "and of voc (" in message
-    assert "--layout coco says which" in message
+    assert "layout='coco' says which" in message
     check(find_data(tmp_path, layout="coco"))
     check(find_data(tmp_path, layout="voc"))
     assert "layout is 'vco', did you mean 'voc'?" in refused(tmp_path, layout="vco")

@@ -21,7 +21,7 @@ from ...errors import InputError
 from ..split import CocoSplit
 from .content import read_content
 from .found import Asked, Found, told
-from .tree import Located, Near, locate
+from .tree import Located, Near, holding, locate
 from .words import WORDS, split_of, words
 
 LOOKED_FOR = "annotations/*.json, */_annotations.coco.json or result.json (COCO)"
@@ -104,7 +104,7 @@ def _only(paths: Sequence[Path], split: str, data: Path) -> Path:
         names = " and ".join(_below(path, data) for path in paths[:3])
         raise InputError(
             f"data {data}: {names} may all be the annotations of {split}, expected one of them: "
-            f"--{split}-json says which"
+            f"train-det takes it as --{split}-json"
         )
     return paths[0]
 
@@ -130,13 +130,19 @@ def _layout(data: Path, files: Sequence[Path]) -> str:
 def _located(path: Path, split: str | None, data: Path, found: Found) -> CocoSplit:
     """An annotation file with the folder of its pictures; with its content where names of pictures
     are written in another way than their files."""
-    names = _scanned(path, _names) or _names_of(read_content(path))
+    folders = _folders(path, split, data)
+    written = _scanned(path, _names)  # without the whole JSON in memory
+    folder = holding(written, folders) if written else None
+    if folder is not None:
+        return CocoSplit(path, folder)
+    content = read_content(path)
+    names = _names_of(content)
     if not names:  # the check says what the file lacks
         return CocoSplit(path, data)
-    located = locate(names, _folders(path, split, data), str(path))
+    located = locate(names, folders, str(path))
     result = CocoSplit(path, located.folder)
     if located.renamed:
-        result.content = _rename(read_content(path), located)
+        result.content = _rename(content, located)
         examples = [f"{name} is {file}" for name, file in located.renamed.items()]
         found.notes.append(
             f"{_below(path, data)}: "

@@ -96,7 +96,7 @@ def _share(found: Found, wanted: Sequence[str], val_share: float | None, seed: i
     if found.unsplit is not None and "val" in found.splits:
         raise InputError(
             f"data {found.folder}: holds a val split and {found.unsplit.annotations.name}, which says "
-            "no split, expected a name with the word train: --train-json says which file it is"
+            "no split, expected a name with the word train: train-det takes it as --train-json"
         )
     whole = found.unsplit or found.splits.get("train")
     if whole is None or "val" in found.splits or "val" not in wanted:
@@ -149,7 +149,7 @@ def _one(near: Near) -> str:
     if fitting:
         told = " and of ".join(f"{name} ({LAYOUTS[name].looked_for})" for name in fitting)
         raise InputError(
-            f"data {folder} has the layout of {told}, expected one: --layout {fitting[0]} says which"
+            f"data {folder} has the layout of {told}, expected one: layout='{fitting[0]}' says which"
         )
     looked = "; ".join(layout.looked_for for layout in LAYOUTS.values())
     inner = next(

@@ -162,6 +162,14 @@ class Located:
     renamed: dict[str, str] = field(default_factory=dict)
 
 
+def holding(names: Sequence[str], folders: Sequence[Path]) -> Path | None:
+    """The first folder that holds all pictures of these names as they stand."""
+    for folder in dict.fromkeys(folders):
+        if folder.is_dir() and all(map(Tree(folder).has, names)):
+            return folder
+    return None
+
+
 def locate(names: Sequence[str], folders: Sequence[Path], source: str) -> Located:
     """The folder that holds the pictures of these names: the first one with all of them as they
     stand, else the one where most names mean a file.

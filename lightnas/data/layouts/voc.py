@@ -39,7 +39,11 @@ def looks(near: Near) -> bool:
 
 
 def _is_near(path: Path) -> bool:
-    return len(path.parts) < 3 or path.parts[0] == "Annotations" or bool(split_of(path.parts[1]))
+    return (
+        len(path.parts) < 3
+        or path.parts[0].lower() == "annotations"
+        or bool(split_of(path.parts[1]))
+    )
 
 
 def read(near: Near, asked: Asked) -> Found:
@@ -183,11 +187,15 @@ class _Pictures:
         set, else of the name that it says."""
         home = file.parent.parent / "JPEGImages"
         names = self._by_stem.get(folded(file.stem), [])
-        for folder in (home, file.parent):
-            near = [name for name in names if (self._data / name).parent == folder]
-            if near:
-                of_name = [name for name in near if Path(name).name == filename]
-                return self._data / (of_name or near)[0]
+        places = (
+            lambda path: path.parent == home,
+            lambda path: path.parent == file.parent,
+            lambda path: path.parent.name == file.parent.name,
+            lambda path: path.stem == file.stem,
+            lambda path: path.name == filename,
+        )
+        for fits in places:  # each tells apart what the ones before it do not
+            names = [name for name in names if fits(self._data / name)] or names
         names = names or (self._tree.find(filename) if filename else [])
         if len(names) > 1:
             raise InputError(
