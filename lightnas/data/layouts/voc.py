@@ -16,7 +16,7 @@ XML has from the machine that it was drawn on, take all corners as they stand, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ...errors import InputError
@@ -187,7 +187,7 @@ class _Pictures:
         set, else of the name that it says."""
         home = file.parent.parent / "JPEGImages"
         names = self._by_stem.get(folded(file.stem), [])
-        places = (
+        places: tuple[Callable[[Path], bool], ...] = (
             lambda path: path.parent == home,
             lambda path: path.parent == file.parent,
             lambda path: path.parent.name == file.parent.name,
