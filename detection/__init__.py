@@ -9,10 +9,10 @@ In any mmdet 2.x project two lines of a config are enough:
 Importing it registers ``MadNas``, ``GFocalHead``, the hooks and the runners. A training from
 Python:
 
-    from lightnas.data.coco import SPLITS, find_split
+    from lightnas.data.layouts import find_data
     from lightnas.detection import Start, TrainOptions, train
 
-    data = {name: find_split(Path("digits"), name) for name in SPLITS}
+    data = find_data(Path("digits")).splits
     train(TrainOptions(structure=Path("maedet_m.txt")), data, Start(Path("outputs/m")))
 
 Where things are. Whatever framework trains:
