@@ -23,7 +23,7 @@ from mmdet.utils import get_root_logger
 from torch import nn
 
 import lightnas
-from lightnas.data.coco import SPLITS, CocoSplit, DataOptions, check_split, settle
+from lightnas.data.coco import SPLITS, CocoSplit, DataOptions, check_split, hold, settle
 from lightnas.data.summary import lines_of, summarise
 from lightnas.errors import InputError, WorkError, shown
 from lightnas.report.page import write_report
@@ -112,6 +112,7 @@ def _prepare(
                 str(run.last),
             )
     else:
+        hold(splits, start.work_dir / ANNOTATIONS)
         run.clear()
     settle(splits, start.work_dir / ANNOTATIONS)
     run.begin([path.name for path in (start.work_dir / ANNOTATIONS).glob("*.json")])
