@@ -56,7 +56,7 @@ def train(
 
     Args:
         options: None continues the run in the work directory with its own config.
-        found: the splits of the data, from ``coco.find_split``.
+        found: the splits of the data, from ``layouts.find_data``.
         start: where the run lives and how it begins.
 
     Raises:
@@ -95,6 +95,8 @@ def _prepare(
     if resume and options is not None:
         as_begun(cfg, read_config(start.work_dir / CONFIG))
     splits = _checked(found or data_of(cfg), start.data)
+    kept = resume and not found and (run.path / DATA).is_file()
+    summary = None if kept else summarise(splits, start.layout, start.notes)
     use_data(cfg, splits)
     cfg.work_dir, cfg.device = str(start.work_dir), device
     cfg.resume_from = cfg.load_from = None
@@ -117,8 +119,8 @@ def _prepare(
     settle(splits, start.work_dir / ANNOTATIONS)
     run.begin([path.name for path in (start.work_dir / ANNOTATIONS).glob("*.json")])
     use_data(cfg, splits)
-    if found or not (run.path / DATA).is_file():
-        run.write(DATA, json.dumps(summarise(splits, start.layout, start.notes), indent=1) + "\n")
+    if summary is not None:
+        run.write(DATA, json.dumps(summary, indent=1) + "\n")
     if not resume:
         run.write_config(cfg)
     return repr(plain(cfg))

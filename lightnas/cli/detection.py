@@ -289,18 +289,22 @@ def _found(data: Path | None, **given: Any) -> Found:
     from ..data.layouts import Found, find_data
 
     paths = {name: (given[f"{name}_json"], given[f"{name}_images"]) for name in SPLITS}
-    named = {name: find_split(data, name, *pair) for name, pair in paths.items() if any(pair)}
+    notes: list[str] = []
+    named = {
+        name: find_split(data, name, *pair, notes) for name, pair in paths.items() if any(pair)
+    }
     splits = {name: split for name, split in named.items() if split is not None}
     if data is None:
         if given["val_share"] is not None:
             raise InputError(
                 "--val-share is given without --data, expected the folder that it is of"
             )
-        return Found("", Path(), splits)
+        return Found("", Path(), splits, notes=notes)
     found = find_data(
         data, [name for name in SPLITS if name not in splits],
         layout=given["layout"], boxes=given["boxes"], val_share=given["val_share"], seed=given["seed"] or 0,
     )  # fmt: skip
+    found.notes += notes
     both = {**found.splits, **splits}
     found.splits = {name: both[name] for name in SPLITS if name in both}
     return found

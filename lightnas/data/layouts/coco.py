@@ -49,12 +49,12 @@ def read(near: Near, asked: Asked) -> Found:
     for split in asked.splits:
         if sorted_in[split]:
             path = _only(sorted_in[split], split, data)
-            found.splits[split] = _located(path, split, data, found)
+            found.splits[split] = with_pictures(path, split, data, found.notes)
     rest = [path for path in main if _split_of(path, data) is None]
     if "train" not in asked.splits or sorted_in["train"]:
         found.notes += [f"left alone: {_below(path, data)} names no single split" for path in rest]
     elif rest:
-        found.unsplit = _located(_only(rest, "train", data), None, data, found)
+        found.unsplit = with_pictures(_only(rest, "train", data), None, data, found.notes)
     return found
 
 
@@ -110,7 +110,7 @@ def _only(paths: Sequence[Path], split: str, data: Path) -> Path:
 
 
 def _below(path: Path, data: Path) -> str:
-    return path.relative_to(data).as_posix()
+    return path.relative_to(data).as_posix() if data in path.parents else str(path)
 
 
 def _layout(data: Path, files: Sequence[Path]) -> str:
@@ -127,9 +127,17 @@ def _layout(data: Path, files: Sequence[Path]) -> str:
 # --- pictures -------------------------------------------------------------------------------------------------------
 
 
-def _located(path: Path, split: str | None, data: Path, found: Found) -> CocoSplit:
+def with_pictures(path: Path, split: str | None, data: Path, notes: list[str]) -> CocoSplit:
     """An annotation file with the folder of its pictures; with its content where names of pictures
-    are written in another way than their files."""
+    are written in another way than their files, which is added to the notes.
+
+    Args:
+        split: that it is of, None where it says none.
+        data: the folder that it was found in.
+
+    Raises:
+        InputError: as for ``locate`` and ``read_content``.
+    """
     folders = _folders(path, split, data)
     written = _scanned(path, _names)  # without the whole JSON in memory
     folder = holding(written, folders) if written else None
@@ -144,7 +152,7 @@ def _located(path: Path, split: str | None, data: Path, found: Found) -> CocoSpl
     if located.renamed:
         result.content = _rename(content, located)
         examples = [f"{name} is {file}" for name, file in located.renamed.items()]
-        found.notes.append(
+        notes.append(
             f"{_below(path, data)}: "
             + told(len(examples), "picture was", "pictures were", [])
             + f" found by name: {examples[0]}"
