@@ -227,6 +227,27 @@ def test_a_picture_of_its_split_wins(tmp_path):
         assert on_their_colours(part) == len(objects(len(split)))
 
 
+def test_a_picture_of_another_split_is_never_taken(tmp_path):
+    """A missing picture is missing, also where val has one of its name."""
+    coco_set(tmp_path)
+    for split in ("val", "test"):
+        content = json.loads((tmp_path / f"annotations/instances_{split}2017.json").read_text())
+        for i, image in enumerate(content["images"]):
+            (tmp_path / f"{split}2017" / image["file_name"]).rename(
+                tmp_path / f"{split}2017/{i}.png"
+            )
+            image["file_name"] = f"{i}.png"
+        write_json(tmp_path / f"annotations/instances_{split}2017.json", content)
+    (tmp_path / "train2017/2.png").unlink()
+    found = find_data(tmp_path)
+    assert found.notes == []
+    with pytest.raises(InputError, match="1 of 6 pictures"):
+        check_split(found.splits["train"])
+    for n in SPLITS["train"]:
+        (tmp_path / f"train2017/{n}.png").unlink(missing_ok=True)
+    assert "picture '0.png' is in none of" in refused(tmp_path)
+
+
 def test_missing_pictures_are_left_to_the_check(tmp_path):
     coco_set(tmp_path)
     (tmp_path / "train2017/2.png").unlink()
@@ -743,6 +764,19 @@ def test_the_same_stems_in_each_split(tmp_path):
     check(find_data(tmp_path))
 
 
+def test_a_picture_of_another_split_is_no_xmls(tmp_path):
+    for split, numbers in SPLITS.items():
+        for i, n in enumerate(numbers):
+            paint(tmp_path / split / f"{i}.png", n)
+            write_voc(tmp_path / split / f"{i}.xml", n, f"{i}.png")
+    (tmp_path / "test/1.png").unlink()
+    (tmp_path / "val/1.png").unlink()
+    found = find_data(tmp_path)
+    assert not (found.splits["test"].images / "1.png").exists()
+    with pytest.raises(InputError, match="1 of 2 pictures"):
+        check_split(found.splits["test"])
+
+
 def test_xml_of_two_pictures(tmp_path):
     voc_set(tmp_path)
     paint(tmp_path / "JPEGImages/0.bmp", 0)
@@ -834,7 +868,7 @@ def test_what_helps_with_other_kinds(tmp_path, name, text, message):
 
 
 def test_no_folder(tmp_path):
-    assert "is no folder" in refused(tmp_path / "nowhere")
+    assert "is no directory" in refused(tmp_path / "nowhere")
     (tmp_path / "a.zip").write_text("PK")
     assert "is a file, unpack it first" in refused(tmp_path / "a.zip")
 

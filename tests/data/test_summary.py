@@ -169,7 +169,7 @@ def test_options_that_are_wrong(capsys, tmp_path, options, message):
 
 def test_unknown_folders(capsys, tmp_path, here):
     line = refused(capsys, "data", tmp_path / "nowhere")
-    assert f"--data {tmp_path / 'nowhere'} is no folder" in line or "data" in line
+    assert f"--data {tmp_path / 'nowhere'} is no directory" in line or "data" in line
     (tmp_path / "set").mkdir()
     assert "holds nothing, expected one of" in refused(capsys, "data", tmp_path / "set")
     assert not (here / "outputs").exists()

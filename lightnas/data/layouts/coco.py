@@ -147,7 +147,7 @@ def with_pictures(path: Path, split: str | None, data: Path, notes: list[str]) -
     names = _names_of(content)
     if not names:  # the check says what the file lacks
         return CocoSplit(path, data)
-    located = locate(names, folders, str(path))
+    located = locate(names, folders, str(path), split)
     result = CocoSplit(path, located.folder)
     if located.renamed:
         result.content = _rename(content, located)

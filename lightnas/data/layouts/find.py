@@ -81,7 +81,7 @@ def find_data(
         raise InputError(f"layout is '{layout}', {nearest(layout, LAYOUTS)}")
     if not data.is_dir():
         hint = HINTS.get(data.suffix.lower(), "name the folder that it lies in")
-        what = f"a file, {hint}" if data.is_file() else "no folder"
+        what = f"a file, {hint}" if data.is_file() else "no directory"
         raise InputError(f"data {data} is {what}, expected a folder with annotations and pictures")
     near = _entered(data)
     found = LAYOUTS[layout or _one(near)].read(near, Asked(tuple(wanted), boxes))

@@ -13,12 +13,13 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from urllib.parse import unquote
 
 from ...errors import InputError, shown
 from ..reading import SUFFIXES
+from .words import folder_split
 
 PREFIX = re.compile(r"^[0-9a-f]{8}-")  # Label Studio's, of an uploaded picture
 
@@ -170,53 +171,67 @@ def holding(names: Sequence[str], folders: Sequence[Path]) -> Path | None:
     return None
 
 
-def locate(names: Sequence[str], folders: Sequence[Path], source: str) -> Located:
-    """The folder that holds the pictures of these names: the first one with all of them as they
-    stand, else the one where most names mean a file.
+def locate(
+    names: Sequence[str], folders: Sequence[Path], source: str, split: str | None = None
+) -> Located:
+    """The folder that holds the pictures of these names: the first one where at least half of them
+    mean a file, else the one where most do.
 
     Args:
         folders: in the order in which they are tried.
         source: what names the pictures, for messages.
+        split: that they are of; files in a folder of another one are not meant.
 
     Raises:
         InputError: none of the pictures is in any of the folders, or a name means several files,
             or two names mean one.
     """
-    tried = list(dict.fromkeys(folder for folder in folders if folder.is_dir()))
-    best: tuple[int, Tree] | None = None
-    for folder in tried:
-        tree = Tree(folder)
-        if all(map(tree.has, names)):
-            return Located(folder)
-        known = sum(tree.has(name) or bool(tree.find(name)) for name in names)
+    best: tuple[int, Path, Callable[[str], list[str]]] | None = None
+    for folder in dict.fromkeys(folder for folder in folders if folder.is_dir()):
+        meant = partial(_meant, Tree(folder), split)
+        known = sum(bool(meant(name)) for name in names)
         if best is None or known > best[0]:
-            best = (known, tree)
+            best = (known, folder, meant)
+        if 2 * known >= len(names):
+            break
     if best is None or not best[0]:
         raise InputError(
             f"{source}: picture {shown(next(iter(names), None))} is in none of "
             f"{', '.join(map(str, folders))}, expected it there"
         )
-    return _renamed(names, best[1], source)
+    return _renamed(names, best[1], best[2], source)
 
 
-def _renamed(names: Sequence[str], tree: Tree, source: str) -> Located:
-    located = Located(tree.folder)
-    meaning: dict[str, str] = {name: name for name in names if tree.has(name)}
+def _meant(tree: Tree, split: str | None, name: str) -> list[str]:
+    """The files that a name may mean: itself, or those of no other split that fit it."""
+    return [name] if tree.has(name) else of_split(tree.find(name), split)
+
+
+def of_split(files: Sequence[str], split: str | None) -> list[str]:
+    """The files that do not lie in a folder of another split: splits may use the same names."""
+    return [path for path in files if split is None or folder_split(Path(path)) in (None, split)]
+
+
+def _renamed(
+    names: Sequence[str], folder: Path, meant: Callable[[str], list[str]], source: str
+) -> Located:
+    located = Located(folder)
+    said: dict[str, str] = {}  # the name of each file
     for name in dict.fromkeys(names):
-        if name in meaning:
-            continue
-        files = tree.find(name)
+        files = meant(name)
         if len(files) > 1:
             raise InputError(
-                f"{source}: picture {shown(name)} may be {files[0]} or {files[1]} in {tree.folder}, "
+                f"{source}: picture {shown(name)} may be {files[0]} or {files[1]} in {folder}, "
                 "expected one file of that name"
             )
         if not files:
             continue  # the check counts it among the missing ones
-        if files[0] in meaning:
+        if files[0] in said:
             raise InputError(
-                f"{source}: pictures {shown(meaning[files[0]])} and {shown(name)} are both "
-                f"{files[0]} in {tree.folder}, expected a file for each"
+                f"{source}: pictures {shown(said[files[0]])} and {shown(name)} are both "
+                f"{files[0]} in {folder}, expected a file for each"
             )
-        meaning[files[0]], located.renamed[name] = name, files[0]
+        said[files[0]] = name
+        if files[0] != name:
+            located.renamed[name] = files[0]
     return located

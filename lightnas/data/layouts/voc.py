@@ -23,7 +23,7 @@ from ...errors import InputError
 from ...files import read_text
 from ..split import CocoSplit
 from .found import Asked, Found, Object, Picture, as_split, told
-from .tree import Near, Tree, folded
+from .tree import Near, Tree, folded, of_split
 from .voc_xml import Labelled, is_voc, read_voc
 from .words import WORDS, folder_split, split_of
 
@@ -194,9 +194,10 @@ class _Pictures:
             lambda path: path.stem == file.stem,
             lambda path: path.name == filename,
         )
+        split = folder_split(file.relative_to(self._data))
         for fits in places:  # each tells apart what the ones before it do not
             names = [name for name in names if fits(self._data / name)] or names
-        names = names or (self._tree.find(filename) if filename else [])
+        names = of_split(names or self._tree.find(filename), split)
         if len(names) > 1:
             raise InputError(
                 f"{file}: may belong to {names[0]} or {names[1]}, expected one picture of that name"

@@ -12,7 +12,7 @@ from ...errors import InputError, shown
 from ...files import read_text
 from ...yaml_file import read_yaml
 from .found import told
-from .tree import Near, Tree
+from .tree import Near, Tree, of_split
 
 CLASS_FILES = ("classes.txt", "obj.names", "_darknet.labels", "predefined_classes.txt")
 KEYS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
@@ -57,7 +57,7 @@ class YoloSet:
             if path.is_dir():
                 found.update((path / name, None) for name in Tree(path).files)
             elif path.suffix.lower() == ".txt":
-                found.update((picture, None) for picture in self._listed(path))
+                found.update((picture, None) for picture in self._listed(path, split))
             else:
                 found[path] = None
         if self.sources.get(split) and not found:
@@ -76,7 +76,7 @@ class YoloSet:
             )
         return path
 
-    def _listed(self, path: Path) -> Iterator[Path]:
+    def _listed(self, path: Path, split: str) -> Iterator[Path]:
         """Pictures of a list, each a path from the list, from the root, or from wherever it was."""
         tree: Tree | None = None
         for line in read_text(path, MAX_BYTES).splitlines():
@@ -87,7 +87,7 @@ class YoloSet:
             here = next((base / name for base in bases if _is_file(base / name)), None)
             if here is None:
                 tree = tree or Tree(self.file.parent)
-                files = tree.find(name)
+                files = of_split(tree.find(name), split)
                 if len(files) > 1:
                     raise InputError(
                         f"{path}: {shown(name)} may be {files[0]} or {files[1]}, expected one "
