@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .boxes import Objects
+from .layouts.found import printable
 from .split import CocoSplit
 
 # Areas of objects in pixels, as COCO's evaluation has them.
@@ -138,7 +139,9 @@ def _repeated(objects: Objects) -> NDArray[np.bool_]:
 
 
 def _line(count: int, one: str, many: str, examples: Sequence[str]) -> str:
-    few = ", ".join(examples[:EXAMPLES]) + (", ..." if len(examples) > EXAMPLES else "")
+    few = ", ".join(map(printable, examples[:EXAMPLES])) + (
+        ", ..." if len(examples) > EXAMPLES else ""
+    )
     return f"{count:,} {one if count == 1 else many}: {few}"
 
 

@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("PIL")
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -914,3 +914,73 @@ def test_links_are_followed_and_circles_are_not(tmp_path):
     paint(tmp_path / "data/__MACOSX/c.png", 1)
     (tmp_path / "data/._a.png").write_bytes(b"x")
     assert all("b.png" not in f and "c.png" not in f and "._" not in f for f in Tree(tmp_path / "data").files)  # fmt: skip
+
+
+# --- whatever lies there --------------------------------------------------------------------------------------------
+
+SETS = {
+    "coco": coco_set,
+    "roboflow": lambda folder: coco_set(folder, "{}/_annotations.coco.json", "{}"),
+    "label studio": lambda folder: label_studio(folder, LABEL_STUDIO),
+    "yolo": yolo_set,
+    "voc": voc_set,
+}
+
+
+@pytest.fixture(scope="module")
+def whole_sets(tmp_path_factory):
+    base = tmp_path_factory.mktemp("sets")
+    for name, make in SETS.items():
+        make(base / name)
+    (base / "yolo/data.yaml").write_text(YOLO_HEAD + "names: [red, green, blue]")
+    return base
+
+
+@settings(max_examples=150)
+@given(st.sampled_from(list(SETS)), st.data())
+def test_a_damaged_file_is_read_or_refused(whole_sets, name, data):
+    """Never another exception, whatever stands in one of the files that are no pictures."""
+    files = sorted(p for p in (whole_sets / name).rglob("*") if p.is_file() and p.suffix != ".png")
+    path = data.draw(st.sampled_from(files))
+    before = path.read_bytes()
+    at = data.draw(st.integers(0, len(before)))
+    length = data.draw(st.sampled_from([0, 1, 5, len(before)]))
+    new = data.draw(
+        st.binary(max_size=6)
+        | st.sampled_from([b"", b"null", b"[", b"1e999", b"\xff\xfe", b"<a>", b"&b;", b": ", b"\0", b"- x\n"])
+    )  # fmt: skip
+    path.write_bytes(before[:at] + new + before[at + length :])
+    try:
+        found = find_data(whole_sets / name)
+        classes = None
+        for split in found.splits.values():
+            classes = check_split(split, DataOptions(skip_bad_images=True), classes).classes
+    except InputError as error:
+        assert "\n" not in str(error)
+    finally:
+        path.write_bytes(before)
+
+
+@pytest.mark.parametrize(
+    "name", ["x.json", "data.yaml", "a.xml", "annotations", "labels", "classes.txt"]
+)
+def test_odd_entries(tmp_path, name):
+    """A folder, a pipe or a link to nowhere under the name of a file."""
+    coco_set(tmp_path / "set", "labels_{}.json", "{}")
+    (tmp_path / "set" / name).mkdir()
+    check(find_data(tmp_path / "set"))
+    (tmp_path / "set" / name).rmdir()
+    os.mkfifo(tmp_path / "set" / name)
+    check(find_data(tmp_path / "set"))
+    (tmp_path / "set" / name).unlink()
+    os.symlink("nowhere", tmp_path / "set" / name)
+    check(find_data(tmp_path / "set"))
+
+
+def test_names_that_are_no_utf_8(tmp_path, capsys):
+    yolo_set(tmp_path)
+    (tmp_path / "data.yaml").write_text(YOLO_HEAD + "names: [red, green, blue]")
+    (tmp_path / "labels/train/0.txt").unlink()
+    os.rename(tmp_path / "images/train/0.png", os.fsencode(tmp_path) + b"/images/train/\xe9.png")
+    for note in find_data(tmp_path).notes:
+        note.encode()

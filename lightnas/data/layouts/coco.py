@@ -20,7 +20,7 @@ from typing import Any
 from ...errors import InputError
 from ..split import CocoSplit
 from .content import read_content
-from .found import Asked, Found, told
+from .found import Asked, Found, printable, told
 from .tree import Located, Near, holding, locate
 from .words import WORDS, split_of, words
 
@@ -155,15 +155,14 @@ def with_pictures(path: Path, split: str | None, data: Path, notes: list[str]) -
         notes.append(
             f"{_below(path, data)}: "
             + told(len(examples), "picture was", "pictures were", [])
-            + f" found by name: {examples[0]}"
+            + f" found by name: {printable(examples[0])}"
         )
     return result
 
 
 def _names(text: Any) -> list[str]:
     """The names of pictures in a JSON text, as they stand behind ``file_name``."""
-    found = FILE_NAME.finditer(text)
-    return [str(json.loads(match[1])) for match in found]
+    return [str(json.loads(name)) for name in FILE_NAME.findall(text)]
 
 
 def _names_of(content: dict[str, Any]) -> list[str]:

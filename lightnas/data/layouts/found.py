@@ -125,5 +125,10 @@ def _common(paths: Sequence[Path]) -> Path:
 
 def told(count: int, one: str, many: str, examples: Sequence[str]) -> str:
     """``3 pictures have no label file (a.jpg, b.jpg, ...)``: a count, what it counts, and a few."""
-    few = ", ".join(examples[:3]) + (", ..." if len(examples) > 3 else "")
+    few = ", ".join(map(printable, examples[:3])) + (", ..." if len(examples) > 3 else "")
     return f"{count:,} {one if count == 1 else many}" + (f" ({few})" if few else "")
+
+
+def printable(name: str) -> str:
+    """The name of a file as it can be printed: those of other encodings hold what UTF-8 cannot."""
+    return name.encode("utf-8", "backslashreplace").decode()

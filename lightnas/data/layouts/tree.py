@@ -144,9 +144,9 @@ def _near(folder: Path, inside: str, depth: int) -> Iterator[str]:
     for entry in entries:
         if entry.name.startswith(".") or os.path.splitext(entry.name)[1].lower() in SUFFIXES:
             continue
-        if not entry.is_dir():
+        if entry.is_file():  # reading from a pipe would wait for ever
             yield inside + entry.name
-        elif depth > 1 and entry.name != "__MACOSX":
+        elif entry.is_dir() and depth > 1 and entry.name != "__MACOSX":
             yield from _near(Path(entry.path), f"{inside}{entry.name}/", depth - 1)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...errors import InputError, shown
 from ...files import read_text
-from .found import Found, Object, told
+from .found import Found, Object, printable, told
 from .tree import folded
 from .yolo_set import CLASS_FILES, YoloSet
 
@@ -82,7 +82,7 @@ class Labels:
         if self._bare:
             found.notes.append(
                 told(len(self._bare), "picture has", "pictures have", [])
-                + f" no label file, hence no objects ({', '.join(self._bare[:3])})"
+                + f" no label file, hence no objects ({', '.join(map(printable, self._bare[:3]))})"
             )
         if self._lengths and set(self._lengths) == {8}:
             found.notes.append(
