@@ -47,8 +47,8 @@ def data(folder: Path, sheet: Path | None, as_json: bool, **given: Any) -> None:
     from ..data.summary import summarise
     from ..files import output_errors
 
-    reading = {name: given.pop(name) for name in ("box_format", "allow_outside")}
-    options = DataOptions(skip_bad_images=True, boxes=given["boxes"], **reading)
+    reading = {name: given.pop(name) for name in ("boxes", "box_format", "allow_outside")}
+    options = DataOptions(skip_bad_images=True, **reading)
     found = find_data(folder, **given)
     classes = None
     for name in SPLITS:

@@ -302,7 +302,7 @@ def _found(data: Path | None, **given: Any) -> Found:
         return Found("", Path(), splits, notes=notes)
     found = find_data(
         data, [name for name in SPLITS if name not in splits],
-        layout=given["layout"], boxes=given["boxes"], val_share=given["val_share"], seed=given["seed"] or 0,
+        layout=given["layout"], val_share=given["val_share"], seed=given["seed"] or 0,
     )  # fmt: skip
     found.notes += notes
     both = {**found.splits, **splits}
@@ -369,9 +369,7 @@ def test_det(source: Path, checkpoint: Path | None, as_json: bool, **given: Any)
     if given["annotations"] is not None:
         split = find_split(given["data"], given["split"], given["annotations"], given["images"])
     elif given["data"] is not None:
-        found = find_data(
-            given["data"], [given["split"]], layout=given["layout"], boxes=given["boxes"]
-        )
+        found = find_data(given["data"], [given["split"]], layout=given["layout"])
         split = found.splits.get(given["split"])
         if split is None:
             raise InputError(

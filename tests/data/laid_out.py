@@ -1,9 +1,14 @@
 """Pictures whose objects are rectangles, one colour a class, laid out as tools lay them out."""
 
 import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
+
+from lightnas.data.coco import check_split, settle
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (40, 60, 230)}
 CLASSES = list(COLOURS)
@@ -90,12 +95,18 @@ def write_voc(path, number, filename, first=1, size=SIZE, **more):
     )
 
 
-def on_their_colours(split):
-    """How many boxes of a split there are, each of which is exactly its colour's rectangle, and no
-    coloured rectangle is without one."""
-    content = split.content
-    if content is None:
+def on_their_colours(split, options=None):
+    """How many boxes of a split there are once it is checked, each of which is exactly its colour's
+    rectangle, and no coloured rectangle is without one."""
+    split = replace(split)
+    check_split(split, options)
+    with tempfile.TemporaryDirectory() as folder:
+        settle({"train": split}, Path(folder))
         content = json.loads(split.annotations.read_bytes())
+    return _count(split, content)
+
+
+def _count(split, content):
     names = {category["id"]: category["name"] for category in content["categories"]}
     boxes = {}
     for annotation in content["annotations"]:

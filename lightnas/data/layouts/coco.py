@@ -20,7 +20,7 @@ from typing import Any
 from ...errors import InputError
 from ..split import CocoSplit
 from .content import read_content
-from .found import Asked, Found, printable, told
+from .found import Found, printable, told
 from .tree import Located, Near, holding, locate
 from .words import WORDS, split_of, words
 
@@ -36,7 +36,7 @@ def looks(near: Near) -> bool:
     return bool(_files(near))
 
 
-def read(near: Near, asked: Asked) -> Found:
+def read(near: Near, wanted: Sequence[str]) -> Found:
     """The splits that are wanted, and the files of no split.
 
     Raises:
@@ -46,12 +46,12 @@ def read(near: Near, asked: Asked) -> Found:
     main = [path for path in files if not _is_companion(path)]
     found = Found(_layout(data, files), data)
     sorted_in = {split: [p for p in main if _split_of(p, data) == split] for split in WORDS}
-    for split in asked.splits:
+    for split in wanted:
         if sorted_in[split]:
             path = _only(sorted_in[split], split, data)
             found.splits[split] = with_pictures(path, split, data, found.notes)
     rest = [path for path in main if _split_of(path, data) is None]
-    if "train" not in asked.splits or sorted_in["train"]:
+    if "train" not in wanted or sorted_in["train"]:
         found.notes += [f"left alone: {_below(path, data)} names no single split" for path in rest]
     elif rest:
         found.unsplit = with_pictures(_only(rest, "train", data), None, data, found.notes)

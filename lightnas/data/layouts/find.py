@@ -11,7 +11,7 @@ from ...errors import InputError, nearest
 from ..split import SPLITS
 from . import coco, voc, yolo
 from .content import content_of
-from .found import Asked, Found
+from .found import Found
 from .share import SHARE, share_out
 from .tree import Near
 
@@ -27,7 +27,7 @@ class Layout(NamedTuple):
 
     looked_for: str
     looks: Callable[[Near], bool]
-    read: Callable[[Near, Asked], Found]
+    read: Callable[[Near, Sequence[str]], Found]
 
 
 LAYOUTS = {
@@ -52,7 +52,6 @@ def find_data(
     wanted: Sequence[str] = SPLITS,
     *,
     layout: str | None = None,
-    boxes: str | None = None,
     val_share: float | None = None,
     seed: int = 0,
 ) -> Found:
@@ -66,7 +65,6 @@ def find_data(
         data: the folder.
         wanted: splits; others are not looked at.
         layout: one of ``LAYOUTS``; None finds out.
-        boxes: the frame of YOLO's fractions, ``stored`` or ``shown``.
         val_share: share of the pictures that are set aside; None where it is not asked for.
         seed: decides which they are.
 
@@ -84,7 +82,7 @@ def find_data(
         what = f"a file, {hint}" if data.is_file() else "no directory"
         raise InputError(f"data {data} is {what}, expected a folder with annotations and pictures")
     near = _entered(data)
-    found = LAYOUTS[layout or _one(near)].read(near, Asked(tuple(wanted), boxes))
+    found = LAYOUTS[layout or _one(near)].read(near, wanted)
     if near.folder != data:
         found.notes.insert(0, f"the set lies in {near.folder}")
     _share(found, wanted, val_share, seed)

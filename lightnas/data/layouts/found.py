@@ -7,22 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..reading import PictureError, header
 from ..split import CocoSplit
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What is asked of a folder.
-
-    Attributes:
-        splits: those that are wanted; others are not looked at.
-        boxes: the frame of fractions of pictures that a camera marked as turned, as ``DataOptions``
-            has it; Ultralytics' own, ``shown``, where None.
-    """
-
-    splits: Sequence[str]
-    boxes: str | None = None
 
 
 @dataclass
@@ -50,7 +35,7 @@ class Object(NamedTuple):
     Attributes:
         where: the file and the place in it, for messages.
         label: number of its class.
-        box: x, y, width, height, in pixels or in fractions of the shown picture.
+        box: x, y, width, height, in pixels or in fractions of the picture.
     """
 
     where: str
@@ -65,53 +50,43 @@ class Picture:
     Attributes:
         path: of its file.
         size: width and height that its labels were drawn at, pixels; None where they do not say.
-        fractions: whether boxes are in fractions of the picture as shown.
     """
 
     path: Path
     objects: Sequence[Object] = ()
     size: tuple[int, int] | None = None
-    fractions: bool = False
 
 
 def as_split(
-    pictures: Sequence[Picture], names: Mapping[int, str], source: Path, boxes: str | None = None
+    pictures: Sequence[Picture], names: Mapping[int, str], source: Path, fractions: bool = False
 ) -> CocoSplit:
     """Pictures and their objects in COCO's words.
-
-    A picture that cannot be read stands there without objects: the check says what it is.
 
     Args:
         names: of the classes, by their numbers.
         source: what messages name.
-        boxes: the frame of fractions.
+        fractions: whether boxes are fractions of the picture.
     """
     folder = _common([picture.path for picture in pictures]) if pictures else source
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for number, picture in enumerate(pictures, start=1):
-        size, readable = picture.size, True
-        if size is None:
-            size, readable = _size(picture.path, boxes)
-        name = picture.path.relative_to(folder).as_posix()
-        images.append({"id": number, "file_name": name, "width": size[0], "height": size[1]})
-        scale = (*size, *size) if picture.fractions else (1, 1, 1, 1)
-        for found in picture.objects if readable else ():
-            box = [value * by for value, by in zip(found.box, scale, strict=True)]
-            annotations.append(
-                {"id": found.where, "image_id": number, "category_id": found.label, "bbox": box}
-            )
+        image = {"id": number, "file_name": picture.path.relative_to(folder).as_posix()}
+        if picture.size is not None:
+            image |= {"width": picture.size[0], "height": picture.size[1]}
+        images.append(image)
+        annotations += [
+            {
+                "id": item.where,
+                "image_id": number,
+                "category_id": item.label,
+                "bbox": list(item.box),
+            }
+            for item in picture.objects
+        ]
     categories = [{"id": number, "name": name} for number, name in sorted(names.items())]
     content = {"images": images, "annotations": annotations, "categories": categories}
-    return CocoSplit(source, folder, content=content)
-
-
-def _size(path: Path, boxes: str | None) -> tuple[tuple[int, int], bool]:
-    try:
-        about = header(path)
-        return about.stored if boxes == "stored" else about.shown, True
-    except PictureError:
-        return (1, 1), False
+    return CocoSplit(source, folder, content=content, fractions=fractions)
 
 
 def _common(paths: Sequence[Path]) -> Path:

@@ -22,7 +22,7 @@ from pathlib import Path
 from ...errors import InputError
 from ...files import read_text
 from ..split import CocoSplit
-from .found import Asked, Found, Object, Picture, as_split, told
+from .found import Found, Object, Picture, as_split, told
 from .tree import Near, Tree, folded, of_split
 from .voc_xml import Labelled, is_voc, read_voc
 from .words import WORDS, folder_split, split_of
@@ -46,7 +46,7 @@ def _is_near(path: Path) -> bool:
     )
 
 
-def read(near: Near, asked: Asked) -> Found:
+def read(near: Near, wanted: Sequence[str]) -> Found:
     """The splits that are wanted, and the pictures of no split.
 
     Raises:
@@ -58,14 +58,14 @@ def read(near: Near, asked: Asked) -> Found:
     files = [path for path in sorted(data.rglob("*.xml")) if is_voc(path)]
     sorted_in = _listed(data, files, found) or _foldered(data, files)
     rest = sorted_in.pop(None, [])
-    unsplit = rest if "train" in asked.splits and "train" not in sorted_in else []
+    unsplit = rest if "train" in wanted and "train" not in sorted_in else []
     read = {
         path: read_voc(path)
-        for paths in (*(sorted_in.get(split, []) for split in asked.splits), unsplit)
+        for paths in (*(sorted_in.get(split, []) for split in wanted), unsplit)
         for path in paths
     }
     pictures = _Pictures(data, read, found)
-    for split in asked.splits:
+    for split in wanted:
         if split in sorted_in:
             found.splits[split] = pictures.split(sorted_in[split], data / split)
     if unsplit:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ...errors import InputError
 from ..split import CocoSplit
-from .found import Asked, Found, Picture, as_split, told
+from .found import Found, Picture, as_split, told
 from .tree import Near, Tree
 from .words import folder_split
 from .yolo_labels import Labels
@@ -38,7 +38,7 @@ def looks(near: Near) -> bool:
     return bool(texts) if files else any("labels" in path.parts[-3:-1] for path in texts)
 
 
-def read(near: Near, asked: Asked) -> Found:
+def read(near: Near, wanted: Sequence[str]) -> Found:
     """The splits that are wanted, and the pictures of no split.
 
     Raises:
@@ -54,21 +54,21 @@ def read(near: Near, asked: Asked) -> Found:
     labels = Labels(known, data)
     found = Found("YOLO", data, notes=known.notes)
     if known.sources:
-        for split in asked.splits:
+        for split in wanted:
             if pictures := known.pictures(split):
-                found.splits[split] = _split(pictures, labels, known.source(split), asked)
+                found.splits[split] = _split(pictures, labels, known.source(split))
     else:
-        _by_folder(data, asked, labels, found)
+        _by_folder(data, wanted, labels, found)
     labels.finish(found)
     return found
 
 
-def _split(pictures: Sequence[Path], labels: Labels, source: Path, asked: Asked) -> CocoSplit:
-    read = [Picture(path, labels.of(path), fractions=True) for path in pictures]
-    return as_split(read, labels.names, source, asked.boxes)
+def _split(pictures: Sequence[Path], labels: Labels, source: Path) -> CocoSplit:
+    read = [Picture(path, labels.of(path)) for path in pictures]
+    return as_split(read, labels.names, source, fractions=True)
 
 
-def _by_folder(data: Path, asked: Asked, labels: Labels, found: Found) -> None:
+def _by_folder(data: Path, wanted: Sequence[str], labels: Labels, found: Found) -> None:
     """Splits by the words of folders, where no file says which pictures are of which."""
     sorted_in: dict[str | None, list[Path]] = {}
     paths = [data / name for name in Tree(data).files]
@@ -77,11 +77,11 @@ def _by_folder(data: Path, asked: Asked, labels: Labels, found: Found) -> None:
         if path.parent in labelled:
             sorted_in.setdefault(folder_split(path.relative_to(data)), []).append(path)
     rest = sorted_in.pop(None, [])
-    for split in asked.splits:
+    for split in wanted:
         if split in sorted_in:
-            found.splits[split] = _split(sorted_in[split], labels, data / split, asked)
-    if rest and "train" in asked.splits and "train" not in sorted_in:
-        found.unsplit = _split(rest, labels, data, asked)
+            found.splits[split] = _split(sorted_in[split], labels, data / split)
+    if rest and "train" in wanted and "train" not in sorted_in:
+        found.unsplit = _split(rest, labels, data)
     elif rest:
         names = [path.relative_to(data).as_posix() for path in rest]
         found.notes.append(
