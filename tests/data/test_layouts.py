@@ -983,3 +983,12 @@ def test_names_that_are_no_utf_8(tmp_path, capsys):
     os.rename(tmp_path / "images/train/0.png", os.fsencode(tmp_path) + b"/images/train/\xe9.png")
     for note in find_data(tmp_path).notes:
         note.encode()
+
+
+def test_a_folder_of_sets_is_none(tmp_path):
+    label_studio(tmp_path / "one", LABEL_STUDIO)
+    voc_set(tmp_path / "two")
+    message = refused(tmp_path)
+    assert (
+        "holds one/, two/, expected one of" in message and f"{tmp_path / 'one'} has one" in message
+    )

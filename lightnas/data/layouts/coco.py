@@ -59,10 +59,16 @@ def read(near: Near, wanted: Sequence[str]) -> Found:
 
 
 def _files(near: Near) -> list[Path]:
-    """The annotation files: those in annotations/, else those in the folder and one below it."""
+    """The annotation files: those in annotations/, else those in the folder, and one below it where
+    the file or its folder says a split: other folders are sets of their own."""
     files = near.of(".json", depth=2)
     inside = [path for path in files if path.parent.name.lower() == "annotations"]
-    return inside or [path for path in files if _is_coco(path)]
+    near_by = [path for path in files if path.parent == near.folder or _says_split(path)]
+    return inside or [path for path in near_by if _is_coco(path)]
+
+
+def _says_split(path: Path) -> bool:
+    return split_of(path.stem) is not None or split_of(path.parent.name) is not None
 
 
 def _is_coco(path: Path) -> bool:
