@@ -10,10 +10,10 @@ Importing it registers ``MadNas``, ``GFocalHead``, the pipelines' steps, the hoo
 the runners. A training from
 Python:
 
-    from lightnas.data.coco import SPLITS, find_split
+    from lightnas.data.layouts import find_data
     from lightnas.detection import Start, TrainOptions, train
 
-    data = {name: find_split(Path("digits"), name) for name in SPLITS}
+    data = find_data(Path("digits")).splits
     train(TrainOptions(structure=Path("maedet_m.txt")), data, Start(Path("outputs/m")))
 
 Where things are. Whatever framework trains:

@@ -62,7 +62,11 @@ class TrainOptions:
 
 @dataclass
 class Start:
-    """How a run begins."""
+    """How a run begins.
+
+    ``layout`` and ``notes`` are what ``find_data`` says of the folder of data, for the log and the
+    report.
+    """
 
     work_dir: Path
     resume: bool = False
@@ -72,6 +76,8 @@ class Start:
     allow_mismatch: bool = False
     trust_checkpoint: bool = False
     device: str | None = None
+    layout: str = ""
+    notes: Sequence[str] = ()
 
 
 def parse_schedule(asked: str | int) -> Schedule:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import os
 import sys
@@ -25,11 +26,12 @@ from torch import nn
 
 import lightnas
 from lightnas.data.coco import SPLITS, CocoSplit, DataOptions, check_split, hold, settle
+from lightnas.data.summary import lines_of, summarise
 from lightnas.errors import InputError, WorkError, printable
 from lightnas.outputs import record_made
 from lightnas.report.page import write_report
 from lightnas.runs.output_dir import REPORT
-from lightnas.runs.training_run import ANNOTATIONS, CONFIG, PICTURE
+from lightnas.runs.training_run import ANNOTATIONS, CONFIG, DATA, PICTURE
 
 from . import cpu
 from .allowed import initial_weights
@@ -62,7 +64,7 @@ def train(
 
     Args:
         options: None continues the run in the work directory with its own config.
-        found: the splits of the data, from ``coco.find_split``.
+        found: the splits of the data, from ``layouts.find_data``.
         start: where the run lives and how it begins.
 
     Raises:
@@ -109,6 +111,8 @@ def _prepare(
     if options is not None and there is not None:
         as_begun(cfg, there)
     splits = _checked(found or data_of(cfg), start.data)
+    kept = resume and not found and (run.path / DATA).is_file()
+    summary = None if kept else summarise(splits, start.layout, start.notes)
     use_data(cfg, splits)
     cfg.work_dir, cfg.device = str(start.work_dir), device
     cfg.resume_from = cfg.load_from = None
@@ -139,6 +143,8 @@ def _prepare(
     run.begin(settled)
     settle(splits, start.work_dir / ANNOTATIONS)
     use_data(cfg, splits)
+    if summary is not None:
+        run.write(DATA, json_text(summary, indent=1) + "\n")
     if not resume:
         run.write_config(cfg)
     return repr(plain(cfg))
@@ -253,6 +259,8 @@ def _run(cfg: Config, start: Start) -> None:
     model.CLASSES = dataset.CLASSES
     steps = max(1, len(dataset) // (cfg.data.samples_per_gpu * world_size))
     cfg.log_config.interval = max(1, min(cfg.log_config.interval, steps // 2))
+    for line in lines_of(json.loads((start.work_dir / DATA).read_bytes())):
+        logger.info(line)
     _say(logger, cfg, dataset, world_size)
     drawing = {"type": "DrawDetections", "data": cfg.data.val, "path": f"{cfg.work_dir}/{PICTURE}"}
     meta = {

@@ -40,6 +40,13 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+class _TextLoader(_Loader):
+    """The same, with every plain value left as the text that stands there: a class named ``no`` or
+    ``1.0`` keeps its name."""
+
+    yaml_implicit_resolvers = {}  # noqa: RUF012 (PyYAML's own declaration)
+
+
 def _marked(problem: str, node: Any) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
 
@@ -59,15 +66,18 @@ def _values(node: Any, known: dict[int, int]) -> int:
     return known[id(node)]
 
 
-def read_yaml(path: str | Path) -> Any:
+def read_yaml(path: str | Path, as_text: bool = False) -> Any:
     """What a YAML file holds: plain data only, a Python tag is refused.
+
+    Args:
+        as_text: leave numbers, booleans and dates as the text that stands there.
 
     Raises:
         InputError: one line that names the file and, where YAML knows it, the line.
     """
     text = read_text(path, MAX_BYTES)
     try:
-        document = yaml.load(text, Loader=_Loader)  # noqa: S506 (it is a SafeLoader)
+        document = yaml.load(text, Loader=_TextLoader if as_text else _Loader)  # noqa: S506 (it is a SafeLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = (

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lightnas.detection import Start, TrainOptions
 
     from ..data.coco import CocoSplit
+    from ..data.layouts import Found
 
 
 class KeyValues(click.Command):
@@ -62,7 +63,7 @@ def data_options(command: Any) -> Any:
         "--data",
         metavar="DIR",
         type=PATH,
-        help="A folder in COCO format: annotations/*.json, pictures.",
+        help="A folder in COCO, YOLO or Pascal VOC layout, or an export of Roboflow, CVAT or Label Studio.",
     )(command)
 
 
@@ -84,12 +85,7 @@ trust_checkpoint = click.option(
     help="Unpickle checkpoints whole and take their configs as they are, whatever code they name.",
 )
 READING = ("skip_bad_images", "boxes", "box_format", "allow_outside")
-reading_options = several(
-    click.option(
-        "--skip-bad-images",
-        is_flag=True,
-        help="Leave out bad pictures and boxes instead of refusing.",
-    ),
+frame_options = several(
     click.option(
         "--boxes",
         metavar="FRAME",
@@ -108,6 +104,29 @@ reading_options = several(
         help="Take pictures that lie outside the folder of pictures.",
     ),
 )
+reading_options = several(
+    click.option(
+        "--skip-bad-images",
+        is_flag=True,
+        help="Leave out bad pictures and boxes instead of refusing.",
+    ),
+    frame_options,
+)
+layout_option = click.option(
+    "--layout",
+    metavar="NAME",
+    type=click.Choice(["coco", "yolo", "voc"]),
+    help="coco, yolo or voc, where a folder has several.  [default: found out]",
+)
+share_options = several(
+    layout_option,
+    click.option(
+        "--val-share",
+        metavar="P",
+        type=float,
+        help="Share of the pictures set aside where there is no val.  [default: 0.1]",
+    ),
+)
 overwrite_directory = click.option(
     "--overwrite", is_flag=True, help="Replace what is in the directory."
 )
@@ -116,6 +135,7 @@ overwrite_directory = click.option(
 @click.command("train-det", cls=KeyValues)
 @click.argument("structure", required=False)
 @data_options
+@share_options
 @click.option(
     "--config", metavar="FILE", type=PATH, help="An mmdet config instead of the published recipe."
 )
@@ -216,7 +236,7 @@ def _request(
     """What the options ask for; no options (None) where a run goes on as it was."""
     from lightnas.detection import Start, TrainOptions
 
-    from ..data.coco import SPLITS, DataOptions, find_split
+    from ..data.coco import DataOptions
     from ..runs import name_of, structure_path
 
     txt = structure_path(structure) if structure else None
@@ -231,12 +251,12 @@ def _request(
         "device",
     )
     reading = DataOptions(**{name: given[name] for name in READING})
-    start = Start(work_dir, data=reading, **{name: given[name] for name in how})
-    found = {
-        name: find_split(given["data"], name, given[f"{name}_json"], given[f"{name}_images"])
-        for name in SPLITS
-    }
-    splits = {name: split for name, split in found.items() if split is not None}
+    found = _found(**given)
+    splits = found.splits
+    start = Start(
+        work_dir, data=reading, layout=found.layout, notes=tuple(found.notes),
+        **{name: given[name] for name in how},
+    )  # fmt: skip
     names = (
         "config",
         "size",
@@ -275,19 +295,44 @@ def _request(
         splits.setdefault("test", splits["val"])
     elif given["config"] is None:
         raise InputError(
-            "no --data, expected a folder in COCO format, e.g. --data digits after lightnas demo-data digits"
+            "no --data, expected a folder of pictures and annotations, e.g. --data digits after lightnas demo-data digits"
         )
     options = TrainOptions(structure=txt, **{name: given[name] for name in names})
     return options, splits, start
 
 
+def _found(data: Path | None, **given: Any) -> Found:
+    """The splits that are named one by one, and the others of the folder."""
+    from ..data.coco import SPLITS, find_split
+    from ..data.layouts import Found, find_data
+
+    paths = {name: (given[f"{name}_json"], given[f"{name}_images"]) for name in SPLITS}
+    notes: list[str] = []
+    named = {
+        name: find_split(data, name, *pair, notes) for name, pair in paths.items() if any(pair)
+    }
+    splits = {name: split for name, split in named.items() if split is not None}
+    if data is None:
+        if given["val_share"] is not None:
+            raise InputError(
+                "--val-share is given without --data, expected the folder that it is of"
+            )
+        return Found("", Path(), splits, notes=notes)
+    found = find_data(
+        data, [name for name in SPLITS if name not in splits],
+        layout=given["layout"], val_share=given["val_share"], seed=given["seed"] or 0,
+    )  # fmt: skip
+    found.notes += notes
+    both = {**found.splits, **splits}
+    found.splits = {name: both[name] for name in SPLITS if name in both}
+    return found
+
+
 def _check_splits(splits: dict[str, Any], data: Path | None) -> None:
     for name in ("train", "val"):
         if name not in splits:
-            where = (
-                f"--data {data} holds no annotations/*{name}*.json" if data else f"no --{name}-json"
-            )
-            raise InputError(f"{where}, expected annotations of {name}")
+            where = f"--data {data} holds no {name} split" if data else f"no --{name}-json"
+            raise InputError(f"{where}, expected annotations of {name}, or --{name}-json")
 
 
 def _check_gpus(gpus: int, where: str) -> None:
@@ -311,8 +356,9 @@ def _check_gpus(gpus: int, where: str) -> None:
     "--data",
     metavar="DIR",
     type=PATH,
-    help="Another folder in COCO format than that of the training.",
+    help="Another folder than that of the training, in any layout of train-det.",
 )
+@layout_option
 @click.option(
     "--split",
     metavar="NAME",
@@ -331,17 +377,22 @@ def test_det(source: Path, checkpoint: Path | None, as_json: bool, **given: Any)
     """AP of a trained detector on the test split."""
     quiet_threads()
     from ..data.coco import DataOptions, find_split
+    from ..data.layouts import find_data
     from ..install.doctor import preflight
 
     preflight()
     from lightnas.detection import measure
 
     split = None
-    if given["data"] is not None or given["annotations"] is not None:
+    if given["annotations"] is not None:
         split = find_split(given["data"], given["split"], given["annotations"], given["images"])
+    elif given["data"] is not None:
+        found = find_data(given["data"], [given["split"]], layout=given["layout"])
+        split = found.splits.get(given["split"])
         if split is None:
             raise InputError(
-                f"--data {given['data']} holds no annotations/*{given['split']}*.json, expected that split"
+                f"--data {given['data']} holds no {given['split']} split ({found.layout}), expected it, or "
+                "--annotations"
             )
     result = measure(
         source, checkpoint, split, given["split"],

@@ -19,6 +19,7 @@ import click
 
 from .. import __version__
 from ..errors import InputError, WorkError, nearest, out_of_memory, printable
+from .data import data
 from .detection import COMMANDS
 from .doctor import doctor, setup_det
 from .front import pareto
@@ -65,7 +66,7 @@ def cli(ctx: click.Context) -> None:
 
 
 for command in (
-    search, score, export_structure, pareto, profile, latency, report, *COMMANDS, validate, setup_det, doctor,
+    search, score, export_structure, pareto, profile, latency, report, *COMMANDS, data, validate, setup_det, doctor,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -27,6 +27,7 @@ from rich.text import Text
 from ..errors import printable
 from ..install.doctor import Finding
 from ..network.structure import Structure
+from ..report.data_section import data_table
 from ..resources import RESOURCES, Resource
 from ..search import Problem, SearchResult
 from ..search import Progress as SearchProgress
@@ -259,6 +260,20 @@ def print_detection(result: dict[str, Any]) -> None:
         console.print(_text(f"left out: {line}"))
     if "last" in result:
         console.print(_text(f"{Path(result['last']).parent / 'report.html'}"))
+
+
+def print_data(summary: dict[str, Any], folder: Path, sheet: Path) -> None:
+    """The tables of ``lightnas data``, what was understood, what is left out and what may be wrong."""
+    found = data_table(summary)
+    console = _console()
+    for title, rows in ((f"{folder}: {found.layout}", found.rows), ("objects", found.classes)):
+        table = _table(title, "", *found.splits)
+        for label, cells in rows:
+            table.add_row(Text(label), *cells)
+        console.print(table)
+    lines = [*found.notes, *(f"likely mistake: {line}" for line in found.mistakes), str(sheet)]
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)
 
 
 def print_findings(findings: Sequence[Finding]) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,8 @@ def check_split(
             counted.
     """
     options = options or DataOptions()
+    if split.fractions:
+        options = replace(options, box_format="normalised", boxes=options.boxes or "shown")
     path = memory_path(split.annotations, split.images)
     memory, begun = recall(path), time.time_ns()
     asked = _asked(split, options, classes)

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from ..errors import InputError, shown
+from ..errors import InputError
 from .checking import check_split
-from .source import first_picture
+from .layouts import find_data
+from .layouts.coco import with_pictures
 from .split import SPLITS, CocoSplit, DataOptions
 
 __all__ = ["SPLITS", "CocoSplit", "DataOptions", "check_split", "find_split", "hold", "settle"]
 
-ALIASES = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}
-
 
 def find_split(
-    data: Path | None, split: str, annotations: Path | None = None, images: Path | None = None
+    data: Path | None,
+    split: str,
+    annotations: Path | None = None,
+    images: Path | None = None,
+    notes: list[str] | None = None,
 ) -> CocoSplit | None:
-    """The files of a split: explicit paths, else the usual names in ``data``; None where there is
-    no such split.
+    """One split: explicit paths, else what ``layouts.find_data`` finds in ``data``; None where there
+    is no such split.
 
-    Annotation files are ``annotations/instances_train2017.json`` and the like: a name with the
-    split in it. Pictures are looked for in ``train2017/``, ``images/train2017/``, ``train/``,
-    ``images/train/``, ``images/`` and ``data`` itself.
+    Args:
+        notes: what was understood on the way is added to it, in words.
 
     Raises:
-        InputError: a given path does not exist, or the pictures are nowhere.
+        InputError: a given path does not exist, or the pictures are nowhere; errors as for
+            ``find_data``.
     """
+    said = [] if notes is None else notes
     if annotations is not None and not annotations.is_file():
         raise InputError(
             f"--{split}-json {annotations} is no file, expected a COCO annotation file"
@@ -37,56 +41,16 @@ def find_split(
         raise InputError(
             f"--{split}-images {images} is no directory, expected the pictures of {split}"
         )
-    if annotations is None:
-        if data is None:
-            return None
-        annotations = _find_annotations(data, split)
-        if annotations is None:
-            return None
-    if images is None:
-        images = _find_images(data or annotations.parent.parent, split, annotations)
-    return CocoSplit(annotations, images)
-
-
-def _find_annotations(data: Path, split: str) -> Path | None:
-    if not data.is_dir():
-        raise InputError(
-            f"data {data} is no directory, expected a folder with annotations/*.json and pictures"
-        )
-    folder = data / "annotations"
-    files = sorted(folder.glob("*.json")) if folder.is_dir() else []
-    if not files:
-        raise InputError(
-            f"data {data} holds no annotations/*.json, expected COCO annotation files there, or one named for each split"
-        )
-    named = [path for path in files if any(alias in path.stem.lower() for alias in ALIASES[split])]
-    # COCO's own folder has captions and keypoints beside the instances, and test files without any
-    # annotation.
-    instances = [path for path in named if path.stem.lower().startswith("instances")]
-    plain = [path for path in named if path.stem.lower() in ALIASES[split]]
-    others = [
-        path
-        for path in named
-        if not path.stem.lower().startswith(("captions", "image_info", "person_keypoints"))
-    ]
-    return next(iter(instances or plain or others), None)
-
-
-def _find_images(data: Path, split: str, annotations: Path) -> Path:
-    word = annotations.stem.removeprefix("instances_")
-    names = [word, *ALIASES[split]]
-    candidates = [folder for name in names for folder in (data / name, data / "images" / name)]
-    candidates += [data / "images", data]
-    first = first_picture(annotations)
-    for folder in candidates:
-        if folder.is_dir() and (first is None or os.path.exists(folder / first)):
-            return folder
-    existing = [folder for folder in candidates[:-1] if folder.is_dir()]
-    if existing:  # the first picture may be among the missing ones, which the check names
-        return existing[0]
-    raise InputError(
-        f"{annotations}: picture {shown(first)} is in none of {', '.join(map(str, candidates))}, expected it there"
-    )
+    if annotations is not None:
+        if images is not None:
+            return CocoSplit(annotations, images)
+        return with_pictures(annotations, split, data or annotations.parent.parent, said)
+    if data is None:
+        return None
+    found = find_data(data, [split])
+    said += found.notes
+    there = found.splits.get(split)
+    return replace(there, images=images) if there and images else there
 
 
 def hold(splits: Mapping[str, CocoSplit], folder: Path) -> None:

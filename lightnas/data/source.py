@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -190,25 +189,3 @@ class Source:
 
     def _skip(self, at: int) -> int:
         return _SPACE.match(self._text, at).end()  # type: ignore[union-attr]
-
-
-class _Enough(Exception):
-    """The rest need not be read."""
-
-
-def first_picture(path: Path) -> str | None:
-    """The name of the first picture of a COCO JSON, None where it lists none; what stands behind it
-    is not read.
-
-    Raises:
-        InputError: as for ``Source``.
-    """
-    names: list[str] = []
-
-    def collect(chunk: list[Any]) -> None:
-        names.extend(str(entry["file_name"]) for entry in chunk[:1] if "file_name" in entry)
-        raise _Enough
-
-    with suppress(_Enough, TypeError):  # a TypeError: an entry without keys, which the check names
-        Source(path).read({"images": collect, "annotations": _nothing, "categories": _nothing})
-    return names[0] if names else None

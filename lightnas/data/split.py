@@ -62,6 +62,8 @@ class CocoSplit:
         n_images: pictures that are left.
         objects: every object that is left, once checked.
         canonical: how its canonical file comes about, once checked.
+        fractions: whether boxes are fractions of the picture, as shown unless ``DataOptions`` says
+            as stored, and in no other format.
     """
 
     annotations: Path
@@ -73,3 +75,4 @@ class CocoSplit:
     notes: list[str] = field(default_factory=list)
     objects: Objects | None = None
     canonical: Canonical | None = None
+    fractions: bool = False

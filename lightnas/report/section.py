@@ -63,6 +63,26 @@ class Row(NamedTuple):
     kind: str
 
 
+class DataTable(NamedTuple):
+    """A set of data in words.
+
+    Attributes:
+        layout: what the folder was laid out as; empty where it was not looked for.
+        splits: names of the columns.
+        rows: label and a cell a split, what there is.
+        classes: the same, objects of each class.
+        notes: what was understood, and what was left out.
+        mistakes: what may be wrong.
+    """
+
+    layout: str
+    splits: list[str]
+    rows: list[tuple[str, list[str]]]
+    classes: list[tuple[str, list[str]]]
+    notes: list[str]
+    mistakes: list[str]
+
+
 class Comparison(NamedTuple):
     """Networks beside each other, ours first."""
 
@@ -81,6 +101,7 @@ class Section:
         text: the id of the structure txt that the button on top copies; empty where there is none.
         texts: structure txts by id.
         charts: names and charts; ``hint`` says what can be done with them.
+        data: what was trained on.
         picture: a JPEG file to show, where it exists.
     """
 
@@ -93,6 +114,7 @@ class Section:
     charts: Sequence[tuple[str, Chart]] = ()
     hint: str = ""
     architecture: Architecture | None = None
+    data: DataTable | None = None
     picture: Path | None = None
     table: Comparison | None = None
     texts: Mapping[str, str] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from ..runs.output_dir import STRUCTURE
 from ..runs.training_log import LOGGED, TrainingLog, read_logs
 from ..runs.training_run import METRICS, PICTURE, TrainingRun
 from .charts import Chart, Curve, Point, curves
+from .data_section import read_data
 from .section import Section, architecture, thinned
 
 
@@ -43,6 +44,7 @@ def read_training(path: Path, key: str) -> Section:
         ],
         text=f"{key}-0" if structure else "",
         charts=charts,
+        data=read_data(path),
         architecture=architecture(structure, INPUT_SIZE) if structure else None,
         picture=path / PICTURE,
         texts={f"{key}-0": format_structures([structure])} if structure else {},

@@ -4,6 +4,7 @@
     structure.txt               the structure, where the backbone is one of ours
     epoch_N.pth, latest.pth     the last checkpoint, and a link to it
     best_bbox_mAP_epoch_N.pth   the one of the best AP on the val split
+    data.json                   what the data are like: pictures, objects, classes, likely mistakes
     result.json                 AP of the best checkpoint; its presence says that the run is finished
     report.html                 curves, AP, structure and pictures on one page
     detections.jpg              what it finds on pictures of the val split
@@ -19,16 +20,17 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, create_model
 
-from ..documents import Document
+from ..documents import Amount, Count, Document
 from ..files import part_of
 from ..outputs import read_marker
 from .output_dir import REPORT, STRUCTURE, OutputDir
 
 CONFIG, RESULT, PICTURE, ANNOTATIONS = "config.py", "result.json", "detections.jpg", "annotations"
+DATA = "data.json"
 
 # Patterns of their names, by epoch or iteration.
 CHECKPOINTS, BEST = r"(?:epoch|iter)_(\d+)\.pth", r"best_\w+_(?:epoch|iter)_(\d+)\.pth"
@@ -46,6 +48,37 @@ Precision = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
 TrainedFile = create_model(
     "TrainedFile", __base__=Document, **dict.fromkeys(METRICS, (Precision | None, None))
 )  # type: ignore[call-overload]
+
+
+class SplitFile(Document):
+    """What data.json says of a split: its own numbers, or which other one it is the ``same_as``."""
+
+    pictures: Count
+    without_objects: Count
+    objects: Count
+    crowds: Count
+    classes: dict[str, Count]
+    sizes: dict[Literal["small", "medium", "large"], Count]
+    objects_a_picture: dict[str, Amount]
+    picture_sizes: dict[str, Annotated[list[Count], Field(min_length=2, max_length=2)]]
+    left_out: list[str]
+    notes: list[str]
+
+
+class SameSplitFile(Document):
+    """What data.json says of a split that stands for another one too."""
+
+    same_as: str
+
+
+class DataFile(Document):
+    """What data.json says of the data of a training."""
+
+    layout: str
+    notes: list[str]
+    classes: list[str]
+    splits: dict[str, SplitFile | SameSplitFile]
+    mistakes: list[str]
 
 
 class TrainingRun(OutputDir):

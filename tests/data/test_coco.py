@@ -97,7 +97,7 @@ def test_good_data_is_used_as_it_is(tmp_path):
 
 
 def test_no_annotations(tmp_path):
-    assert "holds no annotations" in refused(tmp_path)
+    assert "holds nothing, expected one of: annotations" in refused(tmp_path)
     with pytest.raises(InputError, match="no directory"):
         find_split(tmp_path / "nowhere", "train")
 
