@@ -7,38 +7,18 @@ import math
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, nearest, shown
 from ..files import write_whole
+from .split import SPLITS, CocoSplit
 
-SPLITS = ("train", "val", "test")
+__all__ = ["SPLITS", "CocoSplit", "check_split", "find_split", "settle"]
+
 ALIASES = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}
 # A picture that ends with these bytes was written to its end.
 END_MARKS = {".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9", ".png": b"IEND\xaeB`\x82"}
-
-
-@dataclass
-class CocoSplit:
-    """One annotation file and its pictures, checked.
-
-    Attributes:
-        annotations: the JSON file.
-        images: the directory that ``file_name`` starts from.
-        classes: names of the categories, in the order of the file.
-        content: the JSON without what is bad, where something is; it has to be written somewhere to
-            be used.
-        skipped: what is bad, in words.
-    """
-
-    annotations: Path
-    images: Path
-    classes: tuple[str, ...] = ()
-    content: dict[str, Any] | None = None
-    skipped: list[str] = field(default_factory=list)
-    n_images: int = 0
 
 
 def find_split(
@@ -134,7 +114,7 @@ def check_split(
         InputError: not JSON, not COCO, other categories, or (without ``skip_bad``) bad pictures or
             boxes, named and counted.
     """
-    content = _read_json(split.annotations)
+    content = split.content or _read_json(split.annotations)
     images = _images_of(content, split.annotations)
     categories = _categories(content, split.annotations)
     names = [str(category["name"]) for category in categories]
