@@ -29,6 +29,7 @@ Of mmdet:
     runners, hooks               of a training
     training, testing, detecting, onnx    ``train``, ``measure``, ``detect``, ``export_detector``
     work_dir     a ``runs.training_run`` whose config is one of mmdet's
+    boxes, evaluation, confusion, measured    AP and what is beside it, in mmdet's data sets too
     compat, ops  where mmcv and mmdet do not fit today's torch; operators without a compiler
 """
 
@@ -46,6 +47,7 @@ from .detecting import detect  # noqa: E402
 from .gfocal_head import GFocalHead  # noqa: E402
 from .hooks import DrawDetections, ReseedEpochs  # noqa: E402
 from .madnas import MadNas, load_structure  # noqa: E402
+from .measured import MeasuredCoco  # noqa: E402
 from .onnx import export_detector  # noqa: E402
 from .options import Start, TrainOptions  # noqa: E402
 from .runners import WholeEpochRunner, WholeIterRunner  # noqa: E402
@@ -56,6 +58,7 @@ __all__ = [
     "DrawDetections",
     "GFocalHead",
     "MadNas",
+    "MeasuredCoco",
     "ReseedEpochs",
     "Start",
     "TrainOptions",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from mmdet.datasets import build_dataloader, build_dataset
 from mmdet.models import build_detector
 from numpy.typing import NDArray
 
+from lightnas.data.canonical import IdMap, original_ids
 from lightnas.data.coco import CocoSplit, check_split, settle
+from lightnas.data.export import Category, FoundPicture, check_output, write_results
 from lightnas.errors import InputError
 from lightnas.runs.training_run import CONFIG, TrainingRun
 
@@ -29,18 +31,12 @@ from .config import (
     use_structure,
 )
 from .distributed import choose_device
+from .evaluation import SCORE, Evaluation
 from .madnas import MadNas
+from .measured import evaluate_dataset
 from .output import stdout_to_stderr
+from .pictures import boxes_of
 
-# Our key, mmdet's.
-METRICS = {
-    "ap": "mAP",
-    "ap50": "mAP_50",
-    "ap75": "mAP_75",
-    "ap_s": "mAP_s",
-    "ap_m": "mAP_m",
-    "ap_l": "mAP_l",
-}
 Detections = list[list[NDArray[Any]]]
 
 
@@ -54,6 +50,8 @@ def measure(
     skip_bad_images: bool = False,
     trust: bool = False,
     cfg_options: Sequence[str] = (),
+    score: float = SCORE,
+    results: tuple[str, Path] | None = None,
 ) -> dict[str, Any]:
     """AP of a checkpoint, on a split given, or on the one that its config names.
 
@@ -61,10 +59,17 @@ def measure(
         source, checkpoint: as for ``find_checkpoint``.
         split: data to test on.
         name: ``val`` or ``test`` of the config; by default ``test``.
+        score: from which a detection counts in the confusion matrix.
+        results: a format of ``data.export`` and where to write what was found, under the ids and
+            names of the data.
+
+    Returns:
+        the metrics and the details of an ``Evaluation``, and what was tested on what.
 
     Raises:
         InputError: weights, structure, classes or data do not fit together.
     """
+    output = check_output(results[1], results[0]) if results else None
     cfg, path = find_checkpoint(source, checkpoint, trust)
     merge_options(cfg, cfg_options)
     use_structure(cfg)
@@ -79,13 +84,19 @@ def measure(
     with tempfile.TemporaryDirectory() as folder, stdout_to_stderr():
         settle({part: checked}, Path(folder))
         use_data(cfg, {part: checked})
-        metrics, _ = evaluate(cfg, path, part, trust)
+        dataset, detections = detect_split(cfg, path, part, trust)
+        evaluation = evaluate_dataset(dataset, detections, score=score)
+        if results and output:
+            ids = original_ids(checked.annotations)
+            pictures = found_pictures(dataset, detections, ids)
+            write_results(pictures, results[0], output, categories_of(dataset, ids))
     return {
         "checkpoint": str(path),
         "split": part,
         "annotations": annotations,
         "skipped": checked.skipped,
-        **metrics,
+        **evaluation.metrics,
+        **evaluation.details,
     }
 
 
@@ -141,15 +152,27 @@ def load_detector(cfg: Config, checkpoint: Path, trust: bool = False) -> Any:
     return model
 
 
-def evaluate(
-    cfg: Config, checkpoint: Path, split: str, trust: bool = False
-) -> tuple[dict[str, Any], Detections]:
-    """AP, AP50, AP75 and AP of small, medium and large objects on a split, None where there are no
-    such objects.
+def evaluate(cfg: Config, checkpoint: Path, split: str) -> tuple[Evaluation, Detections]:
+    """What a checkpoint reaches on a split.
 
     Returns:
-        the metrics, and of each picture the detections of each class (n, 5): corners in pixels, and
-        score.
+        AP and what is beside it, and detections as ``detect_split`` gives them.
+
+    Raises:
+        InputError: as ``detect_split``.
+    """
+    dataset, detections = detect_split(cfg, checkpoint, split)
+    return evaluate_dataset(dataset, detections), detections
+
+
+def detect_split(
+    cfg: Config, checkpoint: Path, split: str, trust: bool = False
+) -> tuple[Any, Detections]:
+    """What a checkpoint finds in every picture of a split.
+
+    Returns:
+        mmdet's data set, and of each picture the detections of each class (n, 5): corners in
+        pixels, and score.
 
     Raises:
         InputError: as ``load_detector``; or the split has other categories than the checkpoint.
@@ -175,8 +198,24 @@ def evaluate(
         else MMDataParallel(model)
     )
     detections: Detections = single_gpu_test(wrapped, loader)
-    found = dataset.evaluate(detections, metric="bbox")
-    values = {ours: found.get(f"bbox_{theirs}", 0.0) for ours, theirs in METRICS.items()}
-    return {key: None if value < 0 else float(value) for key, value in values.items()} | {
-        "images": len(dataset)
-    }, detections
+    return dataset, detections
+
+
+def found_pictures(dataset: Any, detections: Detections, ids: IdMap) -> Iterator[FoundPicture]:
+    """What was found in each picture, under the ids and names of the data.
+
+    ``detections``: as ``detect_split`` gives them, shape (n, 5) of each picture and class.
+    """
+    for info, found in zip(dataset.data_infos, detections, strict=True):
+        yield FoundPicture(
+            ids.image(info["id"]), info["file_name"], info["width"], info["height"],
+            boxes_of(found, dataset.CLASSES, threshold=0),
+        )  # fmt: skip
+
+
+def categories_of(dataset: Any, ids: IdMap) -> list[Category]:
+    """The classes of a data set under the ids that the data has them under."""
+    return [
+        Category(ids.category(key), name)
+        for key, name in zip(dataset.cat_ids, dataset.CLASSES, strict=True)
+    ]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -25,7 +26,7 @@ from lightnas.data.coco import SPLITS, CocoSplit, check_split, settle
 from lightnas.errors import InputError, WorkError, shown
 from lightnas.report.page import write_report
 from lightnas.runs.output_dir import record_made
-from lightnas.runs.training_run import ANNOTATIONS, CONFIG, PICTURE
+from lightnas.runs.training_run import ANNOTATIONS, CONFIG, EVALUATION, PICTURE
 
 from . import cpu
 from .checkpoint import load_weights, read_checkpoint
@@ -38,6 +39,7 @@ from .config import (
     use_data,
 )
 from .distributed import choose_device, first_process, process_group
+from .measured import use_measured
 from .options import Start, TrainOptions
 from .output import stdout_to_stderr
 from .pictures import draw_split
@@ -195,6 +197,7 @@ def _run(cfg: Config, start: Start) -> None:
         *cfg.custom_hooks,
         drawing,
     ]  # after meta: it does not decide what the run gives
+    use_measured(cfg)
     try:
         train_detector(
             model,
@@ -244,12 +247,13 @@ def _finish(cfg: Config, run: WorkDir) -> dict[str, Any]:
     """Evaluate the best checkpoint on the val split, draw its detections, and write both down."""
     best = run.best
     assert best is not None and run.last is not None
-    metrics, detections = evaluate(cfg, best, "val")
+    evaluation, detections = evaluate(cfg, best, "val")
     draw_split(cfg.data.val, detections, run.path / PICTURE)
     result = {
         "checkpoint": str(best), "last": str(run.last), "epochs": cfg.runner.get("max_epochs"), "split": "val",
-        "classes": list(cfg.data.val.classes), **metrics,
+        "classes": list(cfg.data.val.classes), **evaluation.metrics,
     }  # fmt: skip
+    run.write(EVALUATION, json.dumps(evaluation.details) + "\n")
     run.finish(result)
     write_report([run.path])
     return result

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..data.export import FORMATS
 from ..errors import InputError, require
 from .options import PAIR, PATH, SIZE, Command, begin_options, json_option
 
@@ -282,6 +283,24 @@ def _check_gpus(gpus: int, where: str) -> None:
 )
 @click.option("--annotations", metavar="FILE", type=PATH, help="Another COCO annotation file.")
 @click.option("--images", metavar="DIR", type=PATH, help="Its pictures.")
+@click.option(
+    "--score-thr",
+    metavar="P",
+    type=click.FloatRange(0, 1),
+    default=0.3,
+    show_default=True,
+    help="Least score that counts in the confusion matrix.",
+)
+@click.option(
+    "--format",
+    "form",
+    metavar="NAME",
+    type=click.Choice(FORMATS),
+    help="Write what was found, to --output: coco, yolo or csv, with the data's ids and names.",
+)
+@click.option(
+    "--output", metavar="DIR|FILE", type=PATH, help="Of --format: a file, or a folder for yolo."
+)
 @trust_checkpoint
 @skip_bad_images
 @device
@@ -303,12 +322,20 @@ def test_det(source: Path, checkpoint: Path | None, as_json: bool, **given: Any)
             raise InputError(
                 f"--data {given['data']} holds no annotations/*{given['split']}*.json, expected that split"
             )
+    form, output = given["form"], given["output"]
+    if (form is None) != (output is None):
+        lone, other = ("format", "output") if output is None else ("output", "format")
+        raise InputError(f"--{lone} without --{other}, expected both or neither")
     result = measure(
         source, checkpoint, split, given["split"],
         device=given["device"], skip_bad_images=given["skip_bad_images"], trust=given["trust_checkpoint"],
-        cfg_options=given["cfg_options"],
+        cfg_options=given["cfg_options"], score=given["score_thr"], results=form and (form, output),
     )  # fmt: skip
     _print_result(result, as_json)
+    if not as_json:
+        from .tables import print_classes
+
+        print_classes(result["per_class"])
 
 
 @click.command()

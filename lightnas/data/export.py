@@ -19,18 +19,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import IO, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from ..errors import InputError
 from ..files import output_errors, write_output
-from .pictures import Box
+
+if TYPE_CHECKING:
+    from .pictures import Box
 
 FORMATS = ("coco", "yolo", "csv")
 COLUMNS = ("image_id", "file_name", "category_id", "class", "score", "x", "y", "width", "height")
 # What a folder as output gets its results as.
 FILES = {"coco": "results.json", "csv": "results.csv"}
 
-Id = int | str
+Id = int | float | str
 
 
 class Category(NamedTuple):
