@@ -248,7 +248,7 @@ def use_data(cfg: Config, splits: dict[str, CocoSplit]) -> None:
         part = cfg.data.get(name)
         if split is None or part is None:
             continue
-        part = innermost_dataset(part)
+        part = _innermost_dataset(part)
         part.ann_file, part.img_prefix = (
             str(split.annotations.resolve()),
             f"{split.images.resolve()}/",
@@ -262,19 +262,25 @@ def use_data(cfg: Config, splits: dict[str, CocoSplit]) -> None:
                 node.num_classes = n_classes
 
 
+def use_measured(cfg: Config) -> None:
+    """Have the val split measured by our evaluation while a training runs."""
+    part = _innermost_dataset(cfg.data.val)
+    if part.get("type") == "CocoDataset":
+        part.type = "MeasuredCoco"
+
+
 def data_of(cfg: Config) -> dict[str, CocoSplit]:
     """The data that a config names."""
     found = {}
     for name in SPLITS:
-        part = innermost_dataset(cfg.data.get(name) or ConfigDict())
+        part = _innermost_dataset(cfg.data.get(name) or ConfigDict())
         if isinstance(part.get("ann_file"), str):
             root = Path(part.get("data_root") or "")
             found[name] = CocoSplit(root / part.ann_file, root / (part.get("img_prefix") or ""))
     return found
 
 
-def innermost_dataset(part: ConfigDict) -> ConfigDict:
-    """The data set that the wrappers of a config's section end in."""
+def _innermost_dataset(part: ConfigDict) -> ConfigDict:
     while isinstance(part.get("dataset"), dict):  # RepeatDataset and the like
         part = part.dataset
     return part
@@ -322,7 +328,7 @@ def _set_scales(cfg: Config, size: tuple[int, int], multi_scale: tuple[float, fl
         (round(long * max(1.0, high)) if size != TEST_SIZE else long, round(short * factor))
         for factor in (low, high)
     ]
-    for step in _dicts(innermost_dataset(cfg.data.train).get("pipeline", [])):
+    for step in _dicts(_innermost_dataset(cfg.data.train).get("pipeline", [])):
         if step.get("type") == "Resize" and "img_scale" in step:
             step.img_scale, step.multiscale_mode = train, "range"
     for name in ("val", "test"):
@@ -332,14 +338,14 @@ def _set_scales(cfg: Config, size: tuple[int, int], multi_scale: tuple[float, fl
 
 
 def _set_flip(cfg: Config, probability: float) -> None:
-    for step in _dicts(innermost_dataset(cfg.data.train).get("pipeline", [])):
+    for step in _dicts(_innermost_dataset(cfg.data.train).get("pipeline", [])):
         if step.get("type") == "RandomFlip":
             step.flip_ratio = probability
 
 
 def test_size(cfg: Config) -> tuple[int, int]:
     """Height and width that pictures are tested at, in whole steps of 32."""
-    for step in _dicts(innermost_dataset(cfg.data.test).get("pipeline", [])):
+    for step in _dicts(_innermost_dataset(cfg.data.test).get("pipeline", [])):
         if step.get("type") == "MultiScaleFlipAug":
             scale = step.img_scale[0] if isinstance(step.img_scale, list) else step.img_scale
             long, short = max(scale), min(scale)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmcv import Config
 from mmdet.datasets import DATASETS, CocoDataset
 
 from .boxes import Detections, found_objects, true_objects
-from .config import innermost_dataset
 from .evaluation import METRICS, Evaluation, evaluate_boxes, log_line
 
 # Our key, mmdet's.
@@ -81,10 +79,3 @@ def evaluate_dataset(dataset: Any, detections: Detections, **options: Any) -> Ev
         dataset.CLASSES,
         **options,
     )
-
-
-def use_measured(cfg: Config) -> None:
-    """Have the val split of a config measured by us while a training runs."""
-    part = innermost_dataset(cfg.data.val)
-    if part.get("type") == "CocoDataset":
-        part.type = "MeasuredCoco"

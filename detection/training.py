@@ -37,9 +37,9 @@ from .config import (
     plain,
     read_config,
     use_data,
+    use_measured,
 )
 from .distributed import choose_device, first_process, process_group
-from .measured import use_measured
 from .options import Start, TrainOptions
 from .output import stdout_to_stderr
 from .pictures import draw_split
