@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import pprint
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from lightnas.errors import InputError, nearest, shown
 from lightnas.files import data_file
 from lightnas.network.stages import chosen_stages
 from lightnas.network.structure import Structure
+from lightnas.runs.training_run import ANNOTATIONS
 
 from .checkpoint import read_checkpoint
 from .madnas import load_structure
@@ -69,6 +71,7 @@ def build_config(options: TrainOptions, device: str) -> Config:
     cfg.data.workers_per_gpu = (
         options.workers if options.workers is not None else cfg.data.get("workers_per_gpu", 2)
     )
+    _keep_negatives(cfg)
     merge_options(cfg, options.cfg_options)
     use_structure(cfg)
     _use_runner(cfg)
@@ -78,6 +81,19 @@ def build_config(options: TrainOptions, device: str) -> Config:
     for name in SCAFFOLDING:
         cfg.pop(name, None)
     return cfg
+
+
+def _keep_negatives(cfg: Config) -> None:
+    """Train on pictures without objects too, unless the config says otherwise: they show what is
+    background."""
+    part = _innermost_dataset(cfg.data.get("train") or ConfigDict())
+    part.setdefault("filter_empty_gt", False)
+
+
+def as_begun(cfg: Config, begun: Config) -> None:
+    """Leave out pictures without objects where the run that goes on does, an older one."""
+    if "filter_empty_gt" not in _innermost_dataset(begun.data.get("train") or ConfigDict()):
+        _innermost_dataset(cfg.data.get("train") or ConfigDict()).pop("filter_empty_gt", None)
 
 
 def _use_runner(cfg: Config) -> None:
@@ -249,10 +265,9 @@ def use_data(cfg: Config, splits: dict[str, CocoSplit]) -> None:
         if split is None or part is None:
             continue
         part = _innermost_dataset(part)
-        part.ann_file, part.img_prefix = (
-            str(split.annotations.resolve()),
-            f"{split.images.resolve()}/",
-        )
+        # A link to a source that is canonical stays a link: the run has its data by its own name.
+        part.ann_file = os.path.abspath(split.annotations)
+        part.img_prefix = f"{split.images.resolve()}/"
         part.classes = tuple(split.classes)
         part.pop("data_root", None)
     if splits:
@@ -276,8 +291,17 @@ def data_of(cfg: Config) -> dict[str, CocoSplit]:
         part = _innermost_dataset(cfg.data.get(name) or ConfigDict())
         if isinstance(part.get("ann_file"), str):
             root = Path(part.get("data_root") or "")
-            found[name] = CocoSplit(root / part.ann_file, root / (part.get("img_prefix") or ""))
+            file = _beside(cfg, root / part.ann_file)
+            found[name] = CocoSplit(file, root / (part.get("img_prefix") or ""))
     return found
+
+
+def _beside(cfg: Config, file: Path) -> Path:
+    """The annotation file of a config; of a work directory that has been moved, the one in it."""
+    if file.exists() or not cfg.filename:
+        return file
+    moved = Path(cfg.filename).parent / ANNOTATIONS / file.name
+    return moved if moved.exists() and file.parent.name == ANNOTATIONS else file
 
 
 def _innermost_dataset(part: ConfigDict) -> ConfigDict:

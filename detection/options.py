@@ -4,10 +4,11 @@ sizes."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from lightnas.data.split import DataOptions
 from lightnas.errors import InputError, shown
 
 MAX_EPOCHS = 10_000
@@ -66,7 +67,7 @@ class Start:
     work_dir: Path
     resume: bool = False
     overwrite: bool = False
-    skip_bad_images: bool = False
+    data: DataOptions = field(default_factory=DataOptions)
     load_from: Path | None = None
     allow_mismatch: bool = False
     trust_checkpoint: bool = False

@@ -16,7 +16,7 @@ from mmdet.models import build_detector
 from numpy.typing import NDArray
 
 from lightnas.data.canonical import IdMap, original_ids
-from lightnas.data.coco import CocoSplit, check_split, settle
+from lightnas.data.coco import CocoSplit, DataOptions, check_split, settle
 from lightnas.data.export import Category, FoundPicture, check_output, write_results
 from lightnas.errors import InputError
 from lightnas.runs.training_run import CONFIG, TrainingRun
@@ -47,7 +47,7 @@ def measure(
     name: str | None = None,
     *,
     device: str | None = None,
-    skip_bad_images: bool = False,
+    data: DataOptions | None = None,
     trust: bool = False,
     cfg_options: Sequence[str] = (),
     score: float = SCORE,
@@ -58,6 +58,7 @@ def measure(
     Args:
         source, checkpoint: as for ``find_checkpoint``.
         split: data to test on.
+        data: how they are to be read.
         name: ``val`` or ``test`` of the config; by default ``test``.
         score: from which a detection counts in the confusion matrix.
         results: a format of ``data.export`` and where to write what was found, under the ids and
@@ -79,7 +80,7 @@ def measure(
     chosen = split or data_of(cfg).get(part)
     if chosen is None:
         raise InputError(f"{source}: its config names no {part} data, expected another data set")
-    checked = check_split(chosen, skip_bad_images, classes)
+    checked = check_split(chosen, data, classes)
     annotations = str(checked.annotations)
     with tempfile.TemporaryDirectory() as folder, stdout_to_stderr():
         settle({part: checked}, Path(folder))

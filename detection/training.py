@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -22,7 +23,7 @@ from mmdet.utils import get_root_logger
 from torch import nn
 
 import lightnas
-from lightnas.data.coco import SPLITS, CocoSplit, check_split, settle
+from lightnas.data.coco import SPLITS, CocoSplit, DataOptions, check_split, settle
 from lightnas.errors import InputError, WorkError, shown
 from lightnas.report.page import write_report
 from lightnas.runs.output_dir import record_made
@@ -31,6 +32,7 @@ from lightnas.runs.training_run import ANNOTATIONS, CONFIG, EVALUATION, PICTURE
 from . import cpu
 from .checkpoint import load_weights, read_checkpoint
 from .config import (
+    as_begun,
     build_config,
     config_of_literal,
     data_of,
@@ -90,7 +92,9 @@ def _prepare(
             f"resume=True: {start.work_dir} holds no {CONFIG}, expected the work directory of a training run"
         )
     cfg = read_config(start.work_dir / CONFIG) if options is None else build_config(options, device)
-    splits = _checked(found or data_of(cfg), start.skip_bad_images)
+    if resume and options is not None:
+        as_begun(cfg, read_config(start.work_dir / CONFIG))
+    splits = _checked(found or data_of(cfg), start.data)
     use_data(cfg, splits)
     cfg.work_dir, cfg.device = str(start.work_dir), device
     cfg.resume_from = cfg.load_from = None
@@ -124,13 +128,22 @@ def _load_from(model: nn.Module, start: Start) -> str:
     return load_weights(model, weights, f"load_from {start.load_from}", start.allow_mismatch)
 
 
-def _checked(found: dict[str, CocoSplit], skip_bad: bool) -> dict[str, CocoSplit]:
+def _checked(found: dict[str, CocoSplit], options: DataOptions) -> dict[str, CocoSplit]:
+    """Check every split once, also one that stands for two, and say what is worth knowing."""
     classes: tuple[str, ...] | None = None
+    checked: dict[tuple[Path, Path], CocoSplit] = {}
     for name in SPLITS:
-        if name in found:
-            classes = check_split(found[name], skip_bad, classes).classes
-            for line in found[name].skipped:
+        if name not in found:
+            continue
+        place = found[name].annotations, found[name].images
+        if place not in checked:
+            split = checked[place] = check_split(found[name], options, classes)
+            classes = split.classes
+            for line in split.skipped:
                 print(f"left out: {line}", file=sys.stderr)
+            for line in split.notes:
+                print(line, file=sys.stderr)
+        found[name] = checked[place]
     return found
 
 

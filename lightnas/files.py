@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,12 +37,12 @@ def read_text(path: str | Path, max_bytes: int) -> str:
         ) from error
 
 
-def write_whole(path: Path, content: bytes, follow: bool = True) -> None:
+def write_whole(path: Path, content: bytes | Iterable[bytes], follow: bool = True) -> None:
     """Write a file so that, killed or out of space at any instant, it holds the old bytes or the
     new ones.
 
-    A link is followed, or replaced where ``follow`` is False. What is no regular file (a pipe, a
-    device) is written to, not replaced.
+    Content that comes in parts is never held whole. A link is followed, or replaced where
+    ``follow`` is False. What is no regular file (a pipe, a device) is written to, not replaced.
 
     Raises:
         OSError: nothing has changed.
@@ -50,12 +50,12 @@ def write_whole(path: Path, content: bytes, follow: bool = True) -> None:
     if follow:
         path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file() and not path.is_dir():
-        path.write_bytes(content)
+        path.write_bytes(content if isinstance(content, bytes) else b"".join(content))
         return
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with open(beside, "wb") as file:
-            file.write(content)
+            file.writelines([content] if isinstance(content, bytes) else content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)

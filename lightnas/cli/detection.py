@@ -12,7 +12,7 @@ import click
 
 from ..data.export import FORMATS
 from ..errors import InputError, require
-from .options import PAIR, PATH, SIZE, Command, begin_options, json_option
+from .options import PAIR, PATH, SIZE, Command, begin_options, json_option, several
 
 if TYPE_CHECKING:
     from lightnas.detection import Start, TrainOptions
@@ -72,8 +72,30 @@ device = click.option(
 trust_checkpoint = click.option(
     "--trust-checkpoint", is_flag=True, help="Unpickle checkpoints whole, whatever code they name."
 )
-skip_bad_images = click.option(
-    "--skip-bad-images", is_flag=True, help="Leave out bad pictures and boxes instead of refusing."
+READING = ("skip_bad_images", "boxes", "box_format", "allow_outside")
+reading_options = several(
+    click.option(
+        "--skip-bad-images",
+        is_flag=True,
+        help="Leave out bad pictures and boxes instead of refusing.",
+    ),
+    click.option(
+        "--boxes",
+        metavar="FRAME",
+        type=click.Choice(["stored", "shown"]),
+        help="Boxes of pictures that a camera marked as turned: as stored, or as shown.  [default: from the numbers]",
+    ),
+    click.option(
+        "--box-format",
+        metavar="NAME",
+        type=click.Choice(["xywh", "xyxy", "normalised"]),
+        help="xywh (COCO's), xyxy (corners) or normalised (x, y, w, h as fractions).",
+    ),
+    click.option(
+        "--allow-outside",
+        is_flag=True,
+        help="Take pictures that lie outside the folder of pictures.",
+    ),
 )
 overwrite_directory = click.option(
     "--overwrite", is_flag=True, help="Replace what is in the directory."
@@ -140,7 +162,7 @@ overwrite_directory = click.option(
     "--allow-mismatch", is_flag=True, help="With --load-from: load what fits, leave out the rest."
 )
 @trust_checkpoint
-@skip_bad_images
+@reading_options
 @device
 @click.option(
     "--gpus",
@@ -183,7 +205,7 @@ def _request(
     """What the options ask for; no options (None) where a run goes on as it was."""
     from lightnas.detection import Start, TrainOptions
 
-    from ..data.coco import SPLITS, find_split
+    from ..data.coco import SPLITS, DataOptions, find_split
     from ..runs import name_of, structure_path
 
     txt = structure_path(structure) if structure else None
@@ -192,13 +214,13 @@ def _request(
     how = (
         "resume",
         "overwrite",
-        "skip_bad_images",
         "load_from",
         "allow_mismatch",
         "trust_checkpoint",
         "device",
     )
-    start = Start(work_dir, **{name: given[name] for name in how})
+    reading = DataOptions(**{name: given[name] for name in READING})
+    start = Start(work_dir, data=reading, **{name: given[name] for name in how})
     found = {
         name: find_split(given["data"], name, given[f"{name}_json"], given[f"{name}_images"])
         for name in SPLITS
@@ -302,14 +324,14 @@ def _check_gpus(gpus: int, where: str) -> None:
     "--output", metavar="DIR|FILE", type=PATH, help="Of --format: a file, or a folder for yolo."
 )
 @trust_checkpoint
-@skip_bad_images
+@reading_options
 @device
 @json_option
 @cfg_options
 def test_det(source: Path, checkpoint: Path | None, as_json: bool, **given: Any) -> None:
     """AP of a trained detector on the test split."""
     quiet_threads()
-    from ..data.coco import find_split
+    from ..data.coco import DataOptions, find_split
     from ..install.doctor import preflight
 
     preflight()
@@ -328,7 +350,7 @@ def test_det(source: Path, checkpoint: Path | None, as_json: bool, **given: Any)
         raise InputError(f"--{lone} without --{other}, expected both or neither")
     result = measure(
         source, checkpoint, split, given["split"],
-        device=given["device"], skip_bad_images=given["skip_bad_images"], trust=given["trust_checkpoint"],
+        device=given["device"], data=DataOptions(**{name: given[name] for name in READING}), trust=given["trust_checkpoint"],
         cfg_options=given["cfg_options"], score=given["score_thr"], results=form and (form, output),
     )  # fmt: skip
     _print_result(result, as_json)

@@ -114,7 +114,7 @@ def in_options(run: Callable[..., Any]) -> Callable[..., Any]:
     """A command that tells the library's errors, which name arguments, in the words of its options.
 
     ``device is tpu, expected ...`` becomes ``--device is tpu, expected ...``, and ``resume=True``
-    becomes ``--resume``.
+    becomes ``--resume``, ``boxes='shown'`` becomes ``--boxes shown``.
     """
 
     @functools.wraps(run)
@@ -126,10 +126,15 @@ def in_options(run: Callable[..., Any]) -> Callable[..., Any]:
         except (InputError, WorkError) as error:
             said = re.sub(r"^\w+(?= )", lambda word: options.get(word[0], word[0]), str(error))
             said = re.sub(r"\b(\w+)=True\b", lambda set_: options.get(set_[1], set_[0]), said)
+            said = re.sub(r"\b(\w+)='(\w+)'", lambda set_: _given(set_, options), said)
             error.args = (said,)
             raise
 
     return told
+
+
+def _given(set_: re.Match[str], options: dict[str, str]) -> str:
+    return f"{options[set_[1]]} {set_[2]}" if set_[1] in options else set_[0]
 
 
 def budget_options(row: bool = False) -> Callable[[Command], Command]:

@@ -1,20 +1,36 @@
 """The one form that a split is trained on and measured in, and the way back to the ids of its source.
 
-A canonical file that is written here begins with one line that holds the ids of the source; a
-source that already is canonical is linked to, and its ids are its own.
+A canonical file is COCO JSON in UTF-8 that mmdet, pycocotools and others read alike: whole-number
+width and height of the picture as it is shown; names from the folder of pictures; positive
+whole-number ids that differ; a positive ``area`` and an ``iscrowd`` of 0 or 1; boxes in pixels of the
+picture as it is shown; ``info``; the categories of the training, in its order. A source that
+already is so is linked to. Any other is written anew with ids from 1, and the first line of what is
+written holds the ids of the source.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-OriginalId = int | float | str
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..files import write_whole
+from .outlines import turned_outline
+from .source import Source
+
+OriginalId = int | float | str | None
 
 # The first bytes of a file that was written here.
 HEAD = b'{"lightnas": '
+FLUSH = 10_000  # entries a write
 
 
 @dataclass(frozen=True)
@@ -22,27 +38,208 @@ class IdMap:
     """From the ids of a canonical file to those of its source.
 
     Attributes:
-        images, categories: the original id of each new one, which count from 1; None where the
-            file's ids are the source's own.
+        images, categories, annotations: the original id of each new one, which count from 1 (None
+            for an annotation without one); None where the file's ids are the source's own.
     """
 
     images: Sequence[OriginalId] | None = None
     categories: Sequence[OriginalId] | None = None
+    annotations: Sequence[OriginalId] | None = None
 
     def image(self, number: int) -> OriginalId:
         """The original id of a picture."""
         return number if self.images is None else self.images[number - 1]
 
     def category(self, number: int) -> OriginalId:
-        """The original id of a category."""
+        """The original id of a category, None where the source has none of that name."""
         return number if self.categories is None else self.categories[number - 1]
+
+    def annotation(self, number: int) -> OriginalId:
+        """The original id of an annotation, None where it has none."""
+        return number if self.annotations is None else self.annotations[number - 1]
 
 
 def original_ids(path: Path) -> IdMap:
-    """The original ids of a canonical annotation file, read from its first line alone."""
-    with open(path, "rb") as file:
-        if file.read(len(HEAD)) != HEAD:
-            return IdMap()
-        line = file.readline()
-    ids = json.loads(line.rstrip(b",\n"))["ids"]
-    return IdMap(ids["images"], ids["categories"])
+    """The original ids of a canonical annotation file, read from its first line alone.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    head = _head(path)
+    if head is None:
+        return IdMap()
+    ids = head["ids"]
+    return IdMap(ids["images"], ids["categories"], ids["annotations"])
+
+
+def _head(path: Path) -> dict[str, Any] | None:
+    """What the first line of a file that was written here says; None for any other file."""
+    try:
+        with open(path, "rb") as file:
+            line = file.readline() if file.read(len(HEAD)) == HEAD else b""
+        return dict(json.loads(line.rstrip(b",\n"))) if line else None
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}), expected an annotation file"
+        ) from error
+    except ValueError:  # somebody else's file that begins alike
+        return None
+
+
+@dataclass
+class Form:
+    """What a canonical file holds, by rows of its source: P pictures, N annotations.
+
+    Attributes:
+        source: where the entries come from.
+        stamp: says what went into it; two of one stamp are the same file.
+        image_ids, annotation_ids: as in the source.
+        names, sizes (P, 2): of the pictures, as shown.
+        pictures_kept (P,), kept (N,): what is not left out.
+        turned (P,): the mark of pictures whose boxes were turned, 1 elsewhere.
+        stored (P, 2): width and height of the pixels in the file.
+        boxes (N, 4), areas (N,), crowds (N,): of the objects.
+        pictures (N,): row of the picture.
+        labels (N,): number of the class, from 0.
+        classes: names, in order.
+        category_rows: the row of each class in the source, None where it lists none.
+        category_ids: as in the source, by row.
+    """
+
+    source: Source
+    stamp: str
+    image_ids: list[Any]
+    annotation_ids: list[Any]
+    names: list[str]
+    sizes: NDArray[np.int64]
+    pictures_kept: NDArray[np.bool_]
+    kept: NDArray[np.bool_]
+    turned: NDArray[np.int64]
+    stored: NDArray[np.int64]
+    boxes: NDArray[np.float64]
+    areas: NDArray[np.float64]
+    crowds: NDArray[np.bool_]
+    pictures: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    classes: Sequence[str]
+    category_rows: Sequence[int | None]
+    category_ids: list[Any]
+
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes of the file, the ids of the source in the first line."""
+        kept_pictures = np.flatnonzero(self.pictures_kept).tolist()
+        ids = {
+            "images": [self.image_ids[row] for row in kept_pictures],
+            "categories": [
+                None if row is None else self.category_ids[row] for row in self.category_rows
+            ],
+            "annotations": [self.annotation_ids[row] for row in np.flatnonzero(self.kept).tolist()],
+        }
+        head = {"source": os.path.abspath(self.source.path), "stamp": self.stamp, "ids": ids}
+        yield HEAD + json.dumps(head, default=str).encode() + b",\n"
+        others = {k: v for k, v in self.source.others.items() if k not in ("info", "lightnas")}
+        info = self.source.others.get("info")
+        others = {"info": info if isinstance(info, dict) else {}, **others}
+        for key, value in {**others, "categories": list(self._categories())}.items():
+            yield f"{json.dumps(key)}: {json.dumps(value)},\n".encode()
+        yield from _list("images", self._images())
+        yield b",\n"
+        yield from _list("annotations", self._annotations())
+        yield b"}\n"
+
+    def _categories(self) -> Iterator[dict[str, Any]]:
+        entries = list(self.source.entries("categories"))
+        for number, (name, row) in enumerate(zip(self.classes, self.category_rows, strict=True), 1):
+            yield ({} if row is None else entries[row]) | {"id": number, "name": name}
+
+    def _images(self) -> Iterator[dict[str, Any]]:
+        number = 0
+        sizes = self.sizes.tolist()
+        for row, entry in enumerate(self.source.entries("images")):
+            if self.pictures_kept[row]:
+                number += 1
+                width, height = sizes[row]
+                yield entry | {
+                    "id": number, "file_name": self.names[row], "width": width, "height": height,
+                }  # fmt: skip
+
+    def _annotations(self) -> Iterator[dict[str, Any]]:
+        numbers = np.cumsum(self.pictures_kept)[self.pictures].tolist()
+        labels, crowds = self.labels.tolist(), self.crowds.tolist()
+        boxes, areas = self.boxes.tolist(), self.areas.tolist()
+        turned = self.turned[self.pictures].tolist()
+        number = 0
+        for row, entry in enumerate(self.source.entries("annotations")):
+            if not self.kept[row]:
+                continue
+            number += 1
+            new = entry | {
+                "id": number, "image_id": numbers[row], "category_id": labels[row] + 1,
+                "bbox": boxes[row], "area": areas[row], "iscrowd": int(crowds[row]),
+            }  # fmt: skip
+            new.pop("ignore", None)  # mmdet would take the object for background; it is a crowd now
+            if turned[row] != 1 and new.get("segmentation"):
+                stored = self.stored[self.pictures[row]]
+                new["segmentation"] = turned_outline(
+                    new["segmentation"], turned[row], (int(stored[0]), int(stored[1]))
+                )
+            if new.get("segmentation", 0) is None:
+                del new["segmentation"]
+            yield new
+
+
+def _list(key: str, entries: Iterator[dict[str, Any]]) -> Iterator[bytes]:
+    yield f'"{key}": ['.encode()
+    lines: list[str] = []
+    between = "\n"
+    for entry in entries:
+        lines.append(between + json.dumps(entry))
+        between = ",\n"
+        if len(lines) == FLUSH:
+            yield "".join(lines).encode()
+            lines.clear()
+    yield ("".join(lines) + "]").encode()
+
+
+@dataclass
+class Canonical:
+    """How the canonical file of a checked split comes about.
+
+    Attributes:
+        linked: whether the source is one already.
+        stamp: of the file.
+        form: gives what it holds, where it has to be written.
+    """
+
+    linked: bool
+    stamp: str
+    form: Callable[[], Form]
+
+    def put(self, source: Path, path: Path) -> None:
+        """Make the file: a link to the source, or a file of its own; nothing where it is there.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if os.path.realpath(source) == os.path.realpath(path):
+            return
+        if self.linked:
+            _link(source, path)
+        elif (
+            path.is_symlink()
+            or not path.is_file()
+            or (_head(path) or {}).get("stamp") != self.stamp
+        ):
+            write_whole(path, self.form().chunks(), follow=False)
+
+
+def _link(source: Path, path: Path) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with suppress(FileNotFoundError):
+        beside.unlink()
+    try:
+        beside.symlink_to(os.path.abspath(source))
+    except OSError:  # a disk without links
+        write_whole(path, source.read_bytes(), follow=False)
+        return
+    os.replace(beside, path)

@@ -10,6 +10,7 @@ from ..errors import InputError, shown
 
 if TYPE_CHECKING:
     from .boxes import Objects
+    from .canonical import Canonical
 
 SPLITS = ("train", "val", "test")
 FRAMES = ("stored", "shown")
@@ -60,6 +61,7 @@ class CocoSplit:
         notes: what else is worth knowing, in words: pictures without objects, boxes turned.
         n_images: pictures that are left.
         objects: every object that is left, once checked.
+        canonical: how its canonical file comes about, once checked.
     """
 
     annotations: Path
@@ -70,3 +72,4 @@ class CocoSplit:
     n_images: int = 0
     notes: list[str] = field(default_factory=list)
     objects: Objects | None = None
+    canonical: Canonical | None = None

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from lightnas.data.coco import check_split, find_split, settle
+from lightnas.data.coco import DataOptions, check_split, find_split, settle
 from lightnas.errors import InputError
 
 
@@ -50,7 +50,7 @@ def write(folder, value=None, name="instances_train2017", images="train2017"):
 
 
 def check(folder, skip=False, classes=None):
-    return check_split(find_split(folder, "train"), skip, classes)
+    return check_split(find_split(folder, "train"), DataOptions(skip_bad_images=skip), classes)
 
 
 def refused(folder, classes=None):
@@ -88,7 +88,7 @@ def test_instances_win_over_captions(tmp_path):
 def test_explicit_paths(tmp_path):
     write(tmp_path, name="a", images="pics")
     split = find_split(None, "train", tmp_path / "annotations" / "a.json", tmp_path / "pics")
-    assert check_split(split, False).classes == ("cat", "dog")
+    assert check_split(split).classes == ("cat", "dog")
 
 
 def test_good_data_is_used_as_it_is(tmp_path):
@@ -197,7 +197,7 @@ def test_skipping_leaves_the_rest(tmp_path):
     again = json.loads(split.annotations.read_text())
     assert [image["id"] for image in again["images"]] == [1, 2]
     assert [annotation["id"] for annotation in again["annotations"]] == [1]
-    assert check_split(split, False).skipped == []
+    assert check_split(split).skipped == []
 
 
 def test_other_categories(tmp_path):

@@ -27,7 +27,7 @@ def demo(tmp_path_factory):
 
 def test_passes_the_check_of_coco_data(demo):
     for name, n in zip(SPLITS, (8, 3, 3), strict=True):
-        split = check_split(find_split(demo, name), skip_bad=False)
+        split = check_split(find_split(demo, name))
         assert (
             split.n_images == n and split.classes == tuple("0123456789") and split.content is None
         )

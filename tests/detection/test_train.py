@@ -561,7 +561,7 @@ def test_a_published_size_is_the_default(capfd, tmp_path, digits):
     cfg = build_config(TrainOptions(structure=tmp_path / "s.txt"), "cpu")
     use_data(
         cfg,
-        {name: check_split(find_split(digits, name), False) for name in ("train", "val", "test")},
+        {name: check_split(find_split(digits, name)) for name in ("train", "val", "test")},
     )
     assert (
         cfg.model.neck.in_channels == [48, 272, 1024, 2048] and cfg.model.neck.out_channels == 256
