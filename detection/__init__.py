@@ -28,6 +28,7 @@ Of mmdet:
     madnas, gfocal_head          backbone and head
     runners, hooks               of a training
     training, testing, detecting, onnx    ``train``, ``measure``, ``detect``, ``export_detector``
+    classifier   which weights belong to the classes
     work_dir     a ``runs.training_run`` whose config is one of mmdet's
     boxes, evaluation, confusion, measured    AP and what is beside it, in mmdet's data sets too
     compat, ops  where mmcv and mmdet do not fit today's torch; operators without a compiler
@@ -45,7 +46,7 @@ compat.apply()
 # mmcv cannot be imported before compat.apply().
 from .detecting import detect  # noqa: E402
 from .gfocal_head import GFocalHead  # noqa: E402
-from .hooks import DrawDetections, ReseedEpochs  # noqa: E402
+from .hooks import DrawDetections, MeasureBestAgain, ReseedEpochs  # noqa: E402
 from .madnas import MadNas, load_structure  # noqa: E402
 from .measured import MeasuredCoco  # noqa: E402
 from .onnx import export_detector  # noqa: E402
@@ -58,6 +59,7 @@ __all__ = [
     "DrawDetections",
     "GFocalHead",
     "MadNas",
+    "MeasureBestAgain",
     "MeasuredCoco",
     "ReseedEpochs",
     "Start",

@@ -284,6 +284,11 @@ def use_measured(cfg: Config) -> None:
         part.type = "MeasuredCoco"
 
 
+def data_classes(cfg: Config) -> tuple[str, ...]:
+    """The classes that a config trains on."""
+    return tuple(_innermost_dataset(cfg.data.train).get("classes") or ())
+
+
 def data_of(cfg: Config) -> dict[str, CocoSplit]:
     """The data that a config names."""
     found = {}

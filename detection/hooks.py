@@ -15,7 +15,10 @@ from mmdet.datasets import build_dataset
 from mmdet.datasets.builder import worker_init_fn
 from numpy.typing import NDArray
 
+from .config import config_of_literal
+from .measured import mmdet_figures
 from .pictures import SHOWN, draw_split, threshold_of_the_best
+from .testing import evaluate
 
 
 @HOOKS.register_module()
@@ -84,3 +87,31 @@ class DrawDetections(Hook):
                 ]
         finally:
             model.train()
+
+
+@HOOKS.register_module()
+class MeasureBestAgain(Hook):
+    """Where a run goes on with other data than it had, measures its best checkpoint on them: what it
+    reached on the old ones is no measure for the checkpoints to come.
+
+    Args:
+        config: of the run, as a literal.
+        path: of the checkpoint.
+    """
+
+    def __init__(self, config: str, path: str) -> None:
+        self.config, self.path = config, Path(path)
+
+    def before_run(self, runner: Any) -> None:
+        """Measure, in the first process, if there is anything left to train."""
+        if get_dist_info()[0] != 0 or runner.iter >= runner.max_iters:
+            return
+        cfg = config_of_literal(self.config, str(self.path))
+        evaluation, _ = evaluate(cfg, self.path, "val")
+        figures = mmdet_figures(evaluation.metrics)
+        best = figures[cfg.evaluation.get("save_best", "bbox_mAP")]
+        messages = runner.meta["hook_msgs"]
+        messages.pop("best_score", None)
+        if best is not None:
+            messages["best_score"] = best
+        runner.logger.info(f"{self.path} on the new data: {figures['bbox_mAP_copypaste']}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from mmdet.datasets import DATASETS, CocoDataset
@@ -63,8 +64,13 @@ class MeasuredCoco(CocoDataset):
                     "-" if row[k] is None else f"{row[k]:.4f}" for k in ("ap", "ap50")
                 )
                 logger.info(f"AP and AP50 of {row['class']}: {figures}")
-        known = {f"bbox_{MMDET[k]}": metrics[k] for k in METRICS if metrics[k] is not None}
-        return Figures(known | {"bbox_mAP_copypaste": log_line(metrics)})
+        return mmdet_figures(metrics)
+
+
+def mmdet_figures(metrics: Mapping[str, Any]) -> Figures:
+    """The metrics of an ``Evaluation`` under mmdet's keys, and all of them on one line."""
+    known = {f"bbox_{MMDET[k]}": metrics[k] for k in METRICS if metrics[k] is not None}
+    return Figures(known | {"bbox_mAP_copypaste": log_line(metrics)})
 
 
 def evaluate_dataset(dataset: Any, detections: Detections, **options: Any) -> Evaluation:

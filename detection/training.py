@@ -31,10 +31,12 @@ from lightnas.runs.training_run import ANNOTATIONS, CONFIG, EVALUATION, PICTURE
 
 from . import cpu
 from .checkpoint import load_weights, read_checkpoint
+from .classifier import classifier_keys, other_classes
 from .config import (
     as_begun,
     build_config,
     config_of_literal,
+    data_classes,
     data_of,
     plain,
     read_config,
@@ -67,11 +69,11 @@ def train(
     if options is not None and options.amp and device == "cpu":
         raise InputError("amp is set, expected a GPU: half precision needs one")
     with process_group(device), stdout_to_stderr(), WorkDir(start.work_dir) as run:
-        text = first_process(lambda: _prepare(options, found, start, device, run))
+        text, changed = first_process(lambda: _prepare(options, found, start, device, run))
         cfg = config_of_literal(text, str(start.work_dir))
         done = run.result if start.resume else None
         if done is None:
-            _run(cfg, start)
+            _run(cfg, start, run.best if changed else None)
             # The others need not wait for it.
             done = _finish(cfg, run) if get_dist_info()[0] == 0 else {}
         return done
@@ -83,9 +85,14 @@ def _prepare(
     start: Start,
     device: str,
     run: WorkDir,
-) -> str:
-    """Everything that can be wrong, checked before any work; holds ``run`` and returns the config
-    as a literal."""
+) -> tuple[str, bool]:
+    """Everything that can be wrong, checked before any work; holds ``run``.
+
+    Returns:
+        the config as a literal, and whether the run goes on with other data than it had.
+    """
+    if start.new_data and not start.resume:
+        raise InputError("new_data=True without resume=True, expected a run that goes on")
     resume = start.resume and (start.work_dir / CONFIG).is_file()
     if options is None and not resume:
         raise InputError(
@@ -100,12 +107,13 @@ def _prepare(
     cfg.resume_from = cfg.load_from = None
     model = build_model(cfg, str((options and options.config) or "config"))
     if start.load_from is not None:
-        _load_from(model, start)
+        _load_from(model, cfg, start)
     run.hold(resume=start.resume, overwrite=start.overwrite)
+    changed = False
     if resume:
+        changed = run.check_data(splits, bool(found), start.new_data)
         run.check_same(cfg)
         if run.last is not None:
-            cfg.resume_from = str(run.last)
             load_weights(
                 model,
                 read_checkpoint(run.last, start.trust_checkpoint)["state_dict"],
@@ -113,19 +121,40 @@ def _prepare(
             )
     else:
         run.clear()
+    if changed:
+        run.forget_result()
     settle(splits, start.work_dir / ANNOTATIONS)
     run.begin([path.name for path in (start.work_dir / ANNOTATIONS).glob("*.json")])
     use_data(cfg, splits)
-    if not resume:
+    if changed or not resume:
         run.write_config(cfg)
-    return repr(plain(cfg))
+    run.note_data(splits)
+    if resume and run.last is not None:
+        cfg.resume_from = str(run.last)
+    return repr(plain(cfg)), changed
 
 
-def _load_from(model: nn.Module, start: Start) -> str:
-    """Load the weights of ``--load-from``; returns what was left out."""
-    assert start.load_from is not None
-    weights = read_checkpoint(start.load_from, start.trust_checkpoint)["state_dict"]
-    return load_weights(model, weights, f"load_from {start.load_from}", start.allow_mismatch)
+def _load_from(model: nn.Module, cfg: Config, start: Start) -> str:
+    """Load the weights of ``--load-from``; returns what was left out.
+
+    Raises:
+        InputError: they do not fit, or are of other classes (without ``allow_mismatch``).
+    """
+    content = read_checkpoint(str(start.load_from), start.trust_checkpoint)
+    weights, source = content["state_dict"], f"load_from {start.load_from}"
+    theirs, ours = content.get("meta", {}).get("CLASSES"), tuple(data_classes(cfg))
+    if not other_classes(model, cfg.model, weights, theirs, ours):
+        return load_weights(model, weights, source, start.allow_mismatch)
+    had = f"the classes {shown(list(theirs))}" if theirs else "another number of classes"
+    if not start.allow_mismatch:
+        raise InputError(
+            f"{source}: was trained on {had}, expected those of the data, {shown(list(ours))}; "
+            "allow_mismatch=True keeps the rest and begins the classifier anew"
+        )
+    classifier = classifier_keys(cfg.model)
+    kept = {key: value for key, value in weights.items() if key not in classifier}
+    report = load_weights(model, kept, source, allow_mismatch=True)
+    return f"the classifier begins anew for {shown(list(ours))}; it had {had} ({report})"
 
 
 def _checked(found: dict[str, CocoSplit], options: DataOptions) -> dict[str, CocoSplit]:
@@ -170,7 +199,8 @@ def build_model(cfg: Config, source: str) -> nn.Module:
     return model  # type: ignore[no-any-return]
 
 
-def _run(cfg: Config, start: Start) -> None:
+def _run(cfg: Config, start: Start, to_measure: Path | None) -> None:
+    """Train; ``to_measure`` is the best checkpoint so far, where it was measured on other data."""
     rank, world_size = get_dist_info()
     timestamp = time.strftime("%Y%m%d_%H%M%S")
     if rank == 0:
@@ -184,7 +214,7 @@ def _run(cfg: Config, start: Start) -> None:
     torch.backends.cudnn.benchmark = cfg.get("cudnn_benchmark", False)
     model = build_model(cfg, "config")
     if start.load_from is not None and cfg.resume_from is None:
-        report = _load_from(model, start)
+        report = _load_from(model, cfg, start)
         logger.info(f"loaded {start.load_from}" + (f"; left out: {report}" if report else ""))
     if cfg.get("sync_bn") and cfg.device == "cuda" and world_size > 1:
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
@@ -211,6 +241,9 @@ def _run(cfg: Config, start: Start) -> None:
         drawing,
     ]  # after meta: it does not decide what the run gives
     use_measured(cfg)
+    if to_measure is not None:
+        again = {"type": "MeasureBestAgain", "config": repr(plain(cfg)), "path": str(to_measure)}
+        cfg.custom_hooks = [*cfg.custom_hooks, again]
     try:
         train_detector(
             model,

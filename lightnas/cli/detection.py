@@ -159,7 +159,14 @@ overwrite_directory = click.option(
     "--load-from", metavar="FILE", type=PATH, help="Start from the weights of a checkpoint."
 )
 @click.option(
-    "--allow-mismatch", is_flag=True, help="With --load-from: load what fits, leave out the rest."
+    "--allow-mismatch",
+    is_flag=True,
+    help="With --load-from: load what fits; a classifier of other classes begins anew.",
+)
+@click.option(
+    "--new-data",
+    is_flag=True,
+    help="With --resume: go on with other data than before; a finished run is measured on them.",
 )
 @trust_checkpoint
 @reading_options
@@ -213,6 +220,7 @@ def _request(
     work_dir = given["work_dir"] or Path("outputs") / f"{name}-det"
     how = (
         "resume",
+        "new_data",
         "overwrite",
         "load_from",
         "allow_mismatch",
@@ -245,10 +253,12 @@ def _request(
     if (
         given["resume"]
         and structure is None
-        and not splits
         and all(value in (None, False, ()) for value in values)
     ):
-        return None, {}, start
+        if splits:
+            _check_splits(splits, given["data"])
+            splits.setdefault("test", splits["val"])
+        return None, splits, start
     if structure is None and given["config"] is None:
         raise InputError(
             "no STRUCTURE.txt and no --config, expected one of them (or --resume with --work-dir)"

@@ -32,7 +32,7 @@ COLUMNS = ("image_id", "file_name", "category_id", "class", "score", "x", "y", "
 # What a folder as output gets its results as.
 FILES = {"coco": "results.json", "csv": "results.csv"}
 
-Id = int | float | str
+Id = int | float | str | None  # None: a class that the file of the data does not list
 
 
 class Category(NamedTuple):

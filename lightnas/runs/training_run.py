@@ -6,6 +6,7 @@
     best_bbox_mAP_epoch_N.pth   the one of the best AP on the val split
     result.json                 AP of the best checkpoint; its presence says that the run is finished
     evaluation.json             which classes it takes for which, and precision over recall
+    fingerprint.json            counts, classes and a hash of its data, by which others are told
     report.html                 curves, AP, structure and pictures on one page
     detections.jpg              what it finds on pictures of the val split
     annotations/                annotation files without what --skip-bad-images left out
@@ -24,7 +25,7 @@ from typing import ClassVar
 from .output_dir import REPORT, STRUCTURE, OutputDir
 
 CONFIG, RESULT, PICTURE, ANNOTATIONS = "config.py", "result.json", "detections.jpg", "annotations"
-EVALUATION = "evaluation.json"
+EVALUATION, FINGERPRINT = "evaluation.json", "fingerprint.json"
 
 
 class TrainingRun(OutputDir):

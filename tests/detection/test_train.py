@@ -515,7 +515,7 @@ def test_bad_pictures(capfd, base, digits):
     assert "2 of 20 pictures" in refused(capfd, *base)
     _, err = call(capfd, *base, "--skip-bad-images")
     assert "left out: 2 of 20 pictures" in err and "18 pictures" in err
-    assert Path("w/annotations/instances_train.json").exists()
+    assert Path("w/annotations/train.json").exists()
 
 
 def test_checkpoint_of_another_structure(capfd, trained, tmp_path):
