@@ -15,6 +15,7 @@ from ..network.structure import format_structures, read_structures
 from ..runs.output_dir import STRUCTURE
 from ..runs.training_run import PICTURE, RESULT
 from .charts import Chart, Curve, Point, curves
+from .evaluation_section import read_measured
 from .section import MAX_BYTES, Section, architecture, read_result, thinned
 
 # Keys of result.json and of the log, and what they are called.
@@ -43,21 +44,24 @@ def read_training(path: Path, key: str) -> Section:
         raise InputError(f"{path} holds no log of a training, expected one that train-det wrote")
     structure = read_structures(path / STRUCTURE)[0] if (path / STRUCTURE).is_file() else None
     charts = [("Training loss", _loss_chart(losses))]
-    if any(metric in row for row in evaluations for metric in LOGGED):
+    if any(_measured(row, metric) for row in evaluations for metric in LOGGED):
         charts.append(("Average precision on the val split", _ap_chart(evaluations)))
-    known = [(name, (result or {}).get(metric)) for metric, name in RESULTS.items()]
+    known = [
+        (name, result[metric]) for metric, name in RESULTS.items() if result and metric in result
+    ]
     epochs = max((row["epoch"] for row in evaluations), default=int(losses[-1][0]))
     return Section(
         path,
         key,
         kind="training" if result else "training, not finished",
         figures=[
-            *((name, f"{value:.3f}") for name, value in known if value is not None),
+            *((name, "-" if value is None else f"{value:.3f}") for name, value in known),
             ("epochs", str(epochs)),
         ],
         text=f"{key}-0" if structure else "",
         charts=charts,
         architecture=architecture(structure, INPUT_SIZE) if structure else None,
+        measured=read_measured(path, result),
         picture=path / PICTURE,
         texts={f"{key}-0": format_structures([structure])} if structure else {},
     )
@@ -72,10 +76,16 @@ def _loss_chart(losses: Sequence[tuple[float, float]]) -> Chart:
 def _ap_chart(evaluations: Sequence[Row]) -> Chart:
     series = []
     for metric, name in LOGGED.items():
-        known = [(row["epoch"], row[metric]) for row in evaluations if metric in row]
+        known = [(row["epoch"], row[metric]) for row in evaluations if _measured(row, metric)]
         points = [Point(epoch, ap, f"epoch {epoch}: {name} {ap:.3f}") for epoch, ap in known]
         series.append(Curve(name, points))
     return curves("AP against epochs", "epoch", "AP", series, y_range=(0, 1))
+
+
+def _measured(row: Row, metric: str) -> bool:
+    """Whether there was anything to measure; older logs say -1 where there was not."""
+    value = row.get(metric)
+    return isinstance(value, int | float) and value >= 0
 
 
 def _log(path: Path) -> tuple[list[tuple[float, float]], list[Row]]:
