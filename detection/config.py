@@ -289,23 +289,25 @@ def data_classes(cfg: Config) -> tuple[str, ...]:
     return tuple(_innermost_dataset(cfg.data.train).get("classes") or ())
 
 
-def data_of(cfg: Config) -> dict[str, CocoSplit]:
-    """The data that a config names."""
+def data_of(cfg: Config, work_dir: Path | None = None) -> dict[str, CocoSplit]:
+    """The data that a config names; ``work_dir`` is where the run lies now, for a config that comes
+    from no file in it."""
     found = {}
     for name in SPLITS:
         part = _innermost_dataset(cfg.data.get(name) or ConfigDict())
         if isinstance(part.get("ann_file"), str):
             root = Path(part.get("data_root") or "")
-            file = _beside(cfg, root / part.ann_file)
+            file = _beside(cfg, root / part.ann_file, work_dir)
             found[name] = CocoSplit(file, root / (part.get("img_prefix") or ""))
     return found
 
 
-def _beside(cfg: Config, file: Path) -> Path:
+def _beside(cfg: Config, file: Path, work_dir: Path | None) -> Path:
     """The annotation file of a config; of a work directory that has been moved, the one in it."""
-    if file.exists() or not cfg.filename:
+    home = Path(cfg.filename).parent if cfg.filename else work_dir
+    if file.exists() or home is None:
         return file
-    moved = Path(cfg.filename).parent / ANNOTATIONS / file.name
+    moved = home / ANNOTATIONS / file.name
     return moved if moved.exists() and file.parent.name == ANNOTATIONS else file
 
 

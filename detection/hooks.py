@@ -63,6 +63,7 @@ class DrawDetections(Hook):
 
     def __init__(self, data: Any, path: str) -> None:
         self.data, self.path = data, Path(path)
+        self.dataset: Any = None
 
     def after_train_epoch(self, runner: Any) -> None:
         """Draw, in the first process."""
@@ -72,14 +73,15 @@ class DrawDetections(Hook):
             runner.logger.info(f"{self.path}: what it finds after epoch {runner.epoch + 1}")
 
     def _detections(self, model: Any) -> list[list[NDArray[Any]]]:
-        dataset = build_dataset(self.data, {"test_mode": True})
+        if self.dataset is None:  # read once, not after every epoch
+            self.dataset = build_dataset(self.data, {"test_mode": True})
         device = next(model.parameters()).get_device()  # -1 is the CPU, to scatter too
         model.eval()
         try:
             with torch.no_grad():
                 batches = (
-                    collate([dataset[i]], samples_per_gpu=1)
-                    for i in range(min(SHOWN, len(dataset)))
+                    collate([self.dataset[i]], samples_per_gpu=1)
+                    for i in range(min(SHOWN, len(self.dataset)))
                 )
                 return [
                     model(return_loss=False, rescale=True, **scatter(batch, [device])[0])[0]

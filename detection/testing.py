@@ -77,7 +77,7 @@ def measure(
     cfg.device = choose_device(device)
     part = name or "test"
     classes = read_checkpoint(path, trust).get("meta", {}).get("CLASSES")
-    chosen = split or data_of(cfg).get(part)
+    chosen = split or data_of(cfg, path.parent).get(part)
     if chosen is None:
         raise InputError(f"{source}: its config names no {part} data, expected another data set")
     checked = check_split(chosen, data, classes)

@@ -7,6 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
+import mmcv
 import numpy as np
 import pytest
 from pycocotools.coco import COCO
@@ -88,12 +89,15 @@ def test_coco_results_measure_the_same(half_right, capfd, trained, odd, tmp_path
     assert result["ap_l"] is None and result["ap50"] > 0
 
 
-def test_formats_say_the_same(half_right, capfd, trained, odd, tmp_path):
+@pytest.mark.parametrize("named", [False, True])
+def test_formats_say_the_same(half_right, capfd, trained, odd, tmp_path, named):
+    """On the run's own annotations, and on the user's."""
     content = json.loads((odd / "annotations/instances_test.json").read_text())
     images = {image["id"]: image for image in content["images"]}
     names = {category["id"]: category["name"] for category in content["categories"]}
     for form, output in (("coco", "r.json"), ("csv", "."), ("yolo", "labels of it")):
-        as_json(capfd, trained, "--format", form, "--output", tmp_path / output)
+        data = ("--data", odd) if named else ()
+        as_json(capfd, trained, "--format", form, "--output", tmp_path / output, *data)
     coco = json.loads((tmp_path / "r.json").read_text())
     with open(tmp_path / "results.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -156,9 +160,38 @@ def test_what_a_training_leaves(trained):
     assert evaluations[0]["bbox_mAP_copypaste"].endswith(" -")
 
 
-def test_a_piped_log_has_no_line_a_picture(capfd, trained):
-    _, err = call(capfd, "test-det", trained)
-    assert "\r" not in err and "task/s" not in err and "ETA" not in err
+def test_a_piped_log_has_no_line_a_picture(capfd, trained, structure, odd, tmp_path):
+    arguments = ("train-det", structure, "--data", odd, "--schedule", 1, *QUICK)
+    for command in (("test-det", trained), (*arguments, "--work-dir", tmp_path / "w")):
+        _, err = call(capfd, *command)
+        assert "\r" not in err and "task/s" not in err and "ETA" not in err
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_bar_moves_on_a_terminal_alone(terminal):
+    file = io.StringIO()
+    file.isatty = lambda: terminal
+    bar = mmcv.ProgressBar(3, file=file)
+    for _ in range(3):
+        bar.update()
+    assert ("3/3" in file.getvalue()) == terminal == bool(file.getvalue())
+
+
+def test_a_moved_run_has_its_annotations_beside_it(half_right, capfd, structure, odd, tmp_path):
+    """The annotations that its config names are gone with the old place."""
+    arguments = ("train-det", structure, "--data", odd, "--schedule", 1, *QUICK)
+    call(capfd, *arguments, "--work-dir", tmp_path / "old")
+    before = as_json(capfd, tmp_path / "old")
+    assert before["annotations"] == f"{tmp_path}/old/annotations/test.json"
+    (tmp_path / "old").rename(tmp_path / "new")
+    for source in ("new", "new/epoch_1.pth"):
+        results = ("--format", "coco", "--output", tmp_path / "r.json")
+        after = as_json(capfd, tmp_path / source, *results)
+        assert after["annotations"] == f"{tmp_path}/new/annotations/test.json"
+        assert after["per_class"] == before["per_class"]
+        ids = {row["image_id"] for row in json.loads((tmp_path / "r.json").read_text())}
+        content = json.loads((odd / "annotations/instances_test.json").read_text())
+        assert ids <= {image["id"] for image in content["images"]} and max(ids) > 1000
 
 
 def test_mistakes(capfd, trained, tmp_path):
