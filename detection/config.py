@@ -291,13 +291,22 @@ def data_classes(cfg: Config) -> tuple[str, ...]:
 
 def data_of(cfg: Config, work_dir: Path | None = None) -> dict[str, CocoSplit]:
     """The data that a config names; ``work_dir`` is where the run lies now, for a config that comes
-    from no file in it."""
+    from no file in it.
+
+    Raises:
+        InputError: the data that a run is linked to are gone.
+    """
     found = {}
     for name in SPLITS:
         part = _innermost_dataset(cfg.data.get(name) or ConfigDict())
         if isinstance(part.get("ann_file"), str):
             root = Path(part.get("data_root") or "")
             file = _beside(cfg, root / part.ann_file, work_dir)
+            if file.is_symlink() and not file.exists():
+                raise InputError(
+                    f"{file} leads to {os.path.realpath(file)}, which is gone; expected the data of "
+                    "the run there, or data='DIR' where they lie now"
+                )
             found[name] = CocoSplit(file, root / (part.get("img_prefix") or ""))
     return found
 

@@ -13,7 +13,6 @@ from mmcv.parallel import MMDataParallel
 from mmdet.apis import single_gpu_test
 from mmdet.datasets import build_dataloader, build_dataset
 from mmdet.models import build_detector
-from numpy.typing import NDArray
 
 from lightnas.data.canonical import IdMap, original_ids
 from lightnas.data.coco import CocoSplit, DataOptions, check_split, settle
@@ -21,6 +20,7 @@ from lightnas.data.export import Category, FoundPicture, check_output, write_res
 from lightnas.errors import InputError
 from lightnas.runs.training_run import CONFIG, TrainingRun
 
+from .boxes import Detections
 from .checkpoint import load_weights, read_checkpoint
 from .config import (
     config_of_checkpoint,
@@ -36,8 +36,6 @@ from .madnas import MadNas
 from .measured import evaluate_dataset
 from .output import stdout_to_stderr
 from .pictures import boxes_of
-
-Detections = list[list[NDArray[Any]]]
 
 
 def measure(

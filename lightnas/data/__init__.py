@@ -2,5 +2,6 @@
 
 ``coco`` finds and checks data in COCO format, the one form that everything behind it reads; what
 reads another layout belongs beside it and writes that form. ``demo_data`` makes a small set
-offline. ``pictures`` draws boxes. Nothing here knows of a detector or of a framework.
+offline. ``pictures`` draws boxes, ``export`` writes what was found as other tools read it, and
+``fingerprint`` tells data from other data. Nothing here knows of a detector or of a framework.
 """

@@ -61,12 +61,17 @@ class FoundPicture:
 
 
 def check_output(output: Path, form: str) -> Path:
-    """Where results of a format go: a file for coco and csv, a folder for yolo.
+    """Where results of a format go: a file for coco and csv, a folder for yolo. To be asked before
+    hours of work.
 
     Raises:
-        InputError: yolo's labels would mix with what is in a folder.
+        InputError: a file would lie in no folder, or yolo's labels would mix with what is in theirs.
     """
     if form != "yolo":
+        if not output.parent.is_dir():
+            raise InputError(
+                f"output {output} lies in no folder, expected a file in one that is there"
+            )
         return output / FILES[form] if output.is_dir() else output
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InputError(f"output {output} is not empty, expected a new folder for yolo's labels")

@@ -194,6 +194,19 @@ def test_a_moved_run_has_its_annotations_beside_it(half_right, capfd, structure,
         assert ids <= {image["id"] for image in content["images"]} and max(ids) > 1000
 
 
+def test_data_that_a_run_is_linked_to_are_gone(capfd, structure, digits, tmp_path):
+    """Canonical annotations are a link; where the data went is for the user to say."""
+    data = shutil.copytree(digits, tmp_path / "data")
+    run = tmp_path / "run"
+    call(capfd, "train-det", structure, "--data", data, "--schedule", 1, "--work-dir", run, *QUICK)
+    data.rename(tmp_path / "moved")
+    for command in (("test-det", run), ("train-det", "--resume", "--work-dir", run)):
+        line = refused(capfd, *command)
+        assert "which is gone" in line and "--data DIR" in line and str(data) in line
+    as_json(capfd, run, "--data", tmp_path / "moved")
+    call(capfd, "train-det", "--resume", "--work-dir", run, "--data", tmp_path / "moved")
+
+
 def test_mistakes(capfd, trained, tmp_path):
     line = refused(capfd, "test-det", trained, "--format", "coco")
     assert "--format without --output" in line
