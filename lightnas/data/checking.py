@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, nearest, shown
+from . import memory as memories
 from .annotations import Annotations, Categories, Pictures
 from .boxes import Objects
 from .canonical import Canonical, Form
@@ -28,7 +31,7 @@ from .geometry import (
     turn,
 )
 from .headers import Headers, read_headers, stats_of
-from .memory import WORTH, Memory, memory_path, recall, remember
+from .memory import Memory, memory_path, recall, remember
 from .source import Source
 from .split import CocoSplit, DataOptions
 
@@ -59,20 +62,23 @@ def check_split(
     """
     options = options or DataOptions()
     path = memory_path(split.annotations, split.images)
-    memory = recall(path)
+    memory, begun = recall(path), time.time_ns()
     asked = _asked(split, options, classes)
     if _recalled(split, memory, asked, lambda: _check(split, options, classes, memory)[0]):
         return split
-    form, linked, headers = _check(split, options, classes, memory)
-    split.canonical = _canonical(form, linked, lambda: _check(split, options, classes, memory)[0])
-    if len(form.names) >= WORTH:
-        remember(path, _memory(split, asked, form, headers))
+    try:
+        form, linked = _check(split, options, classes, memory)
+        again = functools.partial(_check, split, options, classes, memory)
+        # A linked source is not kept in memory: it may be several hundred MB.
+        split.canonical = Canonical(
+            linked, form.stamp, (lambda: again()[0]) if linked else (lambda: form)
+        )
+        if asked is not None and max(asked[0][1:3]) < begun - memories.TICK_NS:
+            _learn(memory, split, asked, form)
+    finally:
+        if len(memory.names) >= memories.WORTH:
+            remember(path, memory)
     return split
-
-
-def _canonical(form: Form, linked: bool, again: Callable[[], Form]) -> Canonical:
-    # A linked source is not kept in memory: it may be several hundred MB.
-    return Canonical(linked, form.stamp, again if linked else lambda: form)
 
 
 def _check(
@@ -80,7 +86,7 @@ def _check(
     options: DataOptions,
     classes: Sequence[str] | None,
     memory: Memory,
-) -> tuple[Form, bool, Headers]:
+) -> tuple[Form, bool]:
     """Check a split; gives what its canonical file holds, and whether its source is one already."""
     split.skipped, split.notes = [], []
     table = Table.read(split)
@@ -109,7 +115,7 @@ def _check(
     )  # fmt: skip
     form.stamp = _stamp(form, split)
     _describe(split, form, table)
-    return form, _is_canonical(table, form, split, options), headers
+    return form, _is_canonical(table, form, options)
 
 
 @dataclass
@@ -407,7 +413,7 @@ def _mostly_alike(bad: Mapping[int, tuple[str, str]], n: int) -> str:
     return "most fail alike" if n > 1 and max(kinds.values(), default=0) > n / 2 else ""
 
 
-def _is_canonical(table: Table, form: Form, split: CocoSplit, options: DataOptions) -> bool:
+def _is_canonical(table: Table, form: Form, options: DataOptions) -> bool:
     """Whether the source can be used as it is."""
     pictures, categories, annotations = table.pictures, table.categories, table.annotations
     return bool(
@@ -481,20 +487,21 @@ def _stamp(form: Form, split: CocoSplit) -> str:
     return digest.hexdigest()
 
 
-def _memory(split: CocoSplit, asked: Any, form: Form, headers: Headers) -> Memory:
+def _learn(memory: Memory, split: CocoSplit, asked: Any, form: Form) -> None:
+    """Let the memory have the result of a check, where every picture can be known again."""
     objects = split.objects
     assert objects is not None and split.canonical is not None
-    whole = bool((headers.stats[:, 1] != 0).all())  # every picture can be known again
-    rows = np.column_stack([headers.stored, headers.shown, headers.marks])
-    result = {
+    if (memory.stats[:, 1] == 0).any():
+        return
+    memory.asked = asked
+    memory.result = {
         "classes": split.classes, "skipped": split.skipped, "notes": split.notes,
         "linked": split.canonical.linked, "stamp": form.stamp,
     }  # fmt: skip
-    arrays = {
+    memory.arrays = {
         "kept": form.pictures_kept, "sizes": objects.sizes, "boxes": objects.boxes,
         "pictures": objects.pictures, "labels": objects.classes, "crowds": objects.crowds,
     }  # fmt: skip
-    return Memory(form.names, headers.stats, rows, asked if whole else None, result, arrays)
 
 
 def _recalled(split: CocoSplit, memory: Memory, asked: Any, again: Callable[[], Form]) -> bool:

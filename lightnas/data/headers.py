@@ -19,14 +19,13 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from . import memory as memories
 from .memory import Memory
 from .reading import PictureError, header
 
 # Below so many pictures a second process would not pay for its start, nor a bar be read.
 MANY = 2_000
 STEP = 100  # pictures between two steps of the bar
-# A file that changes within one tick of the clock after it was looked at has the time of before.
-TICK_NS = 2_000_000_000
 
 Say = Callable[[int], None]
 
@@ -38,15 +37,12 @@ class Headers:
     Attributes:
         stored, shown (P, 2): width and height in the file, and upright.
         marks (P,): the camera's orientation mark, 1 to 8.
-        stats (P, 4): what changes with a file: size, times of its content and of its entry, node;
-            0 where a picture is not to be remembered.
         bad: why a picture cannot be read, by row.
     """
 
     stored: NDArray[np.int64]
     shown: NDArray[np.int64]
     marks: NDArray[np.int64]
-    stats: NDArray[np.int64]
     bad: dict[int, str]
 
 
@@ -54,7 +50,8 @@ def read_headers(folder: Path, names: Sequence[str], memory: Memory, title: str)
     """The headers of pictures in a folder.
 
     Args:
-        memory: of an earlier start; a picture that has not changed since is not opened.
+        memory: of an earlier start; a picture that has not changed since is not opened. It learns
+            what has been read.
         title: what the bar says.
     """
     begun = time.time_ns()
@@ -72,8 +69,9 @@ def read_headers(folder: Path, names: Sequence[str], memory: Memory, title: str)
             else:
                 rows[row] = answer
     stats[list(bad)] = 0
-    stats[(stats[:, 1:3] > begun - TICK_NS).any(axis=1)] = 0
-    return Headers(rows[:, :2], rows[:, 2:4], rows[:, 4], stats, bad)
+    stats[(stats[:, 1:3] > begun - memories.TICK_NS).any(axis=1)] = 0
+    memory.learn(names, stats, rows)
+    return Headers(rows[:, :2], rows[:, 2:4], rows[:, 4], bad)
 
 
 def stats_of(folder: Path, names: Sequence[str]) -> NDArray[np.int64]:

@@ -25,6 +25,8 @@ from ..files import write_whole
 # Remembered from so many pictures on; below, a check takes a moment.
 WORTH = 2_000
 VERSION = 1
+# A file that changes within one tick of the clock after it was looked at has the time of before.
+TICK_NS = 2_000_000_000
 
 
 @dataclass
@@ -46,6 +48,14 @@ class Memory:
     asked: Any = None
     result: dict[str, Any] = field(default_factory=dict)
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    def learn(
+        self, names: Sequence[str], stats: NDArray[np.int64], headers: NDArray[np.int64]
+    ) -> None:
+        """Take headers (P, 5) of files with stats (P, 4) for those before; the result no longer
+        holds."""
+        self.names, self.stats, self.headers = list(names), stats, headers
+        self.asked, self.result, self.arrays = None, {}, {}
 
     def rows(self, names: Sequence[str], stats: NDArray[np.int64]) -> NDArray[np.int64]:
         """The row of each name (P,) whose file is the one that was read, -1 where it is not."""
