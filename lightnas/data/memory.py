@@ -13,6 +13,7 @@ import json
 import os
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ def memory_path(annotations: Path, images: Path) -> Path:
 def recall(path: Path) -> Memory:
     """What was remembered; nothing where there is none, or it is damaged or of another version."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             content = {name: file[name] for name in file.files}
         about = json.loads(content.pop("about").tobytes())
         names = json.loads(content.pop("names").tobytes())
@@ -101,8 +102,6 @@ def remember(path: Path, memory: Memory) -> None:
     }
     buffer = io.BytesIO()
     np.savez(buffer, stats=memory.stats, headers=memory.headers, **texts, **memory.arrays)  # type: ignore[arg-type]
-    try:
+    with suppress(OSError):  # a home that cannot be written, a full disk: no concern of this check
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, buffer.getvalue())
-    except OSError:  # a home that cannot be written, or a full disk: not the user's concern here
-        path.with_name(f".{path.name}.{os.getpid()}.part").unlink(missing_ok=True)
