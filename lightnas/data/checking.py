@@ -6,38 +6,22 @@ import functools
 import hashlib
 import json
 import os
-import re
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..errors import InputError, nearest, shown
+from ..errors import InputError
 from . import memory as memories
-from .annotations import Annotations, Categories, Pictures
 from .boxes import Objects
 from .canonical import Canonical, Form
-from .geometry import (
-    Frames,
-    from_corners,
-    from_fractions,
-    looks_like_corners,
-    looks_normalised,
-    turn,
-)
-from .headers import Headers, read_headers, stats_of
+from .faults import find_bad_boxes, refuse_or_skip, sized_otherwise
+from .headers import read_headers, stats_of
 from .memory import Memory, memory_path, recall, remember
-from .source import Source
+from .placing import placed
 from .split import CocoSplit, DataOptions
-
-# Bad boxes without any area hide no object; a picture with one of the others has an object whose
-# place is not known, and would teach it as background.
-EMPTY = "size"
+from .table import Table, classes_of, names_inside
 
 
 def check_split(
@@ -90,16 +74,16 @@ def _check(
     """Check a split; gives what its canonical file holds, and whether its source is one already."""
     split.skipped, split.notes = [], []
     table = Table.read(split)
-    ordered, category_rows = _classes(table, split, classes)
+    ordered, category_rows = classes_of(table, split, classes)
     number = {row: i for i, row in enumerate(category_rows) if row is not None}
     labels = np.array([number.get(int(row), -1) for row in range(len(table.categories.names))])
-    names = _names_inside(table.pictures, split.images, options)
+    names = names_inside(table.pictures, split.images, options)
     title = f"checking {split.annotations.name}"
     headers = read_headers(split.images, names, memory, title)
-    bad_pictures = headers.bad | _sized_otherwise(table, headers, names, options)
-    boxes, turned = _placed(table, headers, bad_pictures, options)
-    bad_boxes = _bad_boxes(boxes, headers.shown, table, bad_pictures)
-    left_out = _refuse_or_skip(split, table, names, bad_pictures, bad_boxes, boxes, options)
+    bad_pictures = headers.bad | sized_otherwise(table, headers, names, options)
+    boxes, turned = placed(table, headers, bad_pictures, options)
+    bad_boxes = find_bad_boxes(boxes, headers.shown, table, bad_pictures)
+    left_out = refuse_or_skip(split, table, names, bad_pictures, bad_boxes, boxes, options)
     kept_pictures = np.ones(len(names), dtype=bool)
     kept_pictures[list(left_out)] = False
     kept = kept_pictures[table.rows]
@@ -116,301 +100,6 @@ def _check(
     form.stamp = _stamp(form, split)
     _describe(split, form, table)
     return form, _is_canonical(table, form, options)
-
-
-@dataclass
-class Table:
-    """What the annotation file says, typed, before any picture is looked at.
-
-    Attributes:
-        source, pictures, categories, annotations: the file and its three lists.
-        boxes (N, 4), areas (N,), crowds (N,): of the annotations.
-        rows, labels (N,): row of the picture and of the category of each.
-    """
-
-    source: Source
-    pictures: Pictures
-    categories: Categories
-    annotations: Annotations
-    boxes: NDArray[np.float64]
-    areas: NDArray[np.float64]
-    crowds: NDArray[np.bool_]
-    rows: NDArray[np.int64]
-    labels: NDArray[np.int64]
-
-    @classmethod
-    def read(cls, split: CocoSplit) -> Table:
-        """The lists of a split.
-
-        Raises:
-            InputError: it is no COCO, or lists no picture.
-        """
-        path = split.annotations
-        source = Source(path, split.content)
-        pictures, categories, annotations = Pictures(path), Categories(path), Annotations(path)
-        source.read(
-            {
-                "images": pictures.add,
-                "categories": categories.add,
-                "annotations": annotations.add,
-            }
-        )
-        categories.check()
-        if not pictures.names:
-            raise InputError(f"{path}: holds no usable picture, expected at least one")
-        return cls(
-            source, pictures, categories, annotations, annotations.boxes, annotations.areas,
-            annotations.crowds, annotations.pictures(pictures.rows),
-            annotations.categories(categories.rows),
-        )  # fmt: skip
-
-
-def _classes(
-    table: Table, split: CocoSplit, classes: Sequence[str] | None
-) -> tuple[list[str], list[int | None]]:
-    """Names of the classes in order, and the row of each among the categories."""
-    categories = table.categories
-    root = _root(table, classes or ())
-    if root is not None:
-        split.notes.append(
-            f"category {shown(categories.names[root])} of {split.annotations.name} is left out: it has no "
-            "objects, and the others lie below it"
-        )
-    names = {name: row for row, name in enumerate(categories.names) if row != root}
-    ordered = list(names) if classes is None else list(classes)
-    if not set(names) <= set(ordered):
-        raise InputError(
-            f"{split.annotations}: its categories are {shown(list(names))}, expected {shown(ordered)} "
-            f"({_difference(list(names), ordered)})"
-        )
-    return ordered, [names.get(name) for name in ordered]
-
-
-def _root(table: Table, classes: Sequence[str]) -> int | None:
-    """The category without objects that is the supercategory of all the others, as Roboflow writes
-    it; None where there is none."""
-    names, above = table.categories.names, table.categories.above
-    counts = np.bincount(table.labels, minlength=len(names))
-    for row in np.flatnonzero(counts == 0).tolist():
-        others = {above[i] for i in range(len(names)) if i != row}
-        if others == {names[row]} and names[row] not in classes:
-            return int(row)
-    return None
-
-
-def _difference(names: Sequence[str], classes: Sequence[str]) -> str:
-    extra, missing = sorted(set(names) - set(classes)), sorted(set(classes) - set(names))
-    parts = [f"not known: {', '.join(extra[:3])}"] if extra else []
-    parts += [f"missing: {', '.join(missing[:3])}"] if missing else []
-    if len(extra) == 1 and missing:
-        parts.append(nearest(extra[0], classes))
-    return "; ".join(parts)
-
-
-def _names_inside(pictures: Pictures, folder: Path, options: DataOptions) -> list[str]:
-    """The name of each picture from the folder, and a refusal of those outside and of doubles."""
-    home = os.path.abspath(folder)
-    names, outside = [], []
-    for name in pictures.names:
-        if os.path.isabs(name) or ".." in name:
-            name = os.path.relpath(os.path.normpath(os.path.join(home, name)), home)
-            if name.split(os.sep)[0] == os.pardir:
-                outside.append(name)
-        names.append(name)
-    if outside and not options.allow_outside:
-        raise InputError(
-            f"{pictures.path}: {len(outside)} of {len(names)} pictures lie outside {folder} "
-            f"({shown(outside[0])} from there), expected names below it, or allow_outside=True"
-        )
-    if len(set(names)) < len(names):
-        name, times = Counter(names).most_common(1)[0]
-        ids = [pictures.ids[row] for row, other in enumerate(names) if other == name][:2]
-        raise InputError(
-            f"{pictures.path}: lists the picture {shown(name)} {times} times (ids {shown(ids[0])}, "
-            f"{shown(ids[1])}), expected each once, with all its objects"
-        )
-    return names
-
-
-def _sized_otherwise(
-    table: Table, headers: Headers, names: Sequence[str], options: DataOptions
-) -> dict[int, str]:
-    """Pictures that are of another size than listed, by row; a refusal where width and height are
-    swapped all through the file."""
-    listed = table.pictures.sizes
-    fits = (listed == headers.stored).all(axis=1) | (listed == headers.shown).all(axis=1)
-    swapped = (listed == headers.stored[:, ::-1]).all(axis=1) & ~fits
-    if options.boxes is not None:
-        fits |= swapped
-    wrong = ~fits & (listed > 0).all(axis=1)
-    wrong[list(headers.bad)] = False
-    oblong = (headers.stored[:, 0] != headers.stored[:, 1]) & (listed > 0).all(axis=1)
-    if (n := int((wrong & swapped).sum())) and n >= oblong.sum() / 2 and n > 1:
-        row = int(np.flatnonzero(wrong & swapped)[0])
-        raise InputError(
-            f"{table.source.path}: width and height of {n} of {len(names)} pictures are swapped "
-            f"({names[row]} {_other_size(headers, listed, row)}), expected width before height, or "
-            "boxes='shown', which takes sizes from the pictures"
-        )
-    return {int(row): _other_size(headers, listed, row) for row in np.flatnonzero(wrong)}
-
-
-def _other_size(headers: Headers, listed: NDArray[np.int64], row: int | np.int64) -> str:
-    (width, height), (listed_width, listed_height) = headers.stored[row], listed[row]
-    return f"is {width} x {height}, listed as {listed_width} x {listed_height}"
-
-
-def _placed(
-    table: Table, headers: Headers, bad: Mapping[int, str], options: DataOptions
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Boxes (N, 4) in pixels of the pictures as shown, and the marks (P,) by which they were
-    turned."""
-    path, boxes, rows = table.source.path, table.boxes, table.rows
-    good = np.ones(len(headers.marks), dtype=bool)
-    good[list(bad)] = False
-    usable = good[rows] & np.isfinite(boxes).all(axis=1)
-    if options.box_format is None:
-        _refuse_other_formats(table, headers, usable)
-    if options.box_format == "xyxy":
-        boxes = from_corners(boxes)
-    fractions = options.box_format == "normalised"
-    frames = Frames(
-        headers.stored[good], headers.shown[good], table.pictures.sizes[good], headers.marks[good],
-        np.full_like(boxes[usable], np.nan) if fractions else boxes[usable],
-        (np.cumsum(good) - 1)[rows[usable]],
-    )  # fmt: skip
-    stored = np.zeros(len(good), dtype=bool)
-    if options.boxes is not None:
-        stored[good] = options.boxes == "stored"
-    else:
-        found = frames.in_stored()
-        if found is None:
-            n = int(((headers.marks > 1) & good).sum())
-            raise InputError(
-                f"{path}: {n} pictures carry a camera's mark that turns them, and neither the sizes listed nor the "
-                "boxes say whether those are of the picture as stored or as shown; expected boxes='stored' or boxes='shown'"
-            )
-        stored[good] = found
-    marks = np.where(stored, headers.marks, 1)
-    if fractions:
-        sizes = np.where(stored[:, None], headers.stored, headers.shown)
-        boxes = from_fractions(boxes, sizes[rows])
-    if (marks > 1).any():
-        boxes = turn(boxes, np.maximum(marks, 1)[rows], headers.stored[rows])
-    return boxes, np.maximum(marks, 1)
-
-
-def _refuse_other_formats(table: Table, headers: Headers, usable: NDArray[np.bool_]) -> None:
-    """Refuse boxes that look like another format all through the file."""
-    path, rows = table.source.path, table.rows
-    frames = np.maximum(headers.stored, headers.shown)
-    boxes, sizes = table.boxes[usable], frames[rows[usable]]
-    if looks_normalised(boxes, sizes):
-        raise InputError(
-            f"{path}: its boxes look like fractions of the picture (all {len(boxes)} lie within 0..1, e.g. "
-            f"{_numbers(boxes[0])}), expected x, y, width, height in pixels, or box_format='normalised'"
-        )
-    if looks_like_corners(boxes, sizes, table.areas[usable]):
-        raise InputError(
-            f"{path}: its boxes look like corners x1, y1, x2, y2 (e.g. {_numbers(boxes[0])}), expected x, y, "
-            "width, height, or box_format='xyxy' (box_format='xywh' where they are not)"
-        )
-
-
-def _bad_boxes(
-    boxes: NDArray[np.float64],
-    sizes: NDArray[np.int64],
-    table: Table,
-    bad_pictures: Mapping[int, str],
-) -> dict[int, tuple[str, str]]:
-    """What is wrong with boxes that cannot be trained on, its kind and its words, by row."""
-    x, y, w, h = (boxes[:, i] for i in range(4))
-    good = np.ones(len(sizes), dtype=bool)
-    good[list(bad_pictures)] = False
-    width, height = sizes[table.rows, 0], sizes[table.rows, 1]
-    no_box = np.asarray(~np.isfinite(boxes).all(axis=1))
-    empty = ~no_box & ((w <= 0) | (h <= 0))
-    outside = ~no_box & ~empty & good[table.rows]
-    outside &= (x >= width) | (y >= height) | (x + w <= 0) | (y + h <= 0)
-    found = {}
-    for row in np.flatnonzero(no_box | empty | outside).tolist():
-        if no_box[row]:
-            odd = table.annotations.odd
-            box = shown(odd[row]) if row in odd else _numbers(table.boxes[row])
-            found[row] = "box", f"has the box {box}"
-        elif empty[row]:
-            kind = EMPTY if w[row] >= 0 and h[row] >= 0 else "negative"
-            found[row] = kind, f"is {w[row]:g} x {h[row]:g} large"
-        else:
-            found[row] = (
-                "outside",
-                f"{_numbers(boxes[row])} lies outside its picture of {width[row]} x {height[row]}",
-            )
-    return found
-
-
-def _numbers(box: NDArray[np.float64]) -> str:
-    return "[" + ", ".join(f"{value:g}" for value in box) + "]"
-
-
-def _refuse_or_skip(
-    split: CocoSplit,
-    table: Table,
-    names: Sequence[str],
-    bad_pictures: Mapping[int, str],
-    bad_boxes: Mapping[int, tuple[str, str]],
-    boxes: NDArray[np.float64],
-    options: DataOptions,
-) -> set[int]:
-    """Rows of the pictures to leave out; a refusal where nothing is to be left out, or where what is
-    bad is bad all through."""
-    name = split.annotations.name
-    if bad_pictures:
-        examples = "; ".join(f"{names[row]} {why}" for row, why in list(bad_pictures.items())[:3])
-        split.skipped.append(
-            f"{len(bad_pictures)} of {len(names)} pictures of {name} are bad ({examples})"
-        )
-    if bad_boxes:
-        examples = "; ".join(
-            f"annotation {shown(table.annotations.ids[row])} {why}"
-            for row, (_, why) in list(bad_boxes.items())[:3]
-        )
-        split.skipped.append(
-            f"{len(bad_boxes)} of {len(boxes)} boxes of {name} are bad ({examples})"
-        )
-    unplaced = {int(table.rows[row]) for row, (kind, _) in bad_boxes.items() if kind != EMPTY}
-    unplaced -= set(bad_pictures)
-    alike = _all_alike(bad_pictures, len(names)) or _mostly_alike(bad_boxes, len(boxes))
-    if split.skipped and alike:
-        raise InputError(
-            f"{'; '.join(split.skipped)}; {alike}, expected whole pictures and boxes inside them"
-        )
-    if split.skipped and not options.skip_bad_images:
-        raise InputError(
-            f"{'; '.join(split.skipped)}; expected whole pictures and boxes inside them, or skip_bad_images=True"
-        )
-    if unplaced:
-        split.skipped.append(
-            f"{len(unplaced)} of {len(names)} pictures of {name} are left out for their bad boxes: an object whose "
-            "place is not known would be taken for background"
-        )
-    left_out = set(bad_pictures) | unplaced
-    if len(left_out) == len(names):
-        raise InputError(
-            f"{split.annotations}: holds no usable picture, expected at least one"
-            + (f" ({split.skipped[0]})" if split.skipped else "")
-        )
-    return left_out
-
-
-def _all_alike(bad: Mapping[int, str], n: int) -> str:
-    kinds = {re.sub(r"[\d.]+", "#", why) for why in bad.values()}
-    return "all fail alike" if len(bad) == n > 1 and len(kinds) == 1 else ""
-
-
-def _mostly_alike(bad: Mapping[int, tuple[str, str]], n: int) -> str:
-    kinds = Counter(kind for kind, _ in bad.values())
-    return "most fail alike" if n > 1 and max(kinds.values(), default=0) > n / 2 else ""
 
 
 def _is_canonical(table: Table, form: Form, options: DataOptions) -> bool:

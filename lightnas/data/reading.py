@@ -11,6 +11,7 @@ which would be seen as nearly black).
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 import struct
@@ -60,6 +61,7 @@ SUFFIXES = tuple(
 # Room for 12,000 x 12,000. At 7 bytes a pixel while one is read, 1.1 GB; larger claims are refused
 # before anything is decoded.
 MAX_PIXELS = 12_500**2
+STRIP = 2**20  # pixels converted at once
 TOO_LARGE = f"more than {MAX_PIXELS / 1e6:g} million pixels"
 
 # Everything that Pillow's decoders raise on damaged files: found by reading mutated ones.
@@ -78,6 +80,9 @@ ORIENTATION = 0x0112
 WIDTH, LENGTH, PHOTOMETRIC, BITS = 256, 257, 262, 258  # TIFF's tags
 SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 LEAST_PEAK = 2**14
+
+# Pillow logs what it refuses as well; without a handler that would reach the terminal.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 Result = TypeVar("Result")
 
@@ -118,8 +123,8 @@ class Header:
 def header(path: str | Path) -> Header:
     """Sizes and orientation of a picture, and whether it can be read.
 
-    JPEGs are whole where their end is there, PNGs where every checksum holds too; others, and
-    16-bit grey, are decoded.
+    JPEGs are whole where their end is there, PNGs where every checksum holds too; what is not, other
+    kinds and 16-bit grey are decoded.
 
     Raises:
         PictureError: it is missing, damaged, too large or of a kind that is not read.
@@ -225,7 +230,7 @@ def _header(file: IO[bytes], picture: Image.Image) -> Header:
     mark = END_MARKS.get(str(picture.format))
     whole = mark is not None and mark in file.read()
     if whole and picture.format == "PNG":
-        _check_chunks(file)
+        whole = _checksums_hold(file)
     file.seek(here)
     if not whole or picture.mode in (*SIXTEEN_BITS, "I"):
         _decoded(picture, described)
@@ -245,13 +250,13 @@ def _chunks(file: IO[bytes]) -> Iterator[tuple[bytes, int]]:
         at += length + 12
 
 
-def _check_chunks(file: IO[bytes]) -> None:
+def _checksums_hold(file: IO[bytes]) -> bool:
+    """Whether every chunk of a PNG is as it was written."""
     for kind, length in _chunks(file):
         data = file.read(length)
         if len(data) < length or file.read(4) != zlib.crc32(kind + data).to_bytes(4, "big"):
-            raise _Refusal("cannot be decoded (a checksum does not hold)")
-        if kind == b"IEND":
-            return
+            return False
+    return True
 
 
 def _orientation(picture: Image.Image, file: IO[bytes]) -> int:
@@ -281,24 +286,30 @@ def _has_late_mark(file: IO[bytes]) -> bool:
 
 def _decoded(picture: Image.Image, described: Header) -> NDArray[np.uint8]:
     picture.load()
-    if picture.mode in (*SIXTEEN_BITS, "I"):
-        pixels = _upper_bits(picture)
-    elif picture.mode in ("RGBa", "La"):  # colours multiplied by their transparency
-        pixels = np.asarray(
-            picture.convert({"RGBa": "RGBA", "La": "LA"}[picture.mode]).convert("RGB")
-        )
-    else:
-        pixels = np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
-    if picture.format != "TIFF":  # Pillow has turned those already
-        pixels = _upright(pixels, described.orientation)
-    if pixels.shape != (described.shown[1], described.shown[0], 3):
-        height, width = pixels.shape[:2]
-        raise _Refusal(f"decodes to {width} x {height}, its header says {described.shown}")
-    return np.ascontiguousarray(pixels)
+    # Pillow turns TIFFs as it loads them.
+    turned = picture.format == "TIFF"
+    if picture.size != (described.shown if turned else described.stored):
+        raise _Refusal(f"decodes to {picture.size}, its header says {described.stored}")
+    width, height = described.shown
+    pixels = np.empty((height, width, 3), np.uint8)
+    back = 1 if turned else {6: 8, 8: 6}.get(described.orientation, described.orientation)
+    as_stored = _turned(pixels, back)
+    rgb = _upper_bits(picture) if picture.mode in (*SIXTEEN_BITS, "I") else _rgb
+    for rows, strip in _strips(picture):
+        as_stored[rows] = rgb(strip)
+    return pixels
 
 
-def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """A view of stored pixels (H, W, 3) as EXIF's orientation mark says that they are shown."""
+def _strips(picture: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
+    """A picture in parts of whole rows: what is converted at once stays small."""
+    step = max(1, STRIP // picture.width)
+    for top in range(0, picture.height, step):
+        bottom = min(top + step, picture.height)
+        yield slice(top, bottom), picture.crop((0, top, picture.width, bottom))
+
+
+def _turned(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """A view of pixels (H, W, 3) turned as EXIF's orientation mark says."""
     if orientation >= 5:
         pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -308,19 +319,31 @@ def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     return pixels
 
 
-def _upper_bits(picture: Image.Image) -> NDArray[np.uint8]:
-    """Grey of 16 bits as RGB of 8, (H, W, 3)."""
-    values = np.asarray(picture).astype(np.int32)
-    if picture.format == "TIFF":
-        tags = picture.tag_v2  # type: ignore[attr-defined]
-        if tags.get(BITS) == (12,):
-            values *= 16
-        if tags.get(PHOTOMETRIC) == 0:  # white is 0, which Pillow heeds for 8 bits only
-            values = 65535 - values
-    peak = int(values.max())
-    if 0 < peak < LEAST_PEAK or values.min() < 0 or peak > 65535:
+def _rgb(strip: Image.Image) -> NDArray[np.uint8]:
+    if strip.mode in ("RGBa", "La"):  # colours multiplied by their transparency
+        strip = strip.convert(strip.mode.upper())
+    return np.asarray(strip if strip.mode == "RGB" else strip.convert("RGB"))
+
+
+def _upper_bits(picture: Image.Image) -> Callable[[Image.Image], NDArray[np.uint8]]:
+    """How strips of this picture, grey of 16 bits, become grey of 8.
+
+    Raises:
+        _Refusal: its values are so small that it would be nearly black, or are none of 16 bits.
+    """
+    tags = picture.tag_v2 if picture.format == "TIFF" else {}  # type: ignore[attr-defined]
+    factor = 16 if tags.get(BITS) == (12,) else 1
+    inverted = tags.get(PHOTOMETRIC) == 0  # white is 0, which Pillow heeds for 8 bits only
+
+    def values(strip: Image.Image) -> NDArray[np.int32]:
+        found = np.asarray(strip).astype(np.int32) * factor
+        return 65535 - found if inverted else found
+
+    extremes = [(int(v.min()), int(v.max())) for _, s in _strips(picture) for v in (values(s),)]
+    least, peak = min(low for low, _ in extremes), max(high for _, high in extremes)
+    if 0 < peak < LEAST_PEAK or least < 0 or peak > 65535:
         raise _Refusal(
-            f"is 16-bit grey with values of at most {peak} of 65535, nearly black: stretch them, "
-            "or save 8 bits"
+            f"is 16-bit grey with values from {least} to {peak} of 65535, nearly black: stretch "
+            "them, or save 8 bits"
         )
-    return np.repeat((values >> 8).astype(np.uint8)[..., None], 3, axis=2)
+    return lambda strip: (values(strip) >> 8).astype(np.uint8)[..., None]

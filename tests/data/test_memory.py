@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("PIL")
 
-from lightnas.data import checking, headers, memory
+from lightnas.data import headers, memory, table
 from lightnas.data.coco import CocoSplit, DataOptions, check_split, settle
 from lightnas.errors import InputError
 from tests.data.painted import BOXES, coco, make, paint
@@ -36,9 +36,9 @@ def opened(monkeypatch):
 def parsed(monkeypatch):
     """Annotation files that are parsed."""
     paths = []
-    read = checking.Table.read
+    read = table.Table.read
     monkeypatch.setattr(
-        checking.Table, "read", lambda split: paths.append(split.annotations) or read(split)
+        table.Table, "read", lambda split: paths.append(split.annotations) or read(split)
     )
     return paths
 
