@@ -23,7 +23,7 @@ from mmdet.utils import get_root_logger
 from torch import nn
 
 import lightnas
-from lightnas.data.coco import SPLITS, CocoSplit, DataOptions, check_split, settle
+from lightnas.data.coco import SPLITS, CocoSplit, DataOptions, check_split, hold, settle
 from lightnas.errors import InputError, WorkError, shown
 from lightnas.report.page import write_report
 from lightnas.runs.output_dir import record_made
@@ -120,6 +120,7 @@ def _prepare(
                 str(run.last),
             )
     else:
+        hold(splits, start.work_dir / ANNOTATIONS)
         run.clear()
     if changed:
         run.forget_result()

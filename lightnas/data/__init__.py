@@ -1,7 +1,10 @@
 """What people have to train on, brought to one form, and pictures with boxes to look at.
 
-``coco`` finds and checks data in COCO format, the one form that everything behind it reads; what
-reads another layout belongs beside it and writes that form. ``demo_data`` makes a small set
+``coco`` finds and checks data in COCO format and writes the one canonical form that everything
+behind it reads; what reads another layout belongs beside it and hands over a ``split.CocoSplit``.
+The check: ``source`` scans the JSON, ``annotations`` types it, ``headers`` looks at the pictures,
+``placing`` and ``geometry`` put boxes where the network sees them, ``faults`` names what is bad,
+``canonical`` writes, ``memory`` remembers. ``demo_data`` makes a small set
 offline. ``pictures`` draws boxes, ``export`` writes what was found as other tools read it, and
 ``fingerprint`` tells data from other data. Nothing here knows of a detector or of a framework.
 """

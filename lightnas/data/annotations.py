@@ -329,14 +329,15 @@ class Annotations:
         return np.where(good, numbers, 0.0)
 
     def _crowds_of(self, chunk: list[Any], first: int) -> NDArray[np.bool_]:
-        values = [(entry.get("iscrowd"), entry.get("ignore")) for entry in chunk]
-        if _alike([value for value, _ in values], {int}) and set(values) <= {(0, None), (1, None)}:
-            return np.array([value for value, _ in values], dtype=bool)
+        crowds = [entry.get("iscrowd") for entry in chunk]
+        ignored = [entry.get("ignore") for entry in chunk]
+        if _alike(crowds, {int}) and set(crowds) <= {0, 1} and _alike(ignored, {type(None)}):
+            return np.array(crowds, dtype=bool)
         self.plain = False
         return np.array(
             [
-                self._flag(crowd, row, "iscrowd") or self._flag(ignored, row, "ignore")
-                for row, (crowd, ignored) in enumerate(values, first)
+                self._flag(crowd, row, "iscrowd") | self._flag(ignore, row, "ignore")
+                for row, (crowd, ignore) in enumerate(zip(crowds, ignored, strict=True), first)
             ],
             dtype=bool,
         )

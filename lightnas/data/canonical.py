@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..files import write_whole
 from .outlines import turned_outline
-from .source import Source
+from .source import LISTS, Source
 
 OriginalId = int | float | str | None
 
@@ -65,11 +65,16 @@ def original_ids(path: Path) -> IdMap:
     Raises:
         InputError: it cannot be read.
     """
-    head = _head(path)
-    if head is None:
+    return _ids_of(_head(path))
+
+
+def _ids_of(head: Any) -> IdMap:
+    """The ids that a first line holds; those of the file itself where it is none of ours."""
+    ids = head.get("ids") if isinstance(head, dict) else None
+    lists = [ids.get(key) for key in LISTS] if isinstance(ids, dict) else [None]
+    if not all(isinstance(value, list) for value in lists):
         return IdMap()
-    ids = head["ids"]
-    return IdMap(ids["images"], ids["categories"], ids["annotations"])
+    return IdMap(**dict(zip(LISTS, lists, strict=True)))
 
 
 def _head(path: Path) -> dict[str, Any] | None:
@@ -127,13 +132,17 @@ class Form:
 
     def chunks(self) -> Iterator[bytes]:
         """The bytes of the file, the ids of the source in the first line."""
-        kept_pictures = np.flatnonzero(self.pictures_kept).tolist()
+        first = _ids_of(self.source.others.get("lightnas"))  # the source's source
+        images, annotations = np.flatnonzero(self.pictures_kept), np.flatnonzero(self.kept)
         ids = {
-            "images": [self.image_ids[row] for row in kept_pictures],
+            "images": [first.image(self.image_ids[row]) for row in images.tolist()],
             "categories": [
-                None if row is None else self.category_ids[row] for row in self.category_rows
+                None if row is None else first.category(self.category_ids[row])
+                for row in self.category_rows
             ],
-            "annotations": [self.annotation_ids[row] for row in np.flatnonzero(self.kept).tolist()],
+            "annotations": [
+                first.annotation(self.annotation_ids[row]) for row in annotations.tolist()
+            ],
         }
         head = {"source": os.path.abspath(self.source.path), "stamp": self.stamp, "ids": ids}
         yield HEAD + json.dumps(head, default=str).encode() + b",\n"
@@ -208,12 +217,14 @@ class Canonical:
     Attributes:
         linked: whether the source is one already.
         stamp: of the file.
-        form: gives what it holds, where it has to be written.
+        chunks: gives its bytes, where it has to be written.
+        remembered: whether the check was made at an earlier start, which may have written it.
     """
 
     linked: bool
     stamp: str
-    form: Callable[[], Form]
+    chunks: Callable[[], Iterable[bytes]]
+    remembered: bool = False
 
     def put(self, source: Path, path: Path) -> None:
         """Make the file: a link to the source, or a file of its own; nothing where it is there.
@@ -221,16 +232,27 @@ class Canonical:
         Raises:
             OSError: it cannot be written.
         """
-        if os.path.realpath(source) == os.path.realpath(path):
-            return
         if self.linked:
-            _link(source, path)
-        elif (
-            path.is_symlink()
-            or not path.is_file()
-            or (_head(path) or {}).get("stamp") != self.stamp
-        ):
-            write_whole(path, self.form().chunks(), follow=False)
+            if os.path.realpath(source) != os.path.realpath(path):
+                _link(source, path)
+        elif not (self.remembered and self._is_at(path)):
+            write_whole(path, self.chunks(), follow=False)
+
+    def hold(self, source: Path, folder: Path) -> Path:
+        """Be ready for the files of a folder to be cleared away: what lies there is kept in memory,
+        a link is followed. Returns the source that is left."""
+        if source.parent.resolve() != folder.resolve():
+            return source
+        if source.is_symlink():
+            return source.resolve()
+        if self.linked or self.remembered:
+            content = [source.read_bytes()] if self.linked else list(self.chunks())
+            self.linked, self.remembered, self.chunks = False, False, lambda: content
+        return source
+
+    def _is_at(self, path: Path) -> bool:
+        there = path.is_file() and not path.is_symlink()
+        return there and (_head(path) or {}).get("stamp") == self.stamp
 
 
 def _link(source: Path, path: Path) -> None:

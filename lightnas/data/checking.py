@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,15 +47,16 @@ def check_split(
     path = memory_path(split.annotations, split.images)
     memory, begun = recall(path), time.time_ns()
     asked = _asked(split, options, classes)
-    if _recalled(split, memory, asked, lambda: _check(split, options, classes, memory)[0]):
+
+    def again() -> Iterable[bytes]:
+        return _check(split, options, classes, memory)[0].chunks()
+
+    if _recalled(split, memory, asked, again):
         return split
     try:
         form, linked = _check(split, options, classes, memory)
-        again = functools.partial(_check, split, options, classes, memory)
         # A linked source is not kept in memory: it may be several hundred MB.
-        split.canonical = Canonical(
-            linked, form.stamp, (lambda: again()[0]) if linked else (lambda: form)
-        )
+        split.canonical = Canonical(linked, form.stamp, again if linked else form.chunks)
         if asked is not None and max(asked[0][1:3]) < begun - memories.TICK_NS:
             _learn(memory, split, asked, form)
     finally:
@@ -97,7 +97,7 @@ def _check(
         pictures=table.rows, labels=labels[table.labels], classes=ordered,
         category_rows=category_rows, category_ids=table.categories.ids,
     )  # fmt: skip
-    form.stamp = _stamp(form, split)
+    form.stamp = _stamp(form, split, _asked(split, options, classes))
     _describe(split, form, table)
     return form, _is_canonical(table, form, options)
 
@@ -163,10 +163,10 @@ def _asked(split: CocoSplit, options: DataOptions, classes: Sequence[str] | None
     return [file, repr(options), None if classes is None else list(classes)]
 
 
-def _stamp(form: Form, split: CocoSplit) -> str:
-    """Two forms of one stamp make the same file."""
+def _stamp(form: Form, split: CocoSplit, asked: Any) -> str:
+    """Two forms of one stamp are of one state of the source, and make the same file."""
     digest = hashlib.sha256()
-    about = [os.path.abspath(split.annotations), form.names, list(form.classes), form.image_ids]
+    about = [os.path.abspath(split.annotations), asked, form.names, list(form.classes)]
     digest.update(json.dumps(about, default=str).encode())
     for array in (
         form.sizes, form.pictures_kept, form.kept, form.turned, form.boxes, form.areas, form.crowds,
@@ -193,7 +193,9 @@ def _learn(memory: Memory, split: CocoSplit, asked: Any, form: Form) -> None:
     }  # fmt: skip
 
 
-def _recalled(split: CocoSplit, memory: Memory, asked: Any, again: Callable[[], Form]) -> bool:
+def _recalled(
+    split: CocoSplit, memory: Memory, asked: Any, again: Callable[[], Iterable[bytes]]
+) -> bool:
     """Whether nothing has changed since an earlier check; its result then stands in the split."""
     if asked is None or memory.asked != asked:
         return False
@@ -208,5 +210,5 @@ def _recalled(split: CocoSplit, memory: Memory, asked: Any, again: Callable[[], 
     split.objects = Objects(
         names, arrays["sizes"], arrays["boxes"], arrays["pictures"], arrays["labels"], arrays["crowds"]
     )  # fmt: skip
-    split.canonical = Canonical(result["linked"], result["stamp"], again)
+    split.canonical = Canonical(result["linked"], result["stamp"], again, remembered=True)
     return True

@@ -11,7 +11,7 @@ from .checking import check_split
 from .source import first_picture
 from .split import SPLITS, CocoSplit, DataOptions
 
-__all__ = ["SPLITS", "CocoSplit", "DataOptions", "check_split", "find_split", "settle"]
+__all__ = ["SPLITS", "CocoSplit", "DataOptions", "check_split", "find_split", "hold", "settle"]
 
 ALIASES = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}
 
@@ -87,6 +87,14 @@ def _find_images(data: Path, split: str, annotations: Path) -> Path:
     raise InputError(
         f"{annotations}: picture {shown(first)} is in none of {', '.join(map(str, candidates))}, expected it there"
     )
+
+
+def hold(splits: Mapping[str, CocoSplit], folder: Path) -> None:
+    """Be ready for the annotation files of a folder to be cleared away, as where a run begins anew
+    with the data that its own config names."""
+    for split in splits.values():
+        if split.canonical is not None:
+            split.annotations = split.canonical.hold(split.annotations, folder)
 
 
 def settle(splits: Mapping[str, CocoSplit], folder: Path) -> None:

@@ -9,7 +9,7 @@
     fingerprint.json            counts, classes and a hash of its data, by which others are told
     report.html                 curves, AP, structure and pictures on one page
     detections.jpg              what it finds on pictures of the val split
-    annotations/                annotation files without what --skip-bad-images left out
+    annotations/                of each split the one file that everything reads: a link to the user's, or written anew
     *.log, *.log.json, tf_logs/ what was said; losses and AP of every epoch; the same for TensorBoard
 
 This is what does not depend on the framework that trains; the config's text is the framework's.

@@ -115,7 +115,7 @@ def assert_canonical(content, classes=NAMES):
     for entry in content["annotations"]:
         assert entry["image_id"] in known and entry["iscrowd"] in (0, 1)
         assert type(entry["area"]) in (int, float) and entry["area"] > 0
-        assert len(entry["bbox"]) == 4 and "ignore" not in entry
+        assert len(entry["bbox"]) == 4 and not entry.get("ignore")
 
 
 def changed(change, content=None):

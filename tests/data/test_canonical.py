@@ -490,3 +490,51 @@ def test_names_outside_the_folder(tmp_path):
         found = canonical(split, tmp_path / "annotations", allow_outside=True)
         assert [entry["file_name"] for entry in found["images"]][:2] == ["1.png", "../2.png"]
         assert_on_colours(found, split.images)
+
+
+def test_ids_lead_to_the_first_source(tmp_path):
+    """A canonical file that is the source of another, in another order of classes."""
+    first = make(tmp_path, damage(["ids are words"]))
+    canonical(first, tmp_path / "a")
+    second = CocoSplit(first.annotations, first.images)
+    found = canonical(second, tmp_path / "b", classes=NAMES[::-1])
+    assert_canonical(found, NAMES[::-1])
+    ids = original_ids(second.annotations)
+    assert ids.image(2) == "a2" and [ids.category(i) for i in (1, 2, 3)] == ["a3", "a2", "a1"]
+
+
+ODD_VALUES = (
+    st.none() | st.booleans() | st.integers(-5, 70) | st.floats()
+    | st.sampled_from(["1", "2.5", "x", 10**400, -(10**30), 1e308, [1, 2, 3, 4], [[1, 2, 3, 4, 5, 6]]])
+    | st.sampled_from([{}, {"size": [48, 64], "counts": "abc"}, {"size": [48, 64], "counts": [3, 5]}])
+    | st.lists(st.integers(-99, 99) | st.floats() | st.text(max_size=3), max_size=7)
+)  # fmt: skip
+KEYS = {
+    "images": ("id", "file_name", "width", "height"),
+    "annotations": ("id", "bbox", "bbox", "area", "iscrowd", "segmentation", "ignore", "image_id"),
+    "categories": ("id", "name", "supercategory"),
+}
+
+
+@st.composite
+def odd(draw):
+    content = coco()
+    for _ in range(draw(st.integers(1, 4))):
+        key = draw(st.sampled_from(sorted(KEYS)))
+        entry, name = draw(st.sampled_from(content[key])), draw(st.sampled_from(KEYS[key]))
+        entry[name] = draw(ODD_VALUES)
+    return content
+
+
+@given(odd(), st.booleans(), st.sampled_from([None, "shown"]), st.sampled_from([None, "xywh"]))
+def test_what_is_odd_is_canonical_or_refused(tmp_path_factory, content, skip, boxes, box_format):
+    folder = tmp_path_factory.mktemp("data")
+    split = make(folder, content)
+    options = {"skip_bad_images": skip, "boxes": boxes, "box_format": box_format}
+    try:
+        found = canonical(split, folder / "annotations", **options)
+    except InputError as error:
+        assert "\n" not in str(error)
+        return
+    assert_canonical(found, split.classes)
+    assert all(entry["bbox"][2] > 0 and entry["bbox"][3] > 0 for entry in found["annotations"])
