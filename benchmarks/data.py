@@ -26,7 +26,7 @@ import resource, sys, time
 from pathlib import Path
 from lightnas.data.coco import CocoSplit, DataOptions, check_split, settle
 begun = time.perf_counter()
-split = check_split(CocoSplit(Path(sys.argv[1]), Path(sys.argv[2])), DataOptions())
+split = check_split(CocoSplit(Path(sys.argv[1]), Path(sys.argv[2])), DataOptions(skip_bad_images=True))
 settle({"train": split}, Path(sys.argv[3]))
 seconds = time.perf_counter() - begun
 used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
@@ -64,7 +64,10 @@ def make_set(folder: Path, pictures: int, boxes: int) -> tuple[Path, Path]:
         out.write('], "annotations": [')
         for i in range(boxes):
             outline = [round(draw.uniform(1, 47), 2) for _ in range(24)]
-            box = [round(draw.uniform(0, 20), 2) for _ in range(2)] + [10.5, 9.25]
+            box = [round(draw.uniform(0, 20), 2) for _ in range(2)] + [
+                10.5,
+                9.25 * (i % 500_000 > 0),
+            ]
             entry = {
                 "segmentation": [outline], "area": 80.125, "iscrowd": int(i % 100 == 0),
                 "image_id": 3 * (i % pictures) + 9, "bbox": box, "category_id": 2 * (i % 80) + 1,

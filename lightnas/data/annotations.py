@@ -325,7 +325,6 @@ class Annotations:
             values = [value if type(value) in (int, float) else 0 for value in values]
         numbers = np.array([number_of(value) for value in values], dtype=np.float64)
         good = np.isfinite(numbers) & (numbers > 0)
-        self.plain = self.plain and bool(good.all())
         return np.where(good, numbers, 0.0)
 
     def _crowds_of(self, chunk: list[Any], first: int) -> NDArray[np.bool_]:

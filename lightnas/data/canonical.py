@@ -215,13 +215,15 @@ class Canonical:
     """How the canonical file of a checked split comes about.
 
     Attributes:
-        linked: whether the source is one already.
+        serves: the splits for which the source is one already. One that has boxes without area, and
+            is canonical but for them, serves ``train`` alone: a training passes over them, where a
+            measurement would count them as missed.
         stamp: of the file.
         chunks: gives its bytes, where it has to be written.
         remembered: whether the check was made at an earlier start, which may have written it.
     """
 
-    linked: bool
+    serves: Sequence[str]
     stamp: str
     chunks: Callable[[], Iterable[bytes]]
     remembered: bool = False
@@ -232,7 +234,7 @@ class Canonical:
         Raises:
             OSError: it cannot be written.
         """
-        if self.linked:
+        if path.stem in self.serves:
             if os.path.realpath(source) != os.path.realpath(path):
                 _link(source, path)
         elif not (self.remembered and self._is_at(path)):
@@ -245,9 +247,9 @@ class Canonical:
             return source
         if source.is_symlink():
             return source.resolve()
-        if self.linked or self.remembered:
-            content = [source.read_bytes()] if self.linked else list(self.chunks())
-            self.linked, self.remembered, self.chunks = False, False, lambda: content
+        if self.serves or self.remembered:
+            content = [source.read_bytes()] if self.serves else list(self.chunks())
+            self.serves, self.remembered, self.chunks = (), False, lambda: content
         return source
 
     def _is_at(self, path: Path) -> bool:

@@ -15,11 +15,11 @@ from ..errors import InputError
 from . import memory as memories
 from .boxes import Objects
 from .canonical import Canonical, Form
-from .faults import find_bad_boxes, refuse_or_skip, sized_otherwise
+from .faults import EMPTY, find_bad_boxes, refuse_or_skip, sized_otherwise
 from .headers import read_headers, stats_of
 from .memory import Memory, memory_path, recall, remember
 from .placing import placed
-from .split import CocoSplit, DataOptions
+from .split import SPLITS, CocoSplit, DataOptions
 from .table import Table, classes_of, names_inside
 
 
@@ -54,9 +54,9 @@ def check_split(
     if _recalled(split, memory, asked, again):
         return split
     try:
-        form, linked = _check(split, options, classes, memory)
-        # A linked source is not kept in memory: it may be several hundred MB.
-        split.canonical = Canonical(linked, form.stamp, again if linked else form.chunks)
+        form, serves = _check(split, options, classes, memory)
+        # A source that serves is not kept in memory: it may be several hundred MB.
+        split.canonical = Canonical(serves, form.stamp, again if serves else form.chunks)
         if asked is not None and max(asked[0][1:3]) < begun - memories.TICK_NS:
             _learn(memory, split, asked, form)
     finally:
@@ -70,15 +70,15 @@ def _check(
     options: DataOptions,
     classes: Sequence[str] | None,
     memory: Memory,
-) -> tuple[Form, bool]:
-    """Check a split; gives what its canonical file holds, and whether its source is one already."""
+) -> tuple[Form, Sequence[str]]:
+    """Check a split; gives what its canonical file holds, and the splits that its source serves."""
     split.skipped, split.notes = [], []
     table = Table.read(split)
     ordered, category_rows = classes_of(table, split, classes)
     number = {row: i for i, row in enumerate(category_rows) if row is not None}
     labels = np.array([number.get(int(row), -1) for row in range(len(table.categories.names))])
     names = names_inside(table.pictures, split.images, options)
-    title = f"checking {split.annotations.name}"
+    title = f"checking {len(names)} pictures of {split.annotations.name}"
     headers = read_headers(split.images, names, memory, title)
     bad_pictures = headers.bad | sized_otherwise(table, headers, names, options)
     boxes, turned = placed(table, headers, bad_pictures, options)
@@ -99,11 +99,15 @@ def _check(
     )  # fmt: skip
     form.stamp = _stamp(form, split, _asked(split, options, classes))
     _describe(split, form, table)
-    return form, _is_canonical(table, form, options)
+    if not _is_canonical(table, form, options):
+        return form, ()
+    if form.kept.all():
+        return form, SPLITS
+    return form, ("train",) if all(kind == EMPTY for kind, _ in bad_boxes.values()) else ()
 
 
 def _is_canonical(table: Table, form: Form, options: DataOptions) -> bool:
-    """Whether the source can be used as it is."""
+    """Whether the source is as a canonical file is, but for annotations that are left out."""
     pictures, categories, annotations = table.pictures, table.categories, table.annotations
     return bool(
         table.source.utf8
@@ -113,7 +117,7 @@ def _is_canonical(table: Table, form: Form, options: DataOptions) -> bool:
         and annotations.has_plain_ids()
         and isinstance(table.source.others.get("info"), dict)
         and form.pictures_kept.all()
-        and form.kept.all()
+        and (table.areas[form.kept] > 0).all()
         and (form.turned == 1).all()
         and options.box_format in (None, "xywh")
         and form.names == pictures.names
@@ -185,7 +189,7 @@ def _learn(memory: Memory, split: CocoSplit, asked: Any, form: Form) -> None:
     memory.asked = asked
     memory.result = {
         "classes": split.classes, "skipped": split.skipped, "notes": split.notes,
-        "linked": split.canonical.linked, "stamp": form.stamp,
+        "serves": split.canonical.serves, "stamp": form.stamp,
     }  # fmt: skip
     memory.arrays = {
         "kept": form.pictures_kept, "sizes": objects.sizes, "boxes": objects.boxes,
@@ -210,5 +214,5 @@ def _recalled(
     split.objects = Objects(
         names, arrays["sizes"], arrays["boxes"], arrays["pictures"], arrays["labels"], arrays["crowds"]
     )  # fmt: skip
-    split.canonical = Canonical(result["linked"], result["stamp"], again, remembered=True)
+    split.canonical = Canonical(result["serves"], result["stamp"], again, remembered=True)
     return True

@@ -36,7 +36,7 @@ def sized_otherwise(
     wrong = ~fits & (listed > 0).all(axis=1)
     wrong[list(headers.bad)] = False
     oblong = (headers.stored[:, 0] != headers.stored[:, 1]) & (listed > 0).all(axis=1)
-    if (n := int((wrong & swapped).sum())) and n >= oblong.sum() / 2 and n > 1:
+    if (n := int((wrong & swapped).sum())) and n >= oblong.sum() / 2:
         row = int(np.flatnonzero(wrong & swapped)[0])
         raise InputError(
             f"{table.source.path}: width and height of {n} of {len(names)} pictures are swapped "
@@ -145,9 +145,9 @@ def refuse_or_skip(
 
 def _all_alike(bad: Mapping[int, str], n: int) -> str:
     kinds = {re.sub(r"[\d.]+", "#", why) for why in bad.values()}
-    return "all fail alike" if len(bad) == n > 1 and len(kinds) == 1 else ""
+    return "all fail alike" if len(bad) == n and len(kinds) == 1 else ""
 
 
 def _mostly_alike(bad: Mapping[int, tuple[str, str]], n: int) -> str:
     kinds = Counter(kind for kind, _ in bad.values())
-    return "most fail alike" if n > 1 and max(kinds.values(), default=0) > n / 2 else ""
+    return "most fail alike" if max(kinds.values(), default=0) > n / 2 else ""

@@ -9,8 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -21,13 +20,12 @@ from numpy.typing import NDArray
 
 from . import memory as memories
 from .memory import Memory
+from .progress import Say, progress
 from .reading import PictureError, header
 
 # Below so many pictures a second process would not pay for its start, nor a bar be read.
 MANY = 2_000
 STEP = 100  # pictures between two steps of the bar
-
-Say = Callable[[int], None]
 
 
 @dataclass
@@ -52,7 +50,7 @@ def read_headers(folder: Path, names: Sequence[str], memory: Memory, title: str)
     Args:
         memory: of an earlier start; a picture that has not changed since is not opened. It learns
             what has been read.
-        title: what the bar says.
+        title: of the bar.
     """
     begun = time.time_ns()
     stats = stats_of(folder, names)
@@ -61,7 +59,7 @@ def read_headers(folder: Path, names: Sequence[str], memory: Memory, title: str)
     rows[known >= 0] = memory.headers[known[known >= 0]]
     asked = np.flatnonzero(known < 0)
     bad: dict[int, str] = {}
-    with progress(len(asked), title) as say:
+    with progress(len(asked), title, len(asked) >= MANY) as say:
         found = _read_all(folder, [names[i] for i in asked.tolist()], say)
         for row, answer in zip(asked.tolist(), found, strict=True):
             if isinstance(answer, str):
@@ -158,34 +156,6 @@ def serve() -> None:
     folder, names = json.loads(sys.stdin.buffer.read())
     for name in names:
         sys.stdout.write(json.dumps(read_one(Path(folder), name)) + "\n")
-
-
-@contextmanager
-def progress(total: int, title: str) -> Iterator[Say]:
-    """A bar on stderr while many pictures are read, one line where that is no terminal; what is
-    yielded takes how many are done."""
-    if total < MANY:
-        yield lambda done: None
-        return
-    if not sys.stderr.isatty():
-        print(f"{title}: {total} pictures", file=sys.stderr)
-        yield lambda done: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    with Progress(
-        *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True
-    ) as bar:
-        task = bar.add_task(title, total=total)
-        yield lambda done: bar.update(task, completed=done)
 
 
 def _cores() -> int:

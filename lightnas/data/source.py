@@ -14,12 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from .progress import Say
 
 LISTS = ("images", "annotations", "categories")
 CHUNK = 20_000
 Collect = Callable[[list[Any]], None]
 _SPACE = re.compile(r"[ \t\n\r]*")
 _scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+
+
+def _nothing(_: Any) -> None:
+    """For a list that is only read past, and where nobody asks how far it is."""
 
 
 class Source:
@@ -42,8 +47,15 @@ class Source:
         self._text = "" if content is not None else self._decoded()
         self._starts: dict[str, int] = {}
 
-    def read(self, collect: Mapping[str, Collect]) -> None:
+    def __len__(self) -> int:
+        """Characters of its text."""
+        return len(self._text)
+
+    def read(self, collect: Mapping[str, Collect], say: Say = _nothing) -> None:
         """Hand the entries of every list to its function, in chunks and in the order of the file.
+
+        Args:
+            say: is told how many characters are behind it.
 
         Raises:
             InputError: as for the class, or what the functions raise.
@@ -51,7 +63,7 @@ class Source:
         if self._content is not None:
             found = self._read_content(self._content, collect)
         else:
-            found = self._guarded(lambda: self._read_text(collect))
+            found = self._guarded(lambda: self._read_text(collect, say))
         for key in LISTS:
             if key not in found:
                 raise InputError(
@@ -104,7 +116,7 @@ class Source:
                 self.others[key] = value
         return found
 
-    def _read_text(self, collect: Mapping[str, Collect]) -> set[str]:
+    def _read_text(self, collect: Mapping[str, Collect], say: Say) -> set[str]:
         text = self._text
         at = self._skip(0)
         if not text.startswith("{", at):
@@ -131,6 +143,7 @@ class Source:
                 self._starts[key] = at
                 for chunk in self._chunks(at):
                     collect[key](chunk)
+                    say(self._end)
                 at = self._end
             else:
                 value, at = self._value(at)
@@ -153,6 +166,7 @@ class Source:
             entry, at = self._value(at)
             chunk.append(entry)
             if len(chunk) == CHUNK:
+                self._end = at
                 yield chunk
                 chunk = []
             at = skip(text, at).end()  # type: ignore[union-attr]
@@ -198,7 +212,3 @@ def first_picture(path: Path) -> str | None:
     with suppress(_Enough, TypeError):  # a TypeError: an entry without keys, which the check names
         Source(path).read({"images": collect, "annotations": _nothing, "categories": _nothing})
     return names[0] if names else None
-
-
-def _nothing(chunk: list[Any]) -> None:
-    """For a list that is only read past."""

@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, nearest, shown
 from .annotations import Annotations, Categories, Pictures
+from .progress import progress
 from .source import Source
 from .split import CocoSplit, DataOptions
+
+LONG = 30_000_000  # characters: a second and more
 
 
 @dataclass
@@ -47,13 +50,13 @@ class Table:
         path = split.annotations
         source = Source(path, split.content)
         pictures, categories, annotations = Pictures(path), Categories(path), Annotations(path)
-        source.read(
-            {
-                "images": pictures.add,
-                "categories": categories.add,
-                "annotations": annotations.add,
-            }
-        )
+        collect = {
+            "images": pictures.add,
+            "categories": categories.add,
+            "annotations": annotations.add,
+        }
+        with progress(len(source), f"reading {path.name}", len(source) > LONG) as say:
+            source.read(collect, say)
         categories.check()
         if not pictures.names:
             raise InputError(f"{path}: holds no usable picture, expected at least one")
@@ -119,8 +122,9 @@ def names_inside(pictures: Pictures, folder: Path, options: DataOptions) -> list
     home = os.path.abspath(folder)
     names, outside = [], []
     for name in pictures.names:
-        if os.path.isabs(name) or ".." in name:
-            name = os.path.relpath(os.path.normpath(os.path.join(home, name)), home)
+        name = os.path.normpath(name)
+        if os.path.isabs(name) or name.startswith(os.pardir):
+            name = os.path.relpath(os.path.join(home, name), home)
             if name.split(os.sep)[0] == os.pardir:
                 outside.append(name)
         names.append(name)

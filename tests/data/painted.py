@@ -76,10 +76,10 @@ def make(folder, content=None, raw=None, marks=(), boxes=BOXES, size=SIZE, name=
     return CocoSplit(file, images)
 
 
-def canonical(split, folder, classes=None, **options):
+def canonical(split, folder, classes=None, name="train", **options):
     """What the network would get: the canonical file of a split."""
     check_split(split, DataOptions(**options), classes)
-    settle({"train": split}, folder)
+    settle({name: split}, folder)
     return json.loads(split.annotations.read_bytes())
 
 
