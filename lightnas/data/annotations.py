@@ -22,6 +22,7 @@ from .outlines import box_of_outline
 Key = int | str
 NO_BOX = (math.nan,) * 4
 MAX_SIDE = 10**9
+MAX_ID = 2**53  # beyond, a float cannot hold it
 YES = {1, "1", "true", "True"}
 NO = {0, "0", "false", "False", "", None}
 
@@ -106,7 +107,7 @@ class Pictures:
         if (other := self.rows.setdefault(key, row)) != row:
             raise _twice(self.path, "images", self.ids[other], value)
         self.ids.append(value)
-        self.plain = self.plain and type(value) is int and value > 0
+        self.plain = self.plain and _is_plain_id(value)
 
     def _side(self, entry: dict[str, Any], row: int, key: str) -> int:
         value = entry.get(key)
@@ -162,7 +163,7 @@ class Categories:
             self.names.append(_text(entry["name"], self.path, row))
             above = entry.get("supercategory")
             self.above.append(None if above is None else str(above))
-            plain = type(entry["id"]) is int and entry["id"] > 0 and isinstance(entry["name"], str)
+            plain = _is_plain_id(entry["id"]) and isinstance(entry["name"], str)
             self.plain = self.plain and plain
 
     def check(self) -> None:
@@ -266,7 +267,7 @@ class Annotations:
             ids = np.array(self.ids, dtype=np.int64)
         except OverflowError:
             return False
-        return bool((ids > 0).all()) and len(np.unique(ids)) == len(ids)
+        return bool(((ids > 0) & (ids < MAX_ID)).all()) and len(np.unique(ids)) == len(ids)
 
     def _keys(self, chunk: list[Any], name: str, first: int) -> list[Key]:
         values = [entry[name] for entry in chunk]
@@ -352,6 +353,10 @@ class Annotations:
 
 def _alike(values: Collection[Any], types: set[type]) -> bool:
     return not set(map(type, values)) - types
+
+
+def _is_plain_id(value: Any) -> bool:
+    return type(value) is int and 0 < value < MAX_ID
 
 
 def _is_among(value: Any, spellings: set[Any]) -> bool:

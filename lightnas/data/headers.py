@@ -123,15 +123,14 @@ class _Helper:
         self.folder, self.names = folder, names
         self.input: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed in stop)
         self.output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
-        self.input.write(json.dumps([str(folder), list(names)]).encode())
+        self.input.write(json.dumps([os.path.abspath(folder), list(names)]).encode())
         self.input.seek(0)
         code = "from lightnas.data.headers import serve; serve()"
-        root = str(Path(__file__).resolve().parents[2])
-        path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+        # It finds this package where it starts; Ctrl-C is for the one that asks, which stops it.
         self.process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-c", code], stdin=self.input, stdout=self.output,
-            stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": path},
-            start_new_session=True,  # Ctrl-C is for the one that asks, which stops it
+            stderr=subprocess.DEVNULL, cwd=Path(__file__).resolve().parents[2],
+            start_new_session=True,
         )  # fmt: skip
 
     def answers(self) -> Iterator[list[int] | str]:
