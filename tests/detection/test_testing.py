@@ -194,6 +194,12 @@ def test_a_moved_run_has_its_annotations_beside_it(half_right, capfd, structure,
         assert ids <= {image["id"] for image in content["images"]} and max(ids) > 1000
 
 
+def test_the_users_data_are_those_of_the_run(capfd, trained, odd):
+    """Though the run's own annotation files have other ids."""
+    out, _ = call(capfd, "train-det", "--resume", "--work-dir", trained, "--data", odd, "--json")
+    assert json.loads(out) == json.loads((trained / "result.json").read_text())
+
+
 def test_data_that_a_run_is_linked_to_are_gone(capfd, structure, digits, tmp_path):
     """Canonical annotations are a link; where the data went is for the user to say."""
     data = shutil.copytree(digits, tmp_path / "data")
