@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mmdet.datasets import build_dataset
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from lightnas.detection.boxes import found_objects, true_objects
 from lightnas.detection.confusion import confusion_matrix
 from lightnas.detection.evaluation import METRICS, evaluate_boxes, log_line
+from lightnas.detection.measured import MMDET
 
 
 @st.composite
@@ -215,3 +217,40 @@ def test_what_cannot_be_measured_is_no_number():
     empty, _, _ = ours(content | {"annotations": []}, [[hit, none]])
     assert [empty.metrics[key] for key in METRICS] == [None] * 6
     assert empty.details["confusion"]["counts"][-1] == [1, 0, 0]
+
+
+@settings(max_examples=25)
+@given(scenes())
+def test_mmdets_keys_in_a_training(folder, scene):
+    """As mmdet's own data set says them, to the four digits that it keeps; what it calls -1 is
+    missing, and None to the hook that keeps the best checkpoint."""
+    content, detections = scene
+    for row in content["annotations"]:
+        row["category_id"] = int(row["category_id"])
+    (folder / "a.json").write_text(json.dumps(content))
+    classes = [category["name"] for category in content["categories"]]
+    with contextlib.redirect_stdout(io.StringIO()):
+        ours, theirs = (
+            build_dataset({"type": kind, "ann_file": str(folder / "a.json"), "classes": classes,
+                           "pipeline": [], "test_mode": True})
+            for kind in ("MeasuredCoco", "CocoDataset")
+        )  # fmt: skip
+        order = [[i["id"] for i in content["images"]].index(key) for key in ours.img_ids]
+        results = [detections[i] for i in order]
+        found = ours.evaluate(results, logger="silent")
+        expected = theirs.evaluate(results, logger="silent")
+    for key in (f"bbox_{name}" for name in MMDET.values()):
+        value = expected.get(key, 0.0)  # mmdet says nothing where not a single box was found
+        if value < 0 or (key not in expected and found[key] is None):
+            assert key not in found and found[key] is None
+        else:
+            assert found[key] == pytest.approx(value, abs=6e-5)
+    assert found["bbox_mAP_copypaste"].count(" ") == 5
+    assert ("-" in found["bbox_mAP_copypaste"]) == any(
+        found[f"bbox_{k}"] is None for k in MMDET.values()
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("scenes")
