@@ -12,7 +12,7 @@ from mmcv import Config
 from lightnas.data.fingerprint import Fingerprint, changes, fingerprint
 from lightnas.data.split import CocoSplit
 from lightnas.documents import differences
-from lightnas.errors import InputError
+from lightnas.errors import InputError, shown
 from lightnas.files import read_text
 from lightnas.network.structure import format_structures
 from lightnas.runs.output_dir import STRUCTURE
@@ -26,7 +26,7 @@ MAY_DIFFER = {"ann_file", "img_prefix", "workers_per_gpu", "device", "work_dir"}
 
 # Openings of the keys that say how long a run is.
 SCHEDULE = ("runner.", "lr_config", "total_epochs")
-KEYS = ("pictures", "objects", "classes", "sha256")
+KINDS = {"pictures": int, "objects": int, "classes": list, "sha256": str}
 
 
 class WorkDir(TrainingRun):
@@ -54,8 +54,7 @@ class WorkDir(TrainingRun):
         if any(words.startswith(SCHEDULE) for words in found):
             raise InputError(
                 f"resume=True: {self.path} holds a run of another schedule: {'; '.join(found[:3])}; "
-                f"expected its own; load_from='{self.last}' with a work_dir of its own begins a new "
-                "run from its weights"
+                f"expected its own; {_anew(self.last)}"
             )
         self.refuse(found)
 
@@ -89,8 +88,7 @@ class WorkDir(TrainingRun):
         if other:
             raise InputError(
                 f"resume=True: {self.path} holds a run on other data: {'; '.join(found)}; expected "
-                f"its own classes; load_from='{self.best}' with allow_mismatch=True and a work_dir of "
-                "its own begins a new run from its weights"
+                f"its own classes; {_anew(self.best, 'allow_mismatch=True and ')}"
             )
         if found and not new_data:
             raise InputError(
@@ -120,10 +118,24 @@ def read_fingerprints(path: Path) -> dict[str, Fingerprint]:
     """
     try:
         content = json.loads(read_text(path, 2**24))
-        return {name: {key: split[key] for key in KEYS} for name, split in content.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        found = {name: {key: split[key] for key in KINDS} for name, split in content.items()}
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(
             f"{path}: is damaged ({error}), expected what the data of a run were"
         ) from error
+    for split in found.values():
+        for key, kind in KINDS.items():
+            if not isinstance(split[key], kind):
+                raise InputError(
+                    f"{path}: is damaged ({key} is {shown(split[key])}), expected what the data of a run were"
+                )
+    return found
+
+
+def _anew(checkpoint: Path | None, more: str = "") -> str:
+    """How to begin a new run from the weights of one that cannot go on as asked."""
+    if checkpoint is None:
+        return "overwrite=True begins anew"
+    return f"load_from='{checkpoint}' with {more}a work_dir of its own begins a new run from its weights"

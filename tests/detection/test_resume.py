@@ -192,6 +192,17 @@ def test_a_run_from_before_data_were_noted(capfd, run, digits):
 
 
 def test_a_damaged_fingerprint(capfd, run, digits):
-    (run / FINGERPRINT).write_text("[]")
-    line = refused(capfd, "train-det", "--resume", "--work-dir", run, "--data", digits)
-    assert FINGERPRINT in line and "damaged" in line
+    good = json.loads((run / FINGERPRINT).read_text())
+    wrong = [good | {"val": good["val"] | {key: None}} for key in good["val"]]
+    for text in ("[]", "{", '{"val": 3}', *map(json.dumps, wrong)):
+        (run / FINGERPRINT).write_text(text)
+        line = refused(capfd, "train-det", "--resume", "--work-dir", run, "--data", digits)
+        assert FINGERPRINT in line and "damaged" in line
+
+
+def test_a_run_without_a_checkpoint_can_only_begin_anew(capfd, run, structure, digits):
+    for path in run.glob("*.pth"):
+        path.unlink()
+    line = refused(capfd, "train-det", structure, "--data", digits, "--schedule", 3,
+                   "--work-dir", run, "--resume", *QUICK)  # fmt: skip
+    assert "--overwrite begins anew" in line
