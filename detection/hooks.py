@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from mmcv import Config
 from mmcv.parallel import collate, scatter
 from mmcv.runner import HOOKS, Hook, get_dist_info
 from mmdet.datasets import build_dataset
 from mmdet.datasets.builder import worker_init_fn
 from numpy.typing import NDArray
 
-from .config import config_of_literal
 from .measured import mmdet_figures
 from .pictures import SHOWN, draw_split, threshold_of_the_best
 from .testing import evaluate
@@ -97,21 +98,20 @@ class MeasureBestAgain(Hook):
     reached on the old ones is no measure for the checkpoints to come.
 
     Args:
-        config: of the run, as a literal.
+        config: of the run.
         path: of the checkpoint.
     """
 
-    def __init__(self, config: str, path: str) -> None:
-        self.config, self.path = config, Path(path)
+    def __init__(self, config: Mapping[str, Any], path: str) -> None:
+        self.config, self.path = Config(config), Path(path)
 
     def before_run(self, runner: Any) -> None:
         """Measure, in the first process, if there is anything left to train."""
         if get_dist_info()[0] != 0 or runner.iter >= runner.max_iters:
             return
-        cfg = config_of_literal(self.config, str(self.path))
-        evaluation, _ = evaluate(cfg, self.path, "val")
+        evaluation, _ = evaluate(self.config, self.path, "val")
         figures = mmdet_figures(evaluation.metrics)
-        best = figures[cfg.evaluation.get("save_best", "bbox_mAP")]
+        best = figures[self.config.evaluation.get("save_best", "bbox_mAP")]
         messages = runner.meta["hook_msgs"]
         messages.pop("best_score", None)
         if best is not None:

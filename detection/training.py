@@ -243,7 +243,7 @@ def _run(cfg: Config, start: Start, to_measure: Path | None) -> None:
     ]  # after meta: it does not decide what the run gives
     use_measured(cfg)
     if to_measure is not None:
-        again = {"type": "MeasureBestAgain", "config": repr(plain(cfg)), "path": str(to_measure)}
+        again = {"type": "MeasureBestAgain", "config": plain(cfg), "path": str(to_measure)}
         cfg.custom_hooks = [*cfg.custom_hooks, again]
     try:
         train_detector(
