@@ -15,7 +15,8 @@ from ..errors import InputError
 from . import memory as memories
 from .boxes import Objects
 from .canonical import Canonical, Form
-from .faults import EMPTY, find_bad_boxes, refuse_or_skip, sized_otherwise
+from .faults import EMPTY, find_bad_boxes, refuse_or_skip, refuse_other_scale, sized_otherwise
+from .geometry import A_FEW, leaves
 from .headers import read_headers, stats_of
 from .memory import Memory, memory_path, recall, remember
 from .placing import placed
@@ -82,6 +83,7 @@ def _check(
     headers = read_headers(split.images, names, memory, title)
     bad_pictures = headers.bad | sized_otherwise(table, headers, names, options)
     boxes, turned = placed(table, headers, bad_pictures, options)
+    refuse_other_scale(boxes, headers.shown, table, bad_pictures, options)
     bad_boxes = find_bad_boxes(boxes, headers.shown, table, bad_pictures)
     left_out = refuse_or_skip(split, table, names, bad_pictures, bad_boxes, boxes, options)
     kept_pictures = np.ones(len(names), dtype=bool)
@@ -151,6 +153,11 @@ def _describe(split: CocoSplit, form: Form, table: Table) -> None:
     turned = int(((form.turned > 1) & form.pictures_kept).sum())
     if turned:
         split.notes.append(f"boxes of {turned} pictures of {name} are turned as their pictures are")
+    over = leaves(split.objects.boxes, split.objects.sizes[split.objects.pictures])
+    if over.mean() >= A_FEW:
+        split.notes.append(
+            f"{int(over.sum())} of {len(over)} boxes of {name} reach out of their pictures: do they belong to them?"
+        )
     small = int((split.objects.boxes[:, 2:] < 1).any(axis=1).sum())
     if small:
         split.notes.append(f"{small} boxes of {name} are smaller than a pixel and not trained on")

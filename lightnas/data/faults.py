@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, shown
+from .geometry import leaves
 from .headers import Headers
 from .placing import numbers
 from .split import CocoSplit, DataOptions
@@ -18,6 +19,7 @@ from .table import Table
 # Bad boxes without any area hide no object; a picture with one of the others has an object whose
 # place is not known, and would teach it as background.
 EMPTY = "size"
+A_SLIP = 2  # so many boxes say nothing of the others
 
 
 def sized_otherwise(
@@ -63,8 +65,7 @@ def find_bad_boxes(
         boxes (N, 4), sizes (P, 2): of the pictures as shown.
     """
     x, y, w, h = (boxes[:, i] for i in range(4))
-    good = np.ones(len(sizes), dtype=bool)
-    good[list(bad_pictures)] = False
+    good = _good(bad_pictures, len(sizes))
     width, height = sizes[table.rows, 0], sizes[table.rows, 1]
     no_box = np.asarray(~np.isfinite(boxes).all(axis=1))
     empty = ~no_box & ((w <= 0) | (h <= 0))
@@ -85,6 +86,33 @@ def find_bad_boxes(
                 f"{numbers(boxes[row])} lies outside its picture of {width[row]} x {height[row]}",
             )
     return found
+
+
+def refuse_other_scale(
+    boxes: NDArray[np.float64],
+    sizes: NDArray[np.int64],
+    table: Table,
+    bad_pictures: Mapping[int, str],
+    options: DataOptions,
+) -> None:
+    """Refuse boxes (N, 4) of which most reach out of their pictures, of sizes (P, 2), as those of
+    larger pictures do.
+
+    Raises:
+        InputError: so it is, and ``box_format`` does not say that they are right.
+    """
+    frames = sizes[table.rows]
+    known = np.isfinite(boxes).all(axis=1) & _good(bad_pictures, len(sizes))[table.rows]
+    out = known & leaves(boxes, frames)
+    partly = out & (boxes[:, :2] < frames).all(axis=1)
+    if options.box_format is None and partly.any() and out.sum() > max(A_SLIP, len(boxes) / 2):
+        row = int(np.flatnonzero(partly)[0])
+        width, height = frames[row]
+        raise InputError(
+            f"{table.source.path}: {int(out.sum())} of {len(boxes)} boxes reach out of their pictures (e.g. "
+            f"{numbers(boxes[row])} of {width} x {height}), as those of larger pictures would, expected boxes inside "
+            "them, or box_format='xywh' where they are right"
+        )
 
 
 def refuse_or_skip(
@@ -141,6 +169,12 @@ def refuse_or_skip(
             + (f" ({split.skipped[0]})" if split.skipped else "")
         )
     return left_out
+
+
+def _good(bad: Mapping[int, str], n: int) -> NDArray[np.bool_]:
+    good = np.ones(n, dtype=bool)
+    good[list(bad)] = False
+    return good
 
 
 def _all_alike(bad: Mapping[int, str], n: int) -> str:

@@ -10,6 +10,7 @@ pytest.importorskip("PIL")
 
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from lightnas.data.coco import CocoSplit, check_split
 from lightnas.data.geometry import turn
@@ -322,3 +323,34 @@ def test_objects_are_what_the_canonical_file_holds(tmp_path):
         assert entry["image_id"] == objects.pictures[row] + 1
         assert entry["category_id"] == objects.classes[row] + 1
     assert isinstance(split, CocoSplit)
+
+
+def test_boxes_of_larger_pictures(tmp_path):
+    """Some lie outside and some do not show it: to skip the former would train on the latter."""
+    content = coco()
+    for entry in content["annotations"]:
+        entry["bbox"] = [1.5 * value for value in entry["bbox"]]
+    for skip in (False, True):
+        with pytest.raises(InputError, match="6 of 8 boxes reach out of their pictures") as error:
+            check_split(make(tmp_path, content), _options(skip_bad_images=skip))
+        assert "skip_bad_images" not in str(error.value)
+
+
+def test_boxes_that_reach_out_are_said(tmp_path):
+    content = coco()
+    content["annotations"][2]["bbox"] = [50, 2, 40, 30]
+    content["annotations"][3]["bbox"] = [40, 25, 29, 20]
+    del content["annotations"][2]["area"]
+    split = check_split(make(tmp_path, content))
+    assert split.notes == [
+        "2 of 8 boxes of train.json reach out of their pictures: do they belong to them?"
+    ]
+
+
+def test_pictures_made_smaller_are_named_as_such(tmp_path):
+    """All of half the size that is listed: the sizes say more than the boxes."""
+    split = make(tmp_path)
+    for path in split.images.iterdir():
+        Image.new("RGB", (W // 2, H // 2)).save(path)
+    with pytest.raises(InputError, match="is 32 x 24, listed as 64 x 48.*all fail alike"):
+        check_split(split)
