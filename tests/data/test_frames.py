@@ -352,5 +352,5 @@ def test_pictures_made_smaller_are_named_as_such(tmp_path):
     split = make(tmp_path)
     for path in split.images.iterdir():
         Image.new("RGB", (W // 2, H // 2)).save(path)
-    with pytest.raises(InputError, match="is 32 x 24, listed as 64 x 48.*all fail alike"):
+    with pytest.raises(InputError, match=r"is 32 x 24, listed as 64 x 48.*all fail alike"):
         check_split(split)
