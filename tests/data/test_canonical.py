@@ -78,7 +78,8 @@ def mixed_ids(content):
 def from_zero(content):
     for key in ("images", "categories", "annotations"):
         for entry in content[key]:
-            entry["id"] -= 1
+            if type(entry.get("id")) is int:  # annotations may have lost theirs
+                entry["id"] -= 1
     for entry in content["annotations"]:
         entry["image_id"] -= 1
         entry["category_id"] -= 1

@@ -24,6 +24,7 @@ from tests.data.painted import (
     coco,
     make,
 )
+from tests.data.test_canonical import DAMAGE, ONE_OF
 
 TURNED = (5, 6, 7, 8)
 W, H = SIZE
@@ -36,7 +37,7 @@ def into_stored(box, mark):
     return back[0].tolist()
 
 
-def turned_set(folder, marks, boxes="shown", sizes="shown", on=BOXES, outline=False):
+def turned_set(folder, marks, boxes="shown", sizes="shown", on=BOXES, outline=False, kinds=()):
     """Pictures with marks; boxes and sizes as of the picture as shown, or as stored."""
     content = coco(on)
     for entry, mark in zip(content["images"], marks, strict=True):
@@ -51,6 +52,8 @@ def turned_set(folder, marks, boxes="shown", sizes="shown", on=BOXES, outline=Fa
         if outline:
             x, y, w, h = entry["bbox"]
             entry["segmentation"] = [[x, y, x + w, y, x + w, y + h, x, y + h]]
+    for kind in kinds:
+        DAMAGE[kind](content)
     return make(folder, content, marks=marks, boxes=on)
 
 
@@ -354,3 +357,20 @@ def test_pictures_made_smaller_are_named_as_such(tmp_path):
         Image.new("RGB", (W // 2, H // 2)).save(path)
     with pytest.raises(InputError, match=r"is 32 x 24, listed as 64 x 48.*all fail alike"):
         check_split(split)
+
+
+# These speak of the picture as shown.
+UPRIGHT = {"sizes texts", "sizes floats", "runs alone", "compressed runs alone"}
+
+
+@given(
+    st.lists(st.sampled_from(sorted({*DAMAGE} - UPRIGHT)), unique=True, max_size=6),
+    st.lists(st.integers(1, 8), min_size=4, max_size=4),
+    st.sampled_from(["stored", "shown"]),
+)
+def test_any_mixture_of_kinds_and_marks(tmp_path_factory, chosen, marks, frame):
+    for group in ONE_OF:
+        of_group = [kind for kind in chosen if kind in group]
+        chosen = [kind for kind in chosen if kind not in of_group[1:]]
+    folder = tmp_path_factory.mktemp("data")
+    right(turned_set(folder, marks, frame, frame, kinds=chosen), folder, boxes=frame)
