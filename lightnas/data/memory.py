@@ -26,6 +26,7 @@ from ..files import write_whole
 # Remembered from so many pictures on; below, a check takes a moment.
 WORTH = 2_000
 VERSION = 1
+KEPT = 20  # splits; one of COCO's size takes 50 MB
 # A file that changes within one tick of the clock after it was looked at has the time of before.
 TICK_NS = 2_000_000_000
 
@@ -72,9 +73,9 @@ class Memory:
 
 
 def memory_path(annotations: Path, images: Path) -> Path:
-    """Where the memory of a split lies."""
+    """Where the memory of a split lies, the same for a link to its annotations."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    key = f"{os.path.abspath(annotations)}\0{os.path.abspath(images)}"
+    key = f"{os.path.realpath(annotations)}\0{os.path.realpath(images)}"
     return Path(base) / "lightnas" / "data" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
 
 
@@ -105,3 +106,6 @@ def remember(path: Path, memory: Memory) -> None:
     with suppress(OSError):  # a home that cannot be written, a full disk: no concern of this check
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, buffer.getvalue())
+        others = sorted(path.parent.glob("*.npz"), key=lambda file: file.stat().st_mtime_ns)
+        for file in others[:-KEPT]:
+            file.unlink()

@@ -149,3 +149,18 @@ def test_a_helper_that_dies_is_replaced(tmp_path, monkeypatch):
     split = make(tmp_path)
     found = headers.read_headers(split.images, ["1.png", "2.png"], memory.Memory(), "checking")
     assert found.stored.tolist() == [[64, 48]] * 2 and not found.bad
+
+
+def test_the_oldest_are_forgotten(tmp_path, remembering, monkeypatch):
+    monkeypatch.setattr(memory, "KEPT", 2)
+    for name in "abc":
+        check_split(make(tmp_path / name))
+    assert len(list((tmp_path / "cache/lightnas/data").iterdir())) == 2
+
+
+def test_a_link_is_remembered_as_its_source(tmp_path, remembering, parsed):
+    split = check_split(make(tmp_path))
+    settle({"train": split}, tmp_path / "run")
+    assert split.annotations.is_symlink()
+    again(split)
+    assert len(parsed) == 1
