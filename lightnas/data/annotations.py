@@ -7,7 +7,6 @@ has one meaning is taken; what has none is refused by name, or remembered as a b
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Collection
 from itertools import chain
 from pathlib import Path
@@ -165,20 +164,6 @@ class Categories:
             self.above.append(None if above is None else str(above))
             plain = _is_plain_id(entry["id"]) and isinstance(entry["name"], str)
             self.plain = self.plain and plain
-
-    def check(self) -> None:
-        """Refuse a list without entries, or with a name that stands twice.
-
-        Raises:
-            InputError: so it is.
-        """
-        if not self.names:
-            raise InputError(f"{self.path}: has no categories, expected at least one")
-        name, times = Counter(self.names).most_common(1)[0]
-        if times > 1:
-            raise InputError(
-                f"{self.path}: {times} categories are named {shown(name)}, expected names that differ"
-            )
 
 
 class Annotations:

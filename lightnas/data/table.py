@@ -45,7 +45,7 @@ class Table:
         """The lists of a split.
 
         Raises:
-            InputError: it is no COCO, or lists no picture.
+            InputError: it is no COCO, or lists no picture or no category.
         """
         path = split.annotations
         source = Source(path, split.content)
@@ -57,7 +57,8 @@ class Table:
         }
         with progress(len(source), f"reading {path.name}", len(source) > LONG) as say:
             source.read(collect, say)
-        categories.check()
+        if not categories.names:
+            raise InputError(f"{path}: has no categories, expected at least one")
         if not pictures.names:
             raise InputError(f"{path}: holds no usable picture, expected at least one")
         return cls(
@@ -73,7 +74,7 @@ def classes_of(
     """Names of the classes in order, and the row of each among the categories.
 
     Raises:
-        InputError: the file has categories that are none of the classes.
+        InputError: two categories have one name, or one is none of the classes.
     """
     categories = table.categories
     root = _root(table, classes or ())
@@ -82,7 +83,13 @@ def classes_of(
             f"category {shown(categories.names[root])} of {split.annotations.name} is left out: it has no "
             "objects, and the others lie below it"
         )
-    names = {name: row for row, name in enumerate(categories.names) if row != root}
+    kept = [(name, row) for row, name in enumerate(categories.names) if row != root]
+    names = dict(kept)
+    if len(names) < len(kept):
+        name, times = Counter(name for name, _ in kept).most_common(1)[0]
+        raise InputError(
+            f"{split.annotations}: {times} categories are named {shown(name)}, expected names that differ"
+        )
     ordered = list(names) if classes is None else list(classes)
     if not set(names) <= set(ordered):
         raise InputError(
@@ -99,7 +106,9 @@ def _root(table: Table, classes: Sequence[str]) -> int | None:
     counts = np.bincount(table.labels, minlength=len(names))
     for row in np.flatnonzero(counts == 0).tolist():
         others = {above[i] for i in range(len(names)) if i != row}
-        if others == {names[row]} and names[row] not in classes:
+        # A class of the same name may lie below it.
+        named = names[row] in classes and names.count(names[row]) == 1
+        if others == {names[row]} and not named:
             return int(row)
     return None
 

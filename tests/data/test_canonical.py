@@ -358,6 +358,21 @@ def test_a_root_is_said_and_left_out_of_val_too(tmp_path):
     assert kept.classes == ("things", *NAMES)
 
 
+@pytest.mark.parametrize("classes", [None, ("cat",)])
+def test_a_root_may_be_named_as_the_class_below_it(tmp_path, classes):
+    """As Roboflow names a project of one class."""
+    boxes = [{"cat": BOXES[0]["cat"]}]
+    content = coco(boxes)
+    content["categories"] = [
+        {"id": 0, "name": "cat", "supercategory": "none"},
+        {"id": 1, "name": "cat", "supercategory": "cat"},
+    ]
+    split = make(tmp_path, content, boxes=boxes)
+    found = canonical(split, tmp_path / "annotations", classes)
+    assert_canonical(found, ["cat"])
+    assert_on_colours(found, split.images)
+
+
 def test_a_root_with_objects_is_a_class(tmp_path):
     content = damage(["a root category"])
     content["annotations"][0]["category_id"] = 0
