@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 SLACK_PIXELS, SLACK_SHARE = 2.0, 0.02
 # What a whole file does: nearly all of its boxes, and enough of them to be no slip of the hand.
 NEARLY_ALL, A_FEW = 0.99, 0.05
+MANY = 0.2  # against what the sizes say
 TRANSPOSED = 5  # this mark and those above it swap width and height
 
 
@@ -169,4 +170,4 @@ class Frames:
             return strong[0] if len(strong) == 1 and only[not strong[0]] == 0 else None
         if only[not listed] < A_FEW:
             return listed
-        return (not listed) if only[listed] == 0 else None
+        return (not listed) if only[not listed] >= MANY and only[listed] == 0 else None

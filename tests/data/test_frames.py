@@ -374,3 +374,21 @@ def test_any_mixture_of_kinds_and_marks(tmp_path_factory, chosen, marks, frame):
         chosen = [kind for kind in chosen if kind not in of_group[1:]]
     folder = tmp_path_factory.mktemp("data")
     right(turned_set(folder, marks, frame, frame, kinds=chosen), folder, boxes=frame)
+
+
+@pytest.mark.parametrize("out", [1, 2])
+def test_slips_of_the_hand_turn_no_file(tmp_path, out):
+    """One box of 24 that reaches out of the frame that the sizes say is a slip; two are asked about."""
+    on = [{"cat": (20, 18, 8, 6), "dog": (30, 30, 9, 5), "7": (40, 20, 5, 5)}] * 8
+    content = json.loads(
+        turned_set(tmp_path, [6] * 8, "stored", "stored", on=on).annotations.read_bytes()
+    )
+    for entry in content["annotations"][:out]:
+        entry["bbox"] = [35, 20, 18, 20]  # in 64 x 48, not in 48 x 64
+    split = make(tmp_path, content, marks=[6] * 8, boxes=on)
+    if out == 2:
+        with pytest.raises(InputError, match="expected boxes='stored' or boxes='shown'"):
+            check_split(split)
+    else:
+        check_split(split)
+        assert "boxes of 8 pictures of train.json are turned as their pictures are" in split.notes
