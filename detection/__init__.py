@@ -35,7 +35,9 @@ Of mmdet:
     runners, hooks               of a training
     finding      a detector behind its test pipeline
     training, testing, detecting, onnx    ``train``, ``measure``, ``detect``, ``export_detector``
+    classifier   which weights belong to the classes
     work_dir     a ``runs.training_run`` whose config is one of mmdet's
+    boxes, evaluation, confusion, measured    AP and what is beside it, in mmdet's data sets too
     compat, ops  where mmcv and mmdet do not fit today's torch; operators without a compiler
 """
 
@@ -51,9 +53,10 @@ compat.apply()
 # mmcv cannot be imported before compat.apply().
 from .detecting import detect  # noqa: E402
 from .gfocal_head import GFocalHead  # noqa: E402
-from .hooks import DrawDetections, ReseedEpochs  # noqa: E402
+from .hooks import DrawDetections, MeasureBestAgain, ReseedEpochs  # noqa: E402
 from .loading import CocoPictures, LoadPicture, ResizePicture  # noqa: E402
 from .madnas import MadNas, load_structure  # noqa: E402
+from .measured import MeasuredCoco  # noqa: E402
 from .onnx import export_detector  # noqa: E402
 from .options import Start, TrainOptions  # noqa: E402
 from .runners import WholeEpochRunner, WholeIterRunner  # noqa: E402
@@ -66,6 +69,8 @@ __all__ = [
     "GFocalHead",
     "LoadPicture",
     "MadNas",
+    "MeasureBestAgain",
+    "MeasuredCoco",
     "ReseedEpochs",
     "ResizePicture",
     "Start",

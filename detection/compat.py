@@ -31,6 +31,7 @@ def apply() -> None:
     ops.install()  # before mmdet.apis, which imports mmcv.ops
     _get_stream()
     _build_ddp()
+    _progress_bar()
 
 
 def _torchvision() -> None:
@@ -112,3 +113,29 @@ def _build_ddp() -> None:
         return DistributedDetector(model, **kwargs)
 
     mmdet.apis.train.build_ddp = build_ddp
+
+
+def _progress_bar() -> None:
+    """mmcv's bar writes a line for every picture where its output is no terminal but a file or a
+    pipe; there it says nothing."""
+    import mmcv
+
+    if getattr(mmcv.ProgressBar, "for_terminals", False):
+        return
+
+    class ProgressBar(mmcv.ProgressBar):
+        """mmcv's progress bar, for terminals alone."""
+
+        for_terminals = True
+
+        def start(self) -> None:
+            if self.file.isatty():
+                super().start()
+            else:
+                self.completed = 0
+
+        def update(self, num_tasks: int = 1) -> None:
+            if self.file.isatty():
+                super().update(num_tasks)
+
+    mmcv.ProgressBar = ProgressBar

@@ -309,28 +309,48 @@ def datasets_of(cfg: Config) -> dict[str, ConfigDict]:
     return {name: innermost_dataset(cfg.data.get(name) or ConfigDict()) for name in SPLITS}
 
 
-def data_of(cfg: Config) -> dict[str, CocoSplit]:
-    """The data that a config names.
+def use_measured(cfg: Config) -> None:
+    """Have the val split measured by our evaluation while a training runs."""
+    part = innermost_dataset(cfg.data.val)
+    if part.get("type") == "CocoDataset":
+        part.type = "MeasuredCoco"
+
+
+def data_classes(cfg: Config) -> tuple[str, ...]:
+    """The classes that a config trains on."""
+    return tuple(innermost_dataset(cfg.data.train).get("classes") or ())
+
+
+def data_of(cfg: Config, work_dir: Path | None = None) -> dict[str, CocoSplit]:
+    """The data that a config names; ``work_dir`` is where the run lies now, for a config that comes
+    from no file in it.
 
     Raises:
-        InputError: it names a pipe, a device or a directory for a file.
+        InputError: the data that a run is linked to are gone, or it names a pipe, a device or a
+            directory for a file.
     """
     found = {}
     for name, part in datasets_of(cfg).items():
         if isinstance(part.get("ann_file"), str):
             root = Path(part.get("data_root") or "")
-            file = _beside(cfg, root / part.ann_file)
+            file = _beside(cfg, root / part.ann_file, work_dir)
+            if file.is_symlink() and not file.exists():
+                raise InputError(
+                    f"{file} leads to {os.path.realpath(file)}, which is gone; expected the data of "
+                    "the run there, or data='DIR' where they lie now"
+                )
             if file.exists() and not file.is_file():
                 raise InputError(f"{file}: is no file, expected annotations, as data.{name} says")
             found[name] = CocoSplit(file, root / (part.get("img_prefix") or ""))
     return found
 
 
-def _beside(cfg: Config, file: Path) -> Path:
+def _beside(cfg: Config, file: Path, work_dir: Path | None) -> Path:
     """The annotation file of a config; of a work directory that has been moved, the one in it."""
-    if file.exists() or not cfg.filename:
+    home = Path(cfg.filename).parent if cfg.filename else work_dir
+    if file.exists() or home is None:
         return file
-    moved = Path(cfg.filename).parent / ANNOTATIONS / file.name
+    moved = home / ANNOTATIONS / file.name
     return moved if moved.exists() and file.parent.name == ANNOTATIONS else file
 
 

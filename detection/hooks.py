@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from mmcv import Config
 from mmcv.parallel import collate, scatter
 from mmcv.runner import HOOKS, Hook, get_dist_info
 from mmdet.datasets import build_dataset
@@ -16,7 +18,9 @@ from mmdet.datasets.builder import worker_init_fn
 from numpy.typing import NDArray
 
 from .loading import with_reader
+from .measured import mmdet_figures
 from .pictures import SHOWN, draw_split, threshold_of_the_best
+from .testing import evaluate
 
 
 @HOOKS.register_module()
@@ -61,6 +65,7 @@ class DrawDetections(Hook):
 
     def __init__(self, data: Any, path: str) -> None:
         self.data, self.path = data, Path(path)
+        self.dataset: Any = None
 
     def after_train_epoch(self, runner: Any) -> None:
         """Draw, in the first process."""
@@ -70,14 +75,15 @@ class DrawDetections(Hook):
             runner.logger.info(f"{self.path}: what it finds after epoch {runner.epoch + 1}")
 
     def _detections(self, model: Any) -> list[list[NDArray[Any]]]:
-        dataset = build_dataset(with_reader(self.data), {"test_mode": True})
+        if self.dataset is None:  # read once, not after every epoch
+            self.dataset = build_dataset(with_reader(self.data), {"test_mode": True})
         device = next(model.parameters()).get_device()  # -1 is the CPU, to scatter too
         model.eval()
         try:
             with torch.no_grad():
                 batches = (
-                    collate([dataset[i]], samples_per_gpu=1)
-                    for i in range(min(SHOWN, len(dataset)))
+                    collate([self.dataset[i]], samples_per_gpu=1)
+                    for i in range(min(SHOWN, len(self.dataset)))
                 )
                 return [
                     model(return_loss=False, rescale=True, **scatter(batch, [device])[0])[0]
@@ -85,3 +91,31 @@ class DrawDetections(Hook):
                 ]
         finally:
             model.train()
+
+
+@HOOKS.register_module()
+class MeasureBestAgain(Hook):
+    """Where a run goes on with other data than it had, measures its best checkpoint on them: what it
+    reached on the old ones is no measure for the checkpoints to come.
+
+    Args:
+        config: of the run.
+        path: of the checkpoint.
+        trust: unpickle it whole.
+    """
+
+    def __init__(self, config: Mapping[str, Any], path: str, trust: bool = False) -> None:
+        self.config, self.path, self.trust = Config(config), Path(path), trust
+
+    def before_run(self, runner: Any) -> None:
+        """Measure, in the first process, if there is anything left to train."""
+        if get_dist_info()[0] != 0 or runner.iter >= runner.max_iters:
+            return
+        evaluation, _ = evaluate(self.config, self.path, "val", self.trust)
+        figures = mmdet_figures(evaluation.metrics)
+        best = figures[self.config.evaluation.get("save_best", "bbox_mAP")]
+        messages = runner.meta["hook_msgs"]
+        messages.pop("best_score", None)
+        if best is not None:
+            messages["best_score"] = best
+        runner.logger.info(f"{self.path} on the new data: {figures['bbox_mAP_copypaste']}")

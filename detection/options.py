@@ -70,6 +70,7 @@ class Start:
 
     work_dir: Path
     resume: bool = False
+    new_data: bool = False
     overwrite: bool = False
     data: DataOptions = field(default_factory=DataOptions)
     load_from: Path | None = None

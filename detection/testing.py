@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,14 @@ from mmcv import Config
 from mmcv.parallel import MMDataParallel
 from mmdet.apis import single_gpu_test
 from mmdet.datasets import build_dataloader, build_dataset
-from numpy.typing import NDArray
 
+from lightnas.data.canonical import IdMap, original_ids
 from lightnas.data.coco import CocoSplit, DataOptions, check_split, settle
+from lightnas.data.export import Category, FoundPicture, check_output, write_results
 from lightnas.errors import InputError
 from lightnas.runs.training_run import CONFIG, TrainingRun
 
+from .boxes import Detections
 from .building import detector_of, fitting, number_of_classes
 from .checkpoint import classes_of, load_weights, read_checkpoint
 from .config import (
@@ -29,20 +31,12 @@ from .config import (
 )
 from .distributed import choose_device
 from .embedded import config_of_checkpoint, config_of_run
+from .evaluation import SCORE, Evaluation
 from .loading import loader_errors, with_reader
 from .madnas import MadNas
+from .measured import evaluate_dataset
 from .output import stdout_to_stderr
-
-# Our key, mmdet's.
-METRICS = {
-    "ap": "mAP",
-    "ap50": "mAP_50",
-    "ap75": "mAP_75",
-    "ap_s": "mAP_s",
-    "ap_m": "mAP_m",
-    "ap_l": "mAP_l",
-}
-Detections = list[list[NDArray[Any]]]
+from .pictures import boxes_of
 
 
 def measure(
@@ -55,6 +49,8 @@ def measure(
     data: DataOptions | None = None,
     trust: bool = False,
     cfg_options: Sequence[str] = (),
+    score: float = SCORE,
+    results: tuple[str, Path] | None = None,
 ) -> dict[str, Any]:
     """AP of a checkpoint, on a split given, or on the one that its config names.
 
@@ -63,17 +59,24 @@ def measure(
         split: data to test on.
         data: how they are to be read.
         name: ``val`` or ``test`` of the config; by default ``test``.
+        score: from which a detection counts in the confusion matrix.
+        results: a format of ``data.export`` and where to write what was found, under the ids and
+            names of the data.
+
+    Returns:
+        the metrics and the details of an ``Evaluation``, and what was tested on what.
 
     Raises:
         InputError: weights, structure, classes or data do not fit together.
     """
+    output = check_output(results[1], results[0]) if results else None
     cfg, path = find_checkpoint(source, checkpoint, trust)
     merge_options(cfg, cfg_options)
     use_structure(cfg)
     cfg.device = choose_device(device)
     part = name or "test"
     classes = classes_of(read_checkpoint(path, trust), path) or None
-    chosen = split or data_of(cfg).get(part)
+    chosen = split or data_of(cfg, path.parent).get(part)
     if chosen is None:
         raise InputError(f"{source}: its config names no {part} data, expected another data set")
     checked = check_split(chosen, data, classes)
@@ -81,13 +84,19 @@ def measure(
     with tempfile.TemporaryDirectory() as folder, stdout_to_stderr(), loader_errors():
         settle({part: checked}, Path(folder))
         use_data(cfg, {part: checked})
-        metrics, _ = evaluate(cfg, path, part, trust)
+        dataset, detections = detect_split(cfg, path, part, trust)
+        evaluation = evaluate_dataset(dataset, detections, score=score)
+        if results and output:
+            ids = original_ids(checked.annotations)
+            pictures = found_pictures(dataset, detections, ids)
+            write_results(pictures, results[0], output, categories_of(dataset, ids))
     return {
         "checkpoint": str(path),
         "split": part,
         "annotations": annotations,
         "skipped": checked.skipped,
-        **metrics,
+        **evaluation.metrics,
+        **evaluation.details,
     }
 
 
@@ -163,13 +172,27 @@ def load_detector(cfg: Config, checkpoint: Path, trust: bool = False) -> Any:
 
 def evaluate(
     cfg: Config, checkpoint: Path, split: str, trust: bool = False
-) -> tuple[dict[str, Any], Detections]:
-    """AP, AP50, AP75 and AP of small, medium and large objects on a split, None where there are no
-    such objects.
+) -> tuple[Evaluation, Detections]:
+    """What a checkpoint reaches on a split.
 
     Returns:
-        the metrics, and of each picture the detections of each class (n, 5): corners in pixels, and
-        score.
+        AP and what is beside it, and detections as ``detect_split`` gives them.
+
+    Raises:
+        InputError: as ``detect_split``.
+    """
+    dataset, detections = detect_split(cfg, checkpoint, split, trust)
+    return evaluate_dataset(dataset, detections), detections
+
+
+def detect_split(
+    cfg: Config, checkpoint: Path, split: str, trust: bool = False
+) -> tuple[Any, Detections]:
+    """What a checkpoint finds in every picture of a split.
+
+    Returns:
+        mmdet's data set, and of each picture the detections of each class (n, 5): corners in
+        pixels, and score.
 
     Raises:
         InputError: as ``load_detector``; or the split has other categories than the checkpoint.
@@ -197,8 +220,24 @@ def evaluate(
     )
     with fitting(str(checkpoint), "its detector cannot be run", "a detector of such pictures"):
         detections: Detections = single_gpu_test(wrapped, loader)
-    found = dataset.evaluate(detections, metric="bbox")
-    values = {ours: found.get(f"bbox_{theirs}", 0.0) for ours, theirs in METRICS.items()}
-    return {key: None if value < 0 else float(value) for key, value in values.items()} | {
-        "images": len(dataset)
-    }, detections
+    return dataset, detections
+
+
+def found_pictures(dataset: Any, detections: Detections, ids: IdMap) -> Iterator[FoundPicture]:
+    """What was found in each picture, under the ids and names of the data.
+
+    ``detections``: as ``detect_split`` gives them, shape (n, 5) of each picture and class.
+    """
+    for info, found in zip(dataset.data_infos, detections, strict=True):
+        yield FoundPicture(
+            ids.image(info["id"]), info["file_name"], info["width"], info["height"],
+            boxes_of(found, dataset.CLASSES, threshold=0),
+        )  # fmt: skip
+
+
+def categories_of(dataset: Any, ids: IdMap) -> list[Category]:
+    """The classes of a data set under the ids that the data has them under."""
+    return [
+        Category(ids.category(key), name)
+        for key, name in zip(dataset.cat_ids, dataset.CLASSES, strict=True)
+    ]

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import logging
 import os
 import sys
@@ -27,24 +26,28 @@ from torch import nn
 import lightnas
 from lightnas.data.coco import SPLITS, CocoSplit, DataOptions, check_split, hold, settle
 from lightnas.data.summary import lines_of, summarise
-from lightnas.errors import InputError, WorkError, printable
+from lightnas.errors import InputError, WorkError, printable, shown
+from lightnas.json_file import json_text, read_json
 from lightnas.outputs import record_made
 from lightnas.report.page import write_report
 from lightnas.runs.output_dir import REPORT
-from lightnas.runs.training_run import ANNOTATIONS, CONFIG, DATA, PICTURE
+from lightnas.runs.training_run import ANNOTATIONS, CONFIG, DATA, EVALUATION, PICTURE
 
 from . import cpu
 from .allowed import initial_weights
 from .building import UNFIT, detector_of, fitting
-from .checkpoint import load_weights, read_checkpoint
+from .checkpoint import classes_of, load_weights, read_checkpoint
+from .classifier import classifier_keys, other_classes
 from .config import (
     RUNNERS,
     as_begun,
     build_config,
+    data_classes,
     data_of,
     innermost_dataset,
     plain,
     use_data,
+    use_measured,
 )
 from .distributed import choose_device, first_process, process_group
 from .embedded import config_as_written, config_of_literal, config_of_run
@@ -80,12 +83,12 @@ def train(
         loader_errors(),
         WorkDir(start.work_dir) as run,
     ):
-        text = first_process(lambda: _prepare(options, found, start, device, run))
+        text, changed = first_process(lambda: _prepare(options, found, start, device, run))
         cfg = config_of_literal(text, str(start.work_dir))
         done = run.result if start.resume else None
         first = get_dist_info()[0] == 0
         if done is None:
-            _run(cfg, start)
+            _run(cfg, start, run.best if changed else None)
             # The others need not wait for it.
             return _finish(cfg, run, start.trust_checkpoint) if first else {}
         if first and not (run.path / REPORT).is_file():
@@ -99,9 +102,14 @@ def _prepare(
     start: Start,
     device: str,
     run: WorkDir,
-) -> str:
-    """Everything that can be wrong, checked before any work; holds ``run`` and returns the config
-    as a literal."""
+) -> tuple[str, bool]:
+    """Everything that can be wrong, checked before any work; holds ``run``.
+
+    Returns:
+        the config as a literal, and whether the run goes on with other data than it had.
+    """
+    if start.new_data and not start.resume:
+        raise InputError("new_data=True without resume=True, expected a run that goes on")
     resume = start.resume and (start.work_dir / CONFIG).is_file()
     if options is None and not resume:
         raise InputError(
@@ -110,7 +118,7 @@ def _prepare(
     cfg, there = _configs(options, start, device, resume)
     if options is not None and there is not None:
         as_begun(cfg, there)
-    splits = _checked(found or data_of(cfg), start.data)
+    splits = _checked(found or data_of(cfg, start.work_dir), start.data)
     kept = resume and not found and (run.path / DATA).is_file()
     summary = None if kept else summarise(splits, start.layout, start.notes)
     use_data(cfg, splits)
@@ -121,7 +129,7 @@ def _prepare(
     model = build_model(cfg, source)
     _check_parts(cfg, model, source)
     if start.load_from is not None:
-        _load_from(model, start)
+        _load_from(model, cfg, start)
     settled = [f"{name}.json" for name in splits]
     run.hold(
         resume=start.resume,
@@ -130,24 +138,30 @@ def _prepare(
         kept=_read_later(splits, start),
         names=[f"{ANNOTATIONS}/{name}" for name in settled],
     )
+    changed = False
     if there is not None:
+        changed = run.check_data(splits, bool(found), start.new_data)
         run.check_same(cfg, there)
         if run.last is not None:
-            cfg.resume_from = str(run.last)
             content = read_checkpoint(run.last, start.trust_checkpoint)
             load_weights(model, content["state_dict"], str(run.last))
             progress_of(content, str(run.last))
     else:
         hold(splits, start.work_dir / ANNOTATIONS)
         run.clear()
+    if changed:
+        run.forget_result()
     run.begin(settled)
     settle(splits, start.work_dir / ANNOTATIONS)
     use_data(cfg, splits)
     if summary is not None:
         run.write(DATA, json_text(summary, indent=1) + "\n")
-    if not resume:
+    if changed or not resume:
         run.write_config(cfg)
-    return repr(plain(cfg))
+    run.note_data(splits)
+    if resume and run.last is not None:
+        cfg.resume_from = str(run.last)
+    return repr(plain(cfg)), changed
 
 
 def _configs(
@@ -190,11 +204,27 @@ def _read_later(splits: dict[str, CocoSplit], start: Start) -> list[Path]:
     return [*pictures, start.load_from] if start.load_from else pictures
 
 
-def _load_from(model: nn.Module, start: Start) -> str:
-    """Load the weights of ``--load-from``; returns what was left out."""
-    assert start.load_from is not None
-    weights = read_checkpoint(start.load_from, start.trust_checkpoint)["state_dict"]
-    return load_weights(model, weights, f"load_from {start.load_from}", start.allow_mismatch)
+def _load_from(model: nn.Module, cfg: Config, start: Start) -> str:
+    """Load the weights of ``--load-from``; returns what was left out.
+
+    Raises:
+        InputError: they do not fit, or are of other classes (without ``allow_mismatch``).
+    """
+    content = read_checkpoint(str(start.load_from), start.trust_checkpoint)
+    weights, source = content["state_dict"], f"load_from {start.load_from}"
+    theirs, ours = classes_of(content, source), data_classes(cfg)
+    if not other_classes(model, cfg.model, weights, theirs, ours):
+        return load_weights(model, weights, source, start.allow_mismatch)
+    had = f"the classes {shown(list(theirs))}" if theirs else "another number of classes"
+    if not start.allow_mismatch:
+        raise InputError(
+            f"{source}: was trained on {had}, expected those of the data, {shown(list(ours))}; "
+            "allow_mismatch=True keeps the rest and begins the classifier anew"
+        )
+    classifier = classifier_keys(cfg.model)
+    kept = {key: value for key, value in weights.items() if key not in classifier}
+    report = load_weights(model, kept, source, allow_mismatch=True)
+    return f"the classifier begins anew for {shown(list(ours))}; it had {had} ({report})"
 
 
 def _checked(found: dict[str, CocoSplit], options: DataOptions) -> dict[str, CocoSplit]:
@@ -229,7 +259,8 @@ def build_model(cfg: Config, source: str) -> nn.Module:
     return model  # type: ignore[no-any-return]
 
 
-def _run(cfg: Config, start: Start) -> None:
+def _run(cfg: Config, start: Start, to_measure: Path | None) -> None:
+    """Train; ``to_measure`` is the best checkpoint so far, where it was measured on other data."""
     rank, world_size = get_dist_info()
     timestamp = time.strftime("%Y%m%d_%H%M%S")
     if rank == 0:
@@ -243,7 +274,7 @@ def _run(cfg: Config, start: Start) -> None:
     torch.backends.cudnn.benchmark = cfg.get("cudnn_benchmark", False)
     model = build_model(cfg, "config")
     if start.load_from is not None and cfg.resume_from is None:
-        report = _load_from(model, start)
+        report = _load_from(model, cfg, start)
         logger.info(f"loaded {start.load_from}" + (f"; left out: {report}" if report else ""))
     if cfg.get("sync_bn") and cfg.device == "cuda" and world_size > 1:
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
@@ -259,7 +290,7 @@ def _run(cfg: Config, start: Start) -> None:
     model.CLASSES = dataset.CLASSES
     steps = max(1, len(dataset) // (cfg.data.samples_per_gpu * world_size))
     cfg.log_config.interval = max(1, min(cfg.log_config.interval, steps // 2))
-    for line in lines_of(json.loads((start.work_dir / DATA).read_bytes())):
+    for line in lines_of(read_json(start.work_dir / DATA, "what the training says of its data")):
         logger.info(line)
     _say(logger, cfg, dataset, world_size)
     drawing = {"type": "DrawDetections", "data": cfg.data.val, "path": f"{cfg.work_dir}/{PICTURE}"}
@@ -272,6 +303,15 @@ def _run(cfg: Config, start: Start) -> None:
         *cfg.custom_hooks,
         drawing,
     ]  # after meta: it does not decide what the run gives
+    use_measured(cfg)
+    if to_measure is not None:
+        again = {
+            "type": "MeasureBestAgain",
+            "config": plain(cfg),
+            "path": str(to_measure),
+            "trust": start.trust_checkpoint,
+        }
+        cfg.custom_hooks = [*cfg.custom_hooks, again]
     cfg.data.val = with_reader(cfg.data.val)  # of which mmdet builds a data set itself
     if start.trust_checkpoint and cfg.runner.type in RUNNERS.values():
         cfg.runner = {**cfg.runner, "trust": True}
@@ -336,11 +376,12 @@ def _finish(cfg: Config, run: WorkDir, trust: bool) -> dict[str, Any]:
     run.tidy((cfg.get("checkpoint_config") or {}).get("max_keep_ckpts", -1))
     best = run.best
     assert best is not None and run.last is not None
-    metrics, detections = evaluate(cfg, best, "val", trust)
+    evaluation, detections = evaluate(cfg, best, "val", trust)
     result = {
         "checkpoint": best.name, "last": run.last.name, "epochs": cfg.runner.get("max_epochs"), "split": "val",
-        "classes": list(cfg.data.val.classes), **metrics,
+        "classes": list(cfg.data.val.classes), **evaluation.metrics,
     }  # fmt: skip
+    run.write(EVALUATION, json_text(evaluation.details) + "\n")
     run.finish(result)
     draw_split(cfg.data.val, detections, run.path / PICTURE)
     write_report([run.path])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..data.export import FORMATS
 from ..errors import InputError, WorkError, require
 from .options import (
     PAIR,
@@ -190,7 +191,14 @@ overwrite_directory = click.option(
     "--load-from", metavar="FILE", type=PATH, help="Start from the weights of a checkpoint."
 )
 @click.option(
-    "--allow-mismatch", is_flag=True, help="With --load-from: load what fits, leave out the rest."
+    "--allow-mismatch",
+    is_flag=True,
+    help="With --load-from: load what fits; a classifier of other classes begins anew.",
+)
+@click.option(
+    "--new-data",
+    is_flag=True,
+    help="With --resume: go on with other data than before; a finished run is measured on them.",
 )
 @trust_checkpoint
 @reading_options
@@ -244,6 +252,7 @@ def _request(
     work_dir = given["work_dir"] or Path("outputs") / f"{name}-det"
     how = (
         "resume",
+        "new_data",
         "overwrite",
         "load_from",
         "allow_mismatch",
@@ -276,14 +285,16 @@ def _request(
     if (
         given["resume"]
         and structure is None
-        and not splits
         and all(value in (None, False, ()) for value in values)
     ):
-        return None, {}, start
+        if splits:
+            _check_splits(splits, given["data"])
+            splits.setdefault("test", splits["val"])
+        return None, splits, start
     if given["resume"] and structure is None and given["config"] is None:
-        changed = [name for name in (*names, "data") if given[name] not in (None, False, ())]
+        changed = [name for name in names if given[name] not in (None, False, ())]
         raise InputError(
-            f"{', '.join(map(option_name, changed)) or 'data'} with --resume and no STRUCTURE.txt, expected "
+            f"{', '.join(map(option_name, changed))} with --resume and no STRUCTURE.txt, expected "
             "--resume and --work-dir alone, which go on as the run began, or all of its options again"
         )
     if structure is None and given["config"] is None:
@@ -368,6 +379,24 @@ def _check_gpus(gpus: int, where: str) -> None:
 )
 @click.option("--annotations", metavar="FILE", type=PATH, help="Another COCO annotation file.")
 @click.option("--images", metavar="DIR", type=PATH, help="Its pictures.")
+@click.option(
+    "--score-thr",
+    metavar="P",
+    type=click.FloatRange(0, 1),
+    default=0.3,
+    show_default=True,
+    help="Least score that counts in the confusion matrix.",
+)
+@click.option(
+    "--format",
+    "form",
+    metavar="NAME",
+    type=click.Choice(FORMATS),
+    help="Write what was found, to --output: coco, yolo or csv, with the data's ids and names.",
+)
+@click.option(
+    "--output", metavar="DIR|FILE", type=PATH, help="Of --format: a file, or a folder for yolo."
+)
 @trust_checkpoint
 @reading_options
 @device
@@ -394,12 +423,20 @@ def test_det(source: Path, checkpoint: Path | None, as_json: bool, **given: Any)
                 f"--data {given['data']} holds no {given['split']} split ({found.layout}), expected it, or "
                 "--annotations"
             )
+    form, output = given["form"], given["output"]
+    if (form is None) != (output is None):
+        lone, other = ("format", "output") if output is None else ("output", "format")
+        raise InputError(f"--{lone} without --{other}, expected both or neither")
     result = measure(
         source, checkpoint, split, given["split"],
         device=given["device"], data=DataOptions(**{name: given[name] for name in READING}), trust=given["trust_checkpoint"],
-        cfg_options=given["cfg_options"],
+        cfg_options=given["cfg_options"], score=given["score_thr"], results=form and (form, output),
     )  # fmt: skip
     _print_result(result, as_json)
+    if not as_json:
+        from .tables import print_classes
+
+        print_classes(result["per_class"])
 
 
 @click.command()

@@ -126,7 +126,7 @@ def in_options(run: Callable[..., Any]) -> Callable[..., Any]:
         except (InputError, WorkError) as error:
             said = re.sub(r"^\w+(?= )", lambda word: options.get(word[0], word[0]), str(error))
             said = re.sub(r"\b(\w+)=True\b", lambda set_: options.get(set_[1], set_[0]), said)
-            said = re.sub(r"\b(\w+)='(\w+)'", lambda set_: _given(set_, options), said)
+            said = re.sub(r"\b(\w+)='([^']+)'", lambda set_: _given(set_, options), said)
             error.args = (said,)
             raise
 

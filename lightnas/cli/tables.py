@@ -276,6 +276,15 @@ def print_data(summary: dict[str, Any], folder: Path, sheet: Path) -> None:
         console.print(Text(line), soft_wrap=True)
 
 
+def print_classes(rows: Sequence[dict[str, Any]]) -> None:
+    """What ``test-det`` reaches on each class; ``-`` where it has no object."""
+    table = _table("of each class", "class", "AP", "AP50", "objects", "pictures")
+    for row in rows:
+        figures = ("-" if row[key] is None else f"{row[key]:.3f}" for key in ("ap", "ap50"))
+        table.add_row(Text(row["class"]), *figures, f"{row['objects']:,}", f"{row['pictures']:,}")
+    _console().print(table)
+
+
 def print_findings(findings: Sequence[Finding]) -> None:
     """The table of ``lightnas doctor``, and what to run where something does not fit."""
     table = _table("", "package", "found", "expected", "")

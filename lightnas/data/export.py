@@ -19,18 +19,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import IO, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from ..errors import InputError
 from ..files import output_errors, write_output
-from .pictures import Box
+
+if TYPE_CHECKING:
+    from .pictures import Box
 
 FORMATS = ("coco", "yolo", "csv")
 COLUMNS = ("image_id", "file_name", "category_id", "class", "score", "x", "y", "width", "height")
 # What a folder as output gets its results as.
 FILES = {"coco": "results.json", "csv": "results.csv"}
 
-Id = int | str
+Id = int | float | str | None  # None: a class that the file of the data does not list
 
 
 class Category(NamedTuple):
@@ -59,12 +61,17 @@ class FoundPicture:
 
 
 def check_output(output: Path, form: str) -> Path:
-    """Where results of a format go: a file for coco and csv, a folder for yolo.
+    """Where results of a format go: a file for coco and csv, a folder for yolo. To be asked before
+    hours of work.
 
     Raises:
-        InputError: yolo's labels would mix with what is in a folder.
+        InputError: a file would lie in no folder, or yolo's labels would mix with what is in theirs.
     """
     if form != "yolo":
+        if not output.parent.is_dir():
+            raise InputError(
+                f"output {output} lies in no folder, expected a file in one that is there"
+            )
         return output / FILES[form] if output.is_dir() else output
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InputError(f"output {output} is not empty, expected a new folder for yolo's labels")

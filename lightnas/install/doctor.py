@@ -75,6 +75,7 @@ NEEDS = (
     Need("opencv", OPENCV, "pip install opencv-python-headless"),
     Need("pillow", ("pillow",), "pip install --upgrade pillow"),
     Need("pycocotools", ("pycocotools",), "pip install --upgrade pycocotools"),
+    Need("faster-coco-eval", ("faster-coco-eval",), "pip install --upgrade faster-coco-eval"),
     Need("tensorboard", ("tensorboard",), "pip install --upgrade tensorboard"),
     Need(
         "scikit-learn", ("scikit-learn",), "pip install --upgrade scikit-learn", blocks=False

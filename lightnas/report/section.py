@@ -90,6 +90,30 @@ class Comparison(NamedTuple):
     rows: list[Row]
 
 
+class Cell(NamedTuple):
+    """A number of the matrix, and its share of the row in percent."""
+
+    text: str
+    share: float
+
+
+class Confusion(NamedTuple):
+    """Rows are true classes, columns found ones, the background last; ``note`` says what counts."""
+
+    names: list[str]
+    rows: list[tuple[str, list[Cell]]]
+    note: str
+
+
+class Measured(NamedTuple):
+    """Of each class its name, AP, AP50, objects and pictures; the curves and the matrix, None where
+    a run is from before they were written."""
+
+    classes: list[tuple[str, list[str]]]
+    curves: Chart | None
+    confusion: Confusion | None
+
+
 @dataclass(frozen=True)
 class Section:
     """What the page says of one directory.
@@ -103,6 +127,7 @@ class Section:
         charts: names and charts; ``hint`` says what can be done with them.
         data: what was trained on.
         picture: a JPEG file to show, where it exists.
+        measured: what a detector reaches on each class.
     """
 
     path: Path
@@ -116,6 +141,7 @@ class Section:
     architecture: Architecture | None = None
     data: DataTable | None = None
     picture: Path | None = None
+    measured: Measured | None = None
     table: Comparison | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
 

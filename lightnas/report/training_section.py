@@ -12,6 +12,7 @@ from ..runs.training_log import LOGGED, TrainingLog, read_logs
 from ..runs.training_run import METRICS, PICTURE, TrainingRun
 from .charts import Chart, Curve, Point, curves
 from .data_section import read_data
+from .evaluation_section import read_measured
 from .section import Section, architecture, thinned
 
 
@@ -27,7 +28,7 @@ def read_training(path: Path, key: str) -> Section:
     charts = [("Training loss", _loss_chart(log.losses))] if log.losses else []
     if any(log.precisions.values()):
         charts.append(("Average precision on the val split", _ap_chart(log)))
-    known = [(name, (result or {}).get(metric)) for metric, name in METRICS.items()]
+    known = [(name, result[key]) for key, name in METRICS.items() if result and key in result]
     epochs = max(log.precisions, default=int(log.losses[-1][0]) if log.losses else 0)
     troubles = {
         "losses that are no number": log.diverged,
@@ -38,7 +39,7 @@ def read_training(path: Path, key: str) -> Section:
         key,
         kind="training" if result else "training, not finished",
         figures=[
-            *((name, f"{value:.3f}") for name, value in known if value is not None),
+            *((name, "-" if value is None else f"{value:.3f}") for name, value in known),
             ("epochs", str(epochs)),
             *((name, str(number)) for name, number in troubles.items() if number),
         ],
@@ -46,6 +47,7 @@ def read_training(path: Path, key: str) -> Section:
         charts=charts,
         data=read_data(path),
         architecture=architecture(structure, INPUT_SIZE) if structure else None,
+        measured=read_measured(path, result),
         picture=path / PICTURE,
         texts={f"{key}-0": format_structures([structure])} if structure else {},
     )

@@ -100,7 +100,9 @@ def _take(line: str, log: TrainingLog, losses: dict[tuple[int, int], float]) -> 
         found = check(PrecisionLine, row, "")
         values = {name: getattr(found, name) for name in LOGGED}
         log.precisions[found.epoch] = {
-            name: value for name, value in values.items() if value is not None
+            name: value
+            for name, value in values.items()
+            if value is not None and value >= 0  # older logs: -1 where nothing could be measured
         }
     elif not isinstance(row, dict):
         raise ValueError("no object")

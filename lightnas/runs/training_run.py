@@ -6,6 +6,8 @@
     best_bbox_mAP_epoch_N.pth   the one of the best AP on the val split
     data.json                   what the data are like: pictures, objects, classes, likely mistakes
     result.json                 AP of the best checkpoint; its presence says that the run is finished
+    evaluation.json             which classes it takes for which, and precision over recall
+    fingerprint.json            counts, classes and a hash of its data, by which others are told
     report.html                 curves, AP, structure and pictures on one page
     detections.jpg              what it finds on pictures of the val split
     annotations/                of each split the one file that everything reads: a link to the user's, or written anew
@@ -22,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, create_model
+from pydantic import Field, create_model, model_validator
 
 from ..documents import Amount, Count, Document
 from ..files import part_of
@@ -30,6 +32,7 @@ from ..outputs import read_marker
 from .output_dir import REPORT, STRUCTURE, OutputDir
 
 CONFIG, RESULT, PICTURE, ANNOTATIONS = "config.py", "result.json", "detections.jpg", "annotations"
+EVALUATION, FINGERPRINT = "evaluation.json", "fingerprint.json"
 DATA = "data.json"
 
 # Patterns of their names, by epoch or iteration.
@@ -45,9 +48,69 @@ METRICS = {
     "ap_l": "AP large",
 }
 Precision = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
+
+
+class ClassFile(Document):
+    """What result.json says of a class."""
+
+    name: Annotated[str, Field(alias="class")]
+    ap: Precision | None
+    ap50: Precision | None
+    objects: Count
+    pictures: Count
+
+
 TrainedFile = create_model(
-    "TrainedFile", __base__=Document, **dict.fromkeys(METRICS, (Precision | None, None))
+    "TrainedFile",
+    __base__=Document,
+    per_class=(list[ClassFile] | None, None),
+    **dict.fromkeys(METRICS, (Precision | None, None)),
 )  # type: ignore[call-overload]
+
+
+class CurvesFile(Document):
+    """Precision over recall in evaluation.json; None where there is nothing to find."""
+
+    iou: Amount
+    recall: list[Amount]
+    mean: list[Amount] | None
+    per_class: list[list[Amount] | None]
+
+
+class ConfusionFile(Document):
+    """The confusion matrix in evaluation.json: a row and a column for each name."""
+
+    iou: Amount
+    score: Amount
+    names: list[str]
+    counts: list[list[Count]]
+
+
+class EvaluationFile(Document):
+    """What evaluation.json holds."""
+
+    curves: CurvesFile
+    confusion: ConfusionFile
+
+    @model_validator(mode="after")
+    def _fits(self) -> EvaluationFile:
+        """Lists that belong together are as long as each other."""
+        drawn = [self.curves.mean, *self.curves.per_class]
+        if any(len(curve) != len(self.curves.recall) for curve in drawn if curve is not None):
+            raise ValueError("have as many values in each curve as in recall")
+        n = len(self.confusion.names)
+        if n < 1 or {len(self.confusion.counts), *map(len, self.confusion.counts)} != {n}:
+            raise ValueError("have as many rows and columns of counts as names")
+        return self
+
+
+class FingerprintFile(Document):
+    """What fingerprint.json says of a split."""
+
+    pictures: Count
+    objects: Count
+    classes: list[str]
+    sha256: str
 
 
 class SplitFile(Document):

@@ -122,5 +122,7 @@ def test_yolo_keeps_apart(tmp_path):
     (tmp_path / "full/old.txt").touch()
     with pytest.raises(InputError, match="is not empty"):
         check_output(tmp_path / "full", "yolo")
+    with pytest.raises(InputError, match="lies in no folder"):
+        check_output(tmp_path / "missing/r.json", "coco")
     assert check_output(tmp_path / "new", "yolo") == tmp_path / "new"
     assert check_output(tmp_path, "csv") == tmp_path / "results.csv"

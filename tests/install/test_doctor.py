@@ -13,6 +13,7 @@ from lightnas.install.operators import Operators
 GOOD = {
     "torch": "2.13.0+cpu", "numpy": "2.4.6", "mmcv": "1.7.2", "mmdet": "2.28.2", "opencv-python": "4.11.0.86",
     "pycocotools": "2.0.11", "pillow": "13.0.0", "scikit-learn": "1.9.1", "tensorboard": "2.21.0",
+    "faster-coco-eval": "1.8.0",
 }  # fmt: skip
 
 

@@ -170,7 +170,7 @@ def test_a_training(capsys, folder):
     page = Path("det/report.html").read_text()
     check_alone(page)
     text = text_of(page)
-    assert "AP 0.412" in text and "Training loss" in text and "AP medium" not in text
+    assert "AP 0.412" in text and "Training loss" in text and "AP medium - AP large -" in text
     tips = re.findall(r'data-tip="([^"]*)"', page)
     assert "epoch 2: AP50 0.600" in tips and "epoch 1.50: loss 0.800" in tips
     assert "data:image/jpeg;base64,/9gg" in page
