@@ -85,7 +85,9 @@ class FoundDir(OutputDir):
         """
         self.names = drawn_names(inputs, by_stem=self._form == "yolo")
         more = [export.FILES[self._form]] if self._form in export.FILES else []
-        names = [*self.names, *more, LINES, "classes.txt", LABELS]
+        if self._form == "yolo":
+            more = ["classes.txt", f"{LABELS}/"]
+        names = [*self.names, *more, LINES]
         self.hold(resume=False, overwrite=overwrite, inputs=[checkpoint], kept=inputs, names=names)
         self.clear()
         pictures = [

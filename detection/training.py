@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,9 @@ def _prepare(
     cfg, there = _configs(options, start, device, resume)
     if options is not None and there is not None:
         as_begun(cfg, there)
-    splits = _checked(found or data_of(cfg, start.work_dir), start.data)
+    # What the run was begun with was accepted then; what has changed since, check_data sees.
+    reading = start.data if found else replace(start.data, skip_bad_images=True)
+    splits = _checked(found or data_of(cfg, start.work_dir), reading)
     kept = resume and not found and (run.path / DATA).is_file()
     summary = None if kept else summarise(splits, start.layout, start.notes)
     use_data(cfg, splits)

@@ -11,7 +11,7 @@ from mmcv import Config
 from lightnas.data.fingerprint import Fingerprint, changes, fingerprint
 from lightnas.data.split import CocoSplit
 from lightnas.documents import check, differences
-from lightnas.errors import InputError, advised
+from lightnas.errors import InputError, advised, shown
 from lightnas.json_file import json_text, read_json
 from lightnas.network.structure import format_structures
 from lightnas.runs.output_dir import STRUCTURE
@@ -115,6 +115,8 @@ def read_fingerprints(path: Path) -> dict[str, Fingerprint]:
     """
     with advised("overwrite=True starts anew"):
         content = read_json(path, "what the data of a run were")
+        if not isinstance(content, dict):
+            raise InputError(f"{path}: is damaged (it holds {shown(content)}), expected splits")
         for name, split in content.items():
             check(FingerprintFile, split, f"{path}: {name}")
     return dict(content)

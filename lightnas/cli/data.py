@@ -52,10 +52,10 @@ def data(folder: Path, sheet: Path | None, overwrite: bool, as_json: bool, **giv
 
     reading = {name: given.pop(name) for name in ("boxes", "box_format", "allow_outside")}
     options = DataOptions(skip_bad_images=True, **reading)
+    found = find_data(folder, **given)
     with output_errors("--sheet", sheet, "a file"):
         sheet.parent.mkdir(parents=True, exist_ok=True)
     check_file(sheet, Kind("sheet", lambda path: ours), [folder], overwrite=overwrite)
-    found = find_data(folder, **given)
     classes = None
     for name in SPLITS:
         if name in found.splits:

@@ -269,11 +269,11 @@ def print_data(summary: dict[str, Any], folder: Path, sheet: Path) -> None:
     for title, rows in ((f"{folder}: {found.layout}", found.rows), ("objects", found.classes)):
         table = _table(title, "", *found.splits)
         for label, cells in rows:
-            table.add_row(Text(label), *cells)
+            table.add_row(label, *cells)
         console.print(table)
     lines = [*found.notes, *(f"likely mistake: {line}" for line in found.mistakes), str(sheet)]
     for line in lines:
-        console.print(Text(line), soft_wrap=True)
+        console.print(_text(line), soft_wrap=True)
 
 
 def print_classes(rows: Sequence[dict[str, Any]]) -> None:
@@ -281,7 +281,7 @@ def print_classes(rows: Sequence[dict[str, Any]]) -> None:
     table = _table("of each class", "class", "AP", "AP50", "objects", "pictures")
     for row in rows:
         figures = ("-" if row[key] is None else f"{row[key]:.3f}" for key in ("ap", "ap50"))
-        table.add_row(Text(row["class"]), *figures, f"{row['objects']:,}", f"{row['pictures']:,}")
+        table.add_row(row["class"], *figures, f"{row['objects']:,}", f"{row['pictures']:,}")
     _console().print(table)
 
 

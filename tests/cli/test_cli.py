@@ -18,6 +18,7 @@ import yaml
 from lightnas.cli.main import cli, main
 from lightnas.files import data_folder
 from lightnas.network.structure import Structure, format_structures, read_structures
+from lightnas.outputs import record_made
 from lightnas.search.engine import MAX_TOP
 
 from ..conftest import TINY, published, refused, run
@@ -355,6 +356,7 @@ def test_resume_in_a_new_directory_starts(capsys, folder):
 
 def test_resume_of_a_damaged_checkpoint(capsys, folder, searched):
     (folder / "run/result.json").unlink()
+    record_made(folder / "run", "checkpoint.npz")
     (folder / "run/checkpoint.npz").write_bytes(b"PK nonsense")
     assert "checkpoint.npz: is damaged" in refused(capsys, *QUICK, "--output", "run", "--resume")
 

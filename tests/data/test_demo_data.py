@@ -17,7 +17,7 @@ pytest.importorskip("PIL")
 
 from PIL import Image
 
-from lightnas.data.coco import check_split, find_split
+from lightnas.data.coco import DataOptions, check_split, find_split
 from lightnas.data.demo_data import SPLITS, Splits, _sources, compose, write_demo_data
 from lightnas.errors import InputError
 from lightnas.outputs import write_marker
@@ -157,7 +157,7 @@ def test_killed_at_every_file(tmp_path, monkeypatch, before):
         annotations = {file.name for file in path.glob("annotations/*.json")}
         if {"instances_train.json", "instances_val.json"} <= annotations:
             for split in SPLITS:
-                check_split(find_split(path, split), skip_bad=False)
+                check_split(find_split(path, split), DataOptions())
         write_demo_data(path, Splits(1, 1, 1), overwrite=before == "earlier")
         mine = {"mine.txt": b"mine"} if before == "earlier" else {}
         assert files(path) == files(whole) | mine

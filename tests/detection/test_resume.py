@@ -12,7 +12,7 @@ from lightnas.detection.checkpoint import read_checkpoint
 from lightnas.detection.classifier import classifier_keys
 from lightnas.detection.config import read_config
 from lightnas.network.structure import Structure, format_structures
-from lightnas.runs.training_run import FINGERPRINT
+from lightnas.runs.training_run import FINGERPRINT, TrainingRun
 
 from ..conftest import published
 from .test_train import QUICK, call, refused, same, weights
@@ -61,6 +61,11 @@ def rename_class(content):
     content["categories"][3]["name"] = "drei"
 
 
+def stored(run):
+    """What result.json holds, with the checkpoints where they lie."""
+    return TrainingRun(run).located(json.loads((run / "result.json").read_text()))
+
+
 @pytest.mark.parametrize(
     ("split", "change", "words"),
     [
@@ -87,7 +92,7 @@ def test_other_data_are_refused_with_the_difference(
 def test_moved_data_are_the_same_data(capfd, run, digits, tmp_path):
     data = shutil.copytree(digits, tmp_path / "elsewhere")
     out, _ = call(capfd, "train-det", "--resume", "--work-dir", run, "--data", data, "--json")
-    assert json.loads(out) == json.loads((run / "result.json").read_text())
+    assert json.loads(out) == stored(run)
 
 
 def test_new_data_are_measured(capfd, run, digits, tmp_path):
@@ -101,7 +106,7 @@ def test_new_data_are_measured(capfd, run, digits, tmp_path):
     assert result["images"] == 5 and result["per_class"] == tested["per_class"]
     assert same(before, weights(run / "epoch_1.pth"))
     again, _ = call(capfd, *arguments)
-    assert json.loads(again) == result == json.loads((run / "result.json").read_text())
+    assert json.loads(again) == result == stored(run)
     line = refused(capfd, *arguments, "--data", digits)
     assert "had 5 pictures and has 6" in line
 
@@ -185,7 +190,7 @@ def test_a_run_from_before_data_were_noted(capfd, run, digits):
     arguments = ("train-det", "--resume", "--work-dir", run, "--json")
     line = refused(capfd, *arguments, "--data", digits)
     assert "--new-data" in line
-    old = json.loads((run / "result.json").read_text())
+    old = stored(run)
     assert json.loads(call(capfd, *arguments)[0]) == old
     assert (run / FINGERPRINT).is_file()
     assert json.loads(call(capfd, *arguments, "--data", digits)[0]) == old

@@ -16,6 +16,7 @@ from pycocotools.cocoeval import COCOeval
 from lightnas.cli.main import main
 from lightnas.detection import testing
 from lightnas.detection.evaluation import METRICS
+from lightnas.runs.training_run import TrainingRun
 
 from .test_train import QUICK, call, refused
 
@@ -197,7 +198,8 @@ def test_a_moved_run_has_its_annotations_beside_it(half_right, capfd, structure,
 def test_the_users_data_are_those_of_the_run(capfd, trained, odd):
     """Though the run's own annotation files have other ids."""
     out, _ = call(capfd, "train-det", "--resume", "--work-dir", trained, "--data", odd, "--json")
-    assert json.loads(out) == json.loads((trained / "result.json").read_text())
+    stored = json.loads((trained / "result.json").read_text())
+    assert json.loads(out) == TrainingRun(trained).located(stored)
 
 
 def test_data_that_a_run_is_linked_to_are_gone(capfd, structure, digits, tmp_path):

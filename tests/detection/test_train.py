@@ -407,7 +407,7 @@ def test_what_a_run_made_is_found_where_it_lies_now(capfd, structure, digits, tm
     for source in (moved, moved / "epoch_1.pth"):
         tested = json.loads(call(capfd, "test-det", source, "--json")[0])
         assert tested["images"] == 4
-        assert tested["annotations"] == str(moved / "annotations/instances_test.json")
+        assert tested["annotations"] == str(moved / "annotations/test.json")
     picture = next((data / "val").iterdir())
     call(capfd, "detect", moved, picture, "--output", tmp_path / "found")
 
