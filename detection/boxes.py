@@ -12,6 +12,12 @@ from numpy.typing import NDArray
 Detections = Sequence[Sequence[NDArray[Any]]]
 
 
+def boxes_alone(found: Any) -> list[NDArray[Any]]:
+    """What mmdet found in a picture, of each class corners and scores (n, 5), without the masks that
+    some detectors find as well."""
+    return list(found[0] if isinstance(found, tuple) else found)
+
+
 @dataclass(frozen=True)
 class Objects:
     """Boxes on pictures, true or found; a row each.

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lightnas.errors import InputError, shown
 
+from .boxes import boxes_alone
 from .loading import LoadPicture, with_reader
 
 
@@ -47,7 +48,7 @@ class Finder:
             batch = scatter(batch, [device])[0]
         with torch.no_grad():
             found = self._model(return_loss=False, rescale=True, **batch)[0]
-        return list(found[0] if isinstance(found, tuple) else found)  # boxes, and masks
+        return boxes_alone(found)
 
 
 def admit(cfg: Config, threshold: float, most: int | None) -> None:

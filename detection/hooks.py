@@ -17,6 +17,7 @@ from mmdet.datasets import build_dataset
 from mmdet.datasets.builder import worker_init_fn
 from numpy.typing import NDArray
 
+from .boxes import boxes_alone
 from .loading import with_reader
 from .measured import mmdet_figures
 from .pictures import SHOWN, draw_split, threshold_of_the_best
@@ -86,7 +87,9 @@ class DrawDetections(Hook):
                     for i in range(min(SHOWN, len(self.dataset)))
                 )
                 return [
-                    model(return_loss=False, rescale=True, **scatter(batch, [device])[0])[0]
+                    boxes_alone(
+                        model(return_loss=False, rescale=True, **scatter(batch, [device])[0])[0]
+                    )
                     for batch in batches
                 ]
         finally:

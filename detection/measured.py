@@ -7,7 +7,7 @@ from typing import Any
 
 from mmdet.datasets import DATASETS, CocoDataset
 
-from .boxes import Detections, found_objects, true_objects
+from .boxes import Detections, boxes_alone, found_objects, true_objects
 from .evaluation import METRICS, Evaluation, evaluate_boxes, log_line
 
 # Our key, mmdet's.
@@ -57,7 +57,7 @@ class MeasuredCoco(CocoDataset):
                 for key, value in theirs.items()
                 if isinstance(value, str) or value >= 0
             )
-        metrics = evaluate_dataset(self, results).metrics
+        metrics = evaluate_dataset(self, list(map(boxes_alone, results))).metrics
         if classwise and logger is not None:
             for row in metrics["per_class"]:
                 figures = ", ".join(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,11 +20,12 @@ from lightnas.data.export import Category, FoundPicture, check_output, write_res
 from lightnas.errors import InputError
 from lightnas.runs.training_run import CONFIG, TrainingRun
 
-from .boxes import Detections
+from .boxes import Detections, boxes_alone
 from .building import detector_of, fitting, number_of_classes
 from .checkpoint import classes_of, load_weights, read_checkpoint
 from .config import (
     data_of,
+    innermost_dataset,
     merge_options,
     read_config,
     use_data,
@@ -198,7 +200,7 @@ def detect_split(
         InputError: as ``load_detector``; or the split has other categories than the checkpoint.
     """
     with fitting("config", f"its data.{split} cannot be read", "an mmdet data set"):
-        dataset = build_dataset(with_reader(cfg.data[split]), {"test_mode": True})
+        dataset = build_dataset(with_reader(_tested(cfg, split)), {"test_mode": True})
     model = load_detector(cfg, checkpoint, trust)
     if model.CLASSES and tuple(model.CLASSES) != tuple(dataset.CLASSES):
         raise InputError(
@@ -219,8 +221,18 @@ def detect_split(
         else MMDataParallel(model)
     )
     with fitting(str(checkpoint), "its detector cannot be run", "a detector of such pictures"):
-        detections: Detections = single_gpu_test(wrapped, loader)
+        detections = [boxes_alone(found) for found in single_gpu_test(wrapped, loader)]
     return dataset, detections
+
+
+def _tested(cfg: Config, split: str) -> Any:
+    """The section of a split as it is tested: that of train has a pipeline for training."""
+    section = cfg.data[split]
+    if split == "train":
+        pictures = innermost_dataset(section)
+        section = copy.deepcopy(innermost_dataset(cfg.data.test))
+        section.update({key: pictures[key] for key in ("ann_file", "img_prefix", "classes")})
+    return section
 
 
 def found_pictures(dataset: Any, detections: Detections, ids: IdMap) -> Iterator[FoundPicture]:

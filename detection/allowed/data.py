@@ -30,7 +30,7 @@ from .rules import (
 )
 
 # Of one picture, in pixels: 2048 x 2048, or twice as long and half as high.
-MAX_PIXELS, MAX_SIDE = 2**22, 4096
+MAX_PIXELS, MAX_SIDE = 2**23, 4096
 
 PATH = text(r"(?!.*://)[^\0]*", "a path", longest=4096)
 CLASSES = listed(text(r"[^\0]*", "a name", longest=1000), 1, MAX_CLASSES)

@@ -15,6 +15,7 @@ from pycocotools.cocoeval import COCOeval
 
 from lightnas.cli.main import main
 from lightnas.detection import testing
+from lightnas.detection.boxes import boxes_alone
 from lightnas.detection.evaluation import METRICS
 from lightnas.runs.training_run import TrainingRun
 
@@ -221,3 +222,15 @@ def test_mistakes(capfd, trained, tmp_path):
     (tmp_path / "mine").touch()
     line = refused(capfd, "test-det", trained, "--format", "yolo", "--output", tmp_path)
     assert line.startswith(f"lightnas: --output {tmp_path} is not empty")
+
+
+def test_the_train_split_is_tested_as_the_others_are(half_right, capfd, trained, odd):
+    """Not through its own pipeline, which has no picture without boxes in it, and turns some round."""
+    result = as_json(capfd, trained, "--split", "train")
+    content = json.loads((odd / "annotations/instances_train.json").read_text())
+    assert (result["split"], result["images"]) == ("train", len(content["images"]))
+
+
+def test_masks_are_no_boxes():
+    boxes = [np.zeros((2, 5)), np.ones((1, 5))]
+    assert boxes_alone((boxes, [["mask"], []])) == boxes_alone(boxes) == boxes
