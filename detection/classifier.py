@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmdet.models import build_detector
 from torch import Tensor, nn
+
+from lightnas.documents import dicts_in
 
 
 def other_classes(
@@ -42,16 +44,7 @@ def classifier_keys(config: Any) -> set[str]:
 
 def _one_class_more(config: Any) -> Any:
     more = copy.deepcopy(config)
-    for node in _dicts(more):
+    for node in dicts_in(more):
         if isinstance(node.get("num_classes"), int):
             node["num_classes"] += 1
     return more
-
-
-def _dicts(node: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(node, dict):
-        yield node
-        node = list(node.values())
-    if isinstance(node, list | tuple):
-        for value in node:
-            yield from _dicts(value)

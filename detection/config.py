@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pprint
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from mmcv import Config, ConfigDict, DictAction
 from mmcv.utils import import_modules_from_strings
 
 from lightnas.data.coco import SPLITS, CocoSplit
+from lightnas.documents import dicts_in
 from lightnas.errors import InputError, nearest, shown
 from lightnas.files import data_file
 from lightnas.network.stages import chosen_stages
@@ -299,7 +300,7 @@ def use_data(cfg: Config, splits: dict[str, CocoSplit]) -> None:
         part.pop("data_root", None)
     if splits:
         n_classes = len(next(iter(splits.values())).classes)
-        for node in _dicts(cfg.model):
+        for node in dicts_in(cfg.model):
             if "num_classes" in node:
                 node.num_classes = n_classes
 
@@ -361,15 +362,6 @@ def innermost_dataset(part: ConfigDict) -> ConfigDict:
     return part
 
 
-def _dicts(node: Any) -> Iterator[Any]:
-    if isinstance(node, dict):
-        yield node
-        node = list(node.values())
-    if isinstance(node, list | tuple):
-        for value in node:
-            yield from _dicts(value)
-
-
 def _set_width(cfg: Config, width: int) -> None:
     check_width(width)
     neck, head = cfg.model.get("neck"), cfg.model.get("bbox_head")
@@ -403,24 +395,24 @@ def _set_scales(cfg: Config, size: tuple[int, int], multi_scale: tuple[float, fl
         (round(long * max(1.0, high)) if size != TEST_SIZE else long, round(short * factor))
         for factor in (low, high)
     ]
-    for step in _dicts(innermost_dataset(cfg.data.train).get("pipeline", [])):
+    for step in dicts_in(innermost_dataset(cfg.data.train).get("pipeline", [])):
         if step.get("type") == "Resize" and "img_scale" in step:
             step.img_scale, step.multiscale_mode = train, "range"
     for name in ("val", "test"):
-        for step in _dicts(cfg.data[name].get("pipeline", [])):
+        for step in dicts_in(cfg.data[name].get("pipeline", [])):
             if step.get("type") == "MultiScaleFlipAug":
                 step.img_scale = (long, short)
 
 
 def _set_flip(cfg: Config, probability: float) -> None:
-    for step in _dicts(innermost_dataset(cfg.data.train).get("pipeline", [])):
+    for step in dicts_in(innermost_dataset(cfg.data.train).get("pipeline", [])):
         if step.get("type") == "RandomFlip":
             step.flip_ratio = probability
 
 
 def test_size(cfg: Config) -> tuple[int, int]:
     """Height and width that pictures are tested at, in whole steps of 32."""
-    for step in _dicts(innermost_dataset(cfg.data.test).get("pipeline", [])):
+    for step in dicts_in(innermost_dataset(cfg.data.test).get("pipeline", [])):
         if step.get("type") == "MultiScaleFlipAug":
             scale = step.img_scale[0] if isinstance(step.img_scale, list) else step.img_scale
             long, short = max(scale), min(scale)

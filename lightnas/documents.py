@@ -113,3 +113,13 @@ def _keys_at(model: type[BaseModel], path: Iterable[int | str]) -> list[str]:
 def _types_in(annotation: Any) -> list[Any]:
     inner = getattr(annotation, "__args__", ())
     return [annotation, *(t for part in inner for t in _types_in(part))]
+
+
+def dicts_in(document: Any) -> Iterator[Any]:
+    """A dict and every one inside it, and inside lists in it."""
+    if isinstance(document, dict):
+        yield document
+        document = list(document.values())
+    if isinstance(document, list | tuple):
+        for value in document:
+            yield from dicts_in(value)

@@ -19,12 +19,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from lightnas.documents import dicts_in
 from lightnas.errors import InputError
 
 from .data import DATA, PATH, SCAFFOLDING
 from .model import DETECTOR
 from .rules import Keys, OutsideError, optional
-from .size import check_sizes, dicts_of
+from .size import check_sizes
 from .targets import TEST_CFG, TRAIN_CFG
 from .training import TRAINING
 
@@ -68,4 +69,4 @@ def rebuild(content: dict[str, Any], source: str) -> dict[str, Any]:
 
 def initial_weights(model: dict[str, Any]) -> bool:
     """Whether the model of a config asks for weights to begin with, which ``rebuild`` leaves out."""
-    return any(node.get("init_cfg") or node.get("pretrained") for node in dicts_of(model))
+    return any(node.get("init_cfg") or node.get("pretrained") for node in dicts_in(model))

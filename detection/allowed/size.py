@@ -8,13 +8,14 @@ the config combines.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 from mmcv import ConfigDict
 from mmdet.models import build_detector
 from torch import Tensor, nn
+
+from lightnas.documents import dicts_in
 
 from .rules import OutsideError
 
@@ -99,7 +100,7 @@ def _check_selection(content: dict[str, Any]) -> None:
     model = content["model"]
     tests = [node for node in (model.get("test_cfg"), content.get("test_cfg")) if node]
     classes = max(
-        (node["num_classes"] for node in dicts_of(model) if "num_classes" in node), default=1
+        (node["num_classes"] for node in dicts_in(model) if "num_classes" in node), default=1
     )
     for test in tests:
         n_pre, regions = test.get("nms_pre", 0), test.get("rcnn", {})
@@ -142,24 +143,14 @@ def _check_regions(model: dict[str, Any], test: dict[str, Any]) -> None:
 def _check_batch(data: dict[str, Any]) -> None:
     """The largest pictures of a batch, of any pipeline."""
     areas = [32 * 32]
-    for node in dicts_of(data):
+    for node in dicts_in(data):
         scales = node.get("img_scale") or ()
         scales = [scales] if scales and isinstance(scales[0], int) else scales
         areas += [scale[0] * scale[1] for scale in scales]
-    for node in dicts_of(data):
+    for node in dicts_in(data):
         batch = node.get("samples_per_gpu", 1)
         if batch * max(areas) > MOST_PIXELS:
             raise OutsideError(
                 "data.samples_per_gpu",
                 f"is {batch} with pictures of {max(areas):,} pixels, expected at most {MOST_PIXELS // max(areas)}",
             )
-
-
-def dicts_of(node: Any) -> Iterator[dict[str, Any]]:
-    """A dict and every one inside it."""
-    if isinstance(node, dict):
-        yield node
-        node = list(node.values())
-    if isinstance(node, list | tuple):
-        for value in node:
-            yield from dicts_of(value)
