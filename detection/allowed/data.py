@@ -29,7 +29,7 @@ from .rules import (
     whole,
 )
 
-# Of one picture, in pixels: 2048 x 2048, or twice as long and half as high.
+# Of one picture, in pixels: 2896 x 2896, or twice as long and half as high.
 MAX_PIXELS, MAX_SIDE = 2**23, 4096
 
 PATH = text(r"(?!.*://)[^\0]*", "a path", longest=4096)
