@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import FailFast, Field
+from pydantic import FailFast, Field, model_validator
 
 from ..documents import Amount, Count, Document, check
 from ..errors import InputError, shown
@@ -56,6 +56,13 @@ class Nodes(Document):
     low: array_of("int64", "M", "D", or_none=True)  # type: ignore[valid-type]
     high: array_of("int64", "M", "D", or_none=True)  # type: ignore[valid-type]
     multipliers: array_of("float64", "M", "R", or_none=True)  # type: ignore[valid-type]
+
+    @model_validator(mode="after")
+    def _rows(self) -> Nodes:
+        """A column of nothing fits no others that have something."""
+        if len({len(getattr(self, name)) for name in Nodes.model_fields}) > 1:
+            raise ValueError("have columns of one length")
+        return self
 
 
 class ProofState(Document):

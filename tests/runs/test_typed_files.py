@@ -241,6 +241,27 @@ def test_a_state_of_other_types_is_refused(tmp_path, config, states, change, sai
     refused(lambda: read(path, config), CHECKPOINT, said, "expected")
 
 
+def test_columns_of_open_nodes_are_of_one_length(tmp_path, config, states):
+    """Each may be of nothing, but only where all are."""
+    path, state = tmp_path / CHECKPOINT, states["done"]
+    genes, budgets = len(config.problem.searched.genes), len(config.problem.limits)
+    nodes = {
+        "minus_bound": np.zeros(2),
+        "serial": np.arange(2),
+        "low": np.zeros((2, genes), np.int64),
+        "high": np.ones((2, genes), np.int64),
+        "multipliers": np.zeros((2, budgets)),
+    }
+    for name in (None, *nodes):
+        emptied = {} if name is None else {name: np.array([])}
+        proof = state["proof"] | {"nodes": nodes | emptied}
+        path.write_bytes(format_state(state | {"proof": proof}))
+        if name is None:
+            assert len(read(path, config)["proof"]["nodes"]["low"]) == 2
+        else:
+            refused(lambda: read(path, config), CHECKPOINT, "one length")
+
+
 def test_a_state_sets_nothing_but_what_a_search_has(tmp_path, config, states):
     path = tmp_path / CHECKPOINT
     path.write_bytes(format_state(states["evolve"] | {"problem": 1, "best_score": 1e9}))
