@@ -98,6 +98,11 @@ def parse_space(document: Any, where: str, max_channels: int | None = None) -> S
             f"{where}: max_channels is {most}, expected 1 to {MAX_STEPS} steps of {file.step}"
         )
     blocks = tuple(_block(block, i, most, where) for i, block in enumerate(file.blocks))
+    for i, block in enumerate(blocks):
+        if file.step % (need := BLOCKS[block.kind].btn_step):
+            raise InputError(
+                f"{where}: step is {file.step}, expected a multiple of {need} for blocks[{i}], a {block.kind}"
+            )
     if wrong := fault([block.stride for block in blocks], file.c_in, "s"):
         raise InputError(f"{where}: {wrong}")
     initial = (
