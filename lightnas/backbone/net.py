@@ -24,7 +24,7 @@ from ..network.structure import Structure
 
 
 def activated(x: Tensor, silu: bool) -> Tensor:
-    """SiLU or ReLU of x, in place."""
+    """SiLU or ReLU of x, of any shape, in place."""
     return functional.silu(x, inplace=True) if silu else functional.relu(x, inplace=True)
 
 

@@ -6,8 +6,9 @@
               "points": [[c_in, c_out, seconds], ...]}, ...]}
 
 ``points`` is what was measured; ``fit`` describes it in seconds, and ``off`` is the median of its
-relative error. A convolution in several groups says ``groups``, 0 if it is depthwise. ``scale`` and ``per_conv`` calibrate the sum, as ``table`` says. An unfinished table
-has neither; ``space`` and ``most_flops`` say what it was measured for.
+relative error. A convolution in several groups says ``groups``, 0 if it is depthwise. ``scale`` and
+``per_conv`` calibrate the sum, as ``table`` says. An unfinished table has neither; ``space`` and
+``most_flops`` say what it was measured for.
 """
 
 from __future__ import annotations

@@ -83,10 +83,12 @@ def listed(request):
 def test_search_finds_and_proves_the_optimum(listed, shares):
     """Budgets between the least and the most that a structure uses."""
     document, every, costs, scores = listed
-    ends = dict(zip(("flops", "params", "layers"), zip(*(costs.min(0), costs.max(0))), strict=True))
+    least, most = costs.min(axis=0), costs.max(axis=0)
+    limits = {at: least + share * (most - least) for at, share in shares.items()}
     mix = {
-        name: float(ends[name][0] + share * (ends[name][1] - ends[name][0]))
-        for name, share in shares.items()
+        name: float(limits[name][at])
+        for at, name in enumerate(("flops", "params", "layers"))
+        if name in limits
     }
     fits = (costs <= [mix.get(name, np.inf) for name in ("flops", "params", "layers")]).all(axis=1)
     result = search(
@@ -160,7 +162,7 @@ def test_torch_agrees_on_inverted_bottlenecks(kind, size):
     blocks = [
         (i, layer) for i, block in enumerate(net.block_list) if i for layer in block.block_list
     ]
-    firsts = {i: layer for i, layer in reversed(blocks)}
+    firsts = dict(reversed(blocks))
     assert {i for i, layer in firsts.items() if layer.joined} == {
         i for i, block in enumerate(structure) if i and block["in"] == block["out"]
     }

@@ -81,15 +81,21 @@ def test_a_block_of_ours_with_fewer_bits_is_quantised(key, bits):
 # The structures of DeepMAD, configs/classification/models/deepmad-*.txt of LightNAS 2: widths of stem
 # and of a last 1 x 1 convolution, and (btn, k, L, out, s) of what is between.
 DEEPMAD = {
-    "29M": (40, [(240, 5, 2, 40, 1), (512, 5, 4, 85, 2), (800, 5, 6, 134, 2), (1208, 5, 6, 201, 2), (1872, 5, 5, 312, 2)], 1792),
-    "50M": (48, [(672, 5, 7, 112, 2), (1008, 5, 9, 168, 2), (1512, 5, 7, 252, 2), (2272, 5, 3, 378, 2), (3456, 3, 1, 576, 1)], 2048),
-    "89M": (56, [(816, 5, 10, 136, 2), (1224, 5, 9, 204, 2), (1952, 5, 7, 326, 2), (2944, 5, 4, 490, 2), (4464, 3, 1, 744, 1)], 2560),
+    "29M": (40, 1792, [
+        (240, 5, 2, 40, 1), (512, 5, 4, 85, 2), (800, 5, 6, 134, 2), (1208, 5, 6, 201, 2), (1872, 5, 5, 312, 2),
+    ]),
+    "50M": (48, 2048, [
+        (672, 5, 7, 112, 2), (1008, 5, 9, 168, 2), (1512, 5, 7, 252, 2), (2272, 5, 3, 378, 2), (3456, 3, 1, 576, 1),
+    ]),
+    "89M": (56, 2560, [
+        (816, 5, 10, 136, 2), (1224, 5, 9, 204, 2), (1952, 5, 7, 326, 2), (2944, 5, 4, 490, 2), (4464, 3, 1, 744, 1),
+    ]),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", DEEPMAD)
 def test_deepmads_structures_have_the_sizes_of_their_names(name):
-    stem, rows, last = DEEPMAD[name]
+    stem, last, rows = DEEPMAD[name]
     blocks = [{"class": "ConvKXBNRELU", "in": 3, "k": 3, "out": stem, "s": 2}]
     for btn, k, depth, out, s in rows:
         blocks.append(
