@@ -30,6 +30,7 @@ from .options import (
     check_width,
     parse_schedule,
 )
+from .theirs import in_our_words
 
 # Names that a config is put together with, and that nothing reads afterwards: left in, they would
 # say what is no longer so.
@@ -110,7 +111,7 @@ def _use_runner(cfg: Config) -> None:
     epochs that can be redone."""
     cfg.setdefault(
         "runner",
-        {"type": "EpochBasedRunner", "max_epochs": cfg.get("total_epochs", SCHEDULES["1x"].epochs)},
+        {"type": "EpochBasedRunner", "max_epochs": SCHEDULES["1x"].epochs},
     )
     cfg.runner.type = RUNNERS.get(cfg.runner.type, cfg.runner.type)
     cfg.setdefault("evaluation", {})
@@ -135,6 +136,7 @@ def read_config(path: Path) -> Config:
         ) from error
     import_modules(cfg, str(path))
     check_sections(cfg, str(path))
+    in_our_words(cfg, path)
     return cfg
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from mmdet.datasets import build_dataloader, build_dataset
 from numpy.typing import NDArray
 
 from lightnas.data.coco import CocoSplit, DataOptions, check_split, settle
-from lightnas.errors import InputError
+from lightnas.errors import InputError, printable
 from lightnas.runs.training_run import CONFIG, TrainingRun
 
 from .building import detector_of, fitting, number_of_classes
@@ -24,6 +25,7 @@ from .config import (
     data_of,
     merge_options,
     read_config,
+    structure_of,
     use_data,
     use_structure,
 )
@@ -32,6 +34,7 @@ from .embedded import config_of_checkpoint, config_of_run
 from .loading import loader_errors, with_reader
 from .madnas import MadNas
 from .output import stdout_to_stderr
+from .theirs import known_fault
 
 # Our key, mmdet's.
 METRICS = {
@@ -148,6 +151,8 @@ def load_detector(cfg: Config, checkpoint: Path, trust: bool = False) -> Any:
     content = read_checkpoint(checkpoint, trust)
     model = detector_of(cfg, str(checkpoint))
     load_weights(model, content["state_dict"], str(checkpoint))
+    if fault := known_fault(structure_of(cfg), content["meta"]):
+        print(f"{printable(str(checkpoint))}: {fault}", file=sys.stderr)
     model.CLASSES = classes_of(content, checkpoint)
     expected = number_of_classes(model)
     if model.CLASSES and expected is not None and len(model.CLASSES) != expected:

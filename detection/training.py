@@ -42,6 +42,7 @@ from .config import (
     data_of,
     innermost_dataset,
     plain,
+    structure_of,
     use_data,
 )
 from .distributed import choose_device, first_process, process_group
@@ -52,6 +53,7 @@ from .output import stdout_to_stderr
 from .pictures import draw_split
 from .progress import progress_of
 from .testing import evaluate
+from .theirs import known_fault
 from .work_dir import WorkDir
 
 
@@ -117,7 +119,7 @@ def _prepare(
     model = build_model(cfg, source)
     _check_parts(cfg, model, source)
     if start.load_from is not None:
-        _load_from(model, start)
+        _load_from(model, start, cfg)
     settled = [f"{name}.json" for name in splits]
     run.hold(
         resume=start.resume,
@@ -184,11 +186,14 @@ def _read_later(splits: dict[str, CocoSplit], start: Start) -> list[Path]:
     return [*pictures, start.load_from] if start.load_from else pictures
 
 
-def _load_from(model: nn.Module, start: Start) -> str:
-    """Load the weights of ``--load-from``; returns what was left out."""
+def _load_from(model: nn.Module, start: Start, cfg: Config) -> list[str]:
+    """Load the weights of ``--load-from``; returns what is to be said of it."""
     assert start.load_from is not None
-    weights = read_checkpoint(start.load_from, start.trust_checkpoint)["state_dict"]
-    return load_weights(model, weights, f"load_from {start.load_from}", start.allow_mismatch)
+    content = read_checkpoint(start.load_from, start.trust_checkpoint)
+    source, weights = f"load_from {start.load_from}", content["state_dict"]
+    report = load_weights(model, weights, source, start.allow_mismatch)
+    fault = known_fault(structure_of(cfg), content["meta"])
+    return [*([f"left out: {report}"] if report else []), *([fault] if fault else [])]
 
 
 def _checked(found: dict[str, CocoSplit], options: DataOptions) -> dict[str, CocoSplit]:
@@ -237,8 +242,8 @@ def _run(cfg: Config, start: Start) -> None:
     torch.backends.cudnn.benchmark = cfg.get("cudnn_benchmark", False)
     model = build_model(cfg, "config")
     if start.load_from is not None and cfg.resume_from is None:
-        report = _load_from(model, start)
-        logger.info(f"loaded {start.load_from}" + (f"; left out: {report}" if report else ""))
+        notes = _load_from(model, start, cfg)
+        logger.info("; ".join([f"loaded {start.load_from}", *notes]))
     if cfg.get("sync_bn") and cfg.device == "cuda" and world_size > 1:
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     if cfg.device == "cpu":
