@@ -259,7 +259,7 @@ def added():
     indented = [
         text for text in re.findall(r"(?:^(?:    .*)?\n)+", page, re.MULTILINE) if text.strip()
     ]
-    code, space = ("\n".join(line[4:] for line in text.splitlines()) for text in indented)
+    code, space, _ = ("\n".join(line[4:] for line in text.splitlines()) for text in indented)
     assert len(code.splitlines()) < 40
     exec(code, {})
     yield yaml.safe_load(space)
