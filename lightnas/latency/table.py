@@ -140,9 +140,8 @@ def _layer_uses(layer: Layer, size: tuple[int, int]) -> Iterator[Use]:
             )
         add = "add_silu" if layer.silu else "add"
         yield Use(add, 1, 1, end, layer.main[-1].c_out, times=layer.joined)
-        if isinstance(layer.joined, int):  # always
-            return
-        yield Use(activation, 1, 1, end, layer.main[-1].c_out, times=1 - layer.joined)
+        if not (isinstance(layer.joined, int) and layer.joined == 1):  # it may be absent
+            yield Use(activation, 1, 1, end, layer.main[-1].c_out, times=1 - layer.joined)
 
 
 def _conv_use(conv: Conv, size: tuple[int, int]) -> Use:
