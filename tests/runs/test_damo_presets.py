@@ -3,9 +3,10 @@ score."""
 
 import pytest
 
+from lightnas.errors import InputError
 from lightnas.network.score import score_structures
 from lightnas.network.structure import parse_structures
-from lightnas.runs import load_config, preset_path
+from lightnas.runs import load_config, preset_path, structures
 from lightnas.search import Search
 
 from .. import oracle
@@ -62,6 +63,15 @@ def test_a_preset_has_the_cost_of_the_published_structure_and_proves_a_better_on
     assert outs == sorted(outs) and outs[0] <= 32
     assert {block["k"] for block in blocks} == {3} and blocks[1]["L"] <= 2
     assert max(block["L"] for block in blocks[2:]) <= budget["layers"] // 8
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_there_is_a_search_and_no_structure_of_that_name(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        InputError, match=rf"{name} is a preset .* `lightnas search --preset {name}`"
+    ):
+        structures(name)
 
 
 def test_the_small_one_scores_what_the_tutorial_logs():
