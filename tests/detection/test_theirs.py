@@ -187,3 +187,16 @@ def test_weights_of_m_come_with_a_warning(tmp_path, capfd):
     torch.save({"state_dict": build_model(cfg, "x").state_dict(), "meta": {}}, tmp_path / "m.pth")
     load_detector(cfg, tmp_path / "m.pth")
     assert f"m.pth: {MAEDET_M_FAULT}" in capfd.readouterr().err
+
+
+def test_a_run_begun_in_their_words_goes_on(tmp_path):
+    """An older run's config.py holds what the config file said; what it meant is the same."""
+    from lightnas.detection.config import as_begun, plain
+
+    content = {"model": {"type": "GFL"}, "data": {"train": {"filter_empty_gt": False}}}
+    theirs = {"total_epochs": 3, "use_syncBN_torch": True, "test_cfg": {"nms_pre": 7}}
+    runner = {"type": "WholeEpochRunner", "max_epochs": 3}
+    begun, cfg = (Config(content | theirs | {"runner": runner}) for _ in range(2))
+    in_our_words(cfg, tmp_path / "config.py")
+    as_begun(cfg, begun)
+    assert plain(cfg) == plain(begun)
