@@ -30,7 +30,7 @@ from .options import (
     check_width,
     parse_schedule,
 )
-from .theirs import in_our_words
+from .theirs import in_our_words, read_with_bases
 
 # Names that a config is put together with, and that nothing reads afterwards: left in, they would
 # say what is no longer so.
@@ -130,7 +130,7 @@ def read_config(path: Path) -> Config:
         InputError: it cannot be read, does not run, or has no model.
     """
     try:
-        cfg = Config.fromfile(str(path), import_custom_modules=False)
+        cfg = read_with_bases(path)
         rename_imports(cfg)
     except Exception as error:  # a config is a program: anything can go wrong in it
         raise InputError(

@@ -14,10 +14,12 @@ Sources: ``detection/models`` of github.com/alibaba/lightweight-neural-architect
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import mmdet
 from mmcv import Config, ConfigDict
 
 from lightnas.errors import InputError, shown
@@ -25,10 +27,33 @@ from lightnas.network.structure import Structure
 
 # (out, k, L, btn) of the published MAE-DET-M, from the stem of 64 channels on.
 MAEDET_M = ((120, 3, 2, 64), (512, 5, 10, 72), (1632, 5, 10, 112), (2048, 5, 8, 184))
+MMDET_CONFIGS = Path(mmdet.__file__).parent / ".mim" / "configs"
 MAEDET_M_FAULT = (
     "the weights published for MAE-DET-M are known to evaluate to 3.9 AP on COCO val, not to the 46.9 of their table "
     "(issue 20 of LightNAS); those of S and L are as published"
 )
+
+
+def read_with_bases(path: Path) -> Config:
+    """A config file; where it builds on ``../_base_`` and there is no such folder, on mmdet's own.
+
+    Raises:
+        Exception: whatever mmcv, or the config, raises.
+    """
+    try:
+        return Config.fromfile(str(path), import_custom_modules=False)
+    except FileNotFoundError as error:
+        beside, bases = path.resolve().parent.parent / "_base_", MMDET_CONFIGS / "_base_"
+        if str(beside) not in str(error) or beside.exists() or not bases.is_dir():
+            raise
+    with tempfile.TemporaryDirectory(prefix="lightnas-config-") as name:
+        folder = Path(name) / "configs" / path.resolve().parent.name
+        folder.mkdir(parents=True)
+        (folder.parent / "_base_").symlink_to(bases)
+        for file in path.resolve().parent.iterdir():
+            (folder / file.name).symlink_to(file)
+        cfg = Config.fromfile(str(folder / path.name), import_custom_modules=False)
+    return Config(cfg._cfg_dict, cfg_text=cfg.text, filename=str(path))
 
 
 def in_our_words(cfg: Config, path: Path) -> None:

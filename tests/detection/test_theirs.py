@@ -103,8 +103,13 @@ def theirs(request, tmp_path):
     return path
 
 
-def test_their_keys_become_ours(theirs):
+@pytest.mark.parametrize("bases", ["there", "mmdet's own"])
+def test_their_keys_become_ours(theirs, bases):
+    """Also where the folder of bases was not copied along."""
+    if bases != "there":
+        (theirs.parent.parent / "_base_").unlink()
     cfg = read_config(theirs)
+    assert cfg.filename == str(theirs) and cfg.checkpoint_config.interval == 1
     assert cfg.sync_bn is True and cfg.runner.max_epochs == 73
     assert cfg.lr_config.policy == "step" and cfg.lr_config.warmup_iters == 7330
     assert Path(cfg.model.backbone.structure_txt).name == "maedet_m.txt"
@@ -157,6 +162,14 @@ def test_total_epochs_wins_over_a_base_and_needs_none(tmp_path):
         )
         in_our_words(cfg, tmp_path / "c.py")
         assert dict(cfg.runner) == found and cfg.lr_config.policy == "step"
+
+
+def test_other_bases_that_there_are_not_are_named(tmp_path):
+    (tmp_path / "c.py").write_text("_base_ = '../other/x.py'")
+    with pytest.raises(
+        InputError, match=r"c.py: is no mmdet config \(FileNotFoundError.*other/x.py"
+    ):
+        read_config(tmp_path / "c.py")
 
 
 def test_two_structures_are_refused(tmp_path):
