@@ -18,7 +18,7 @@ from lightnas.errors import InputError, nearest, shown
 from lightnas.files import data_file
 from lightnas.network.stages import chosen_stages
 from lightnas.network.structure import Structure
-from lightnas.runs.training_run import ANNOTATIONS
+from lightnas.runs.training_run import ANNOTATIONS, CONFIG
 
 from .madnas import load_structure
 from .options import (
@@ -31,6 +31,7 @@ from .options import (
     check_width,
     parse_schedule,
 )
+from .theirs import in_our_words, read_with_bases
 
 # Names that a config is put together with, and that nothing reads afterwards: left in, they would
 # say what is no longer so.
@@ -101,7 +102,9 @@ def _keep_negatives(cfg: Config) -> None:
 
 
 def as_begun(cfg: Config, begun: Config) -> None:
-    """Leave out pictures without objects where the run that goes on does, an older one."""
+    """Leave out pictures without objects where the run that goes on does, an older one; and bring
+    what that one says to the words of today."""
+    in_our_words(begun, Path(begun.filename or CONFIG))
     if "filter_empty_gt" not in innermost_dataset(begun.data.get("train") or ConfigDict()):
         innermost_dataset(cfg.data.get("train") or ConfigDict()).pop("filter_empty_gt", None)
 
@@ -111,7 +114,7 @@ def _use_runner(cfg: Config) -> None:
     epochs that can be redone."""
     cfg.setdefault(
         "runner",
-        {"type": "EpochBasedRunner", "max_epochs": cfg.get("total_epochs", SCHEDULES["1x"].epochs)},
+        {"type": "EpochBasedRunner", "max_epochs": SCHEDULES["1x"].epochs},
     )
     cfg.runner.type = RUNNERS.get(cfg.runner.type, cfg.runner.type)
     cfg.setdefault("evaluation", {})
@@ -128,7 +131,7 @@ def read_config(path: Path) -> Config:
         InputError: it cannot be read, does not run, or has no model.
     """
     try:
-        cfg = Config.fromfile(str(path), import_custom_modules=False)
+        cfg = read_with_bases(path)
         rename_imports(cfg)
     except Exception as error:  # a config is a program: anything can go wrong in it
         raise InputError(
@@ -136,6 +139,7 @@ def read_config(path: Path) -> Config:
         ) from error
     import_modules(cfg, str(path))
     check_sections(cfg, str(path))
+    in_our_words(cfg, path)
     return cfg
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from mmdet.datasets import build_dataloader, build_dataset
 from lightnas.data.canonical import IdMap, original_ids
 from lightnas.data.coco import CocoSplit, DataOptions, check_split, settle
 from lightnas.data.export import Category, FoundPicture, check_output, write_results
-from lightnas.errors import InputError
+from lightnas.errors import InputError, printable
 from lightnas.runs.training_run import CONFIG, TrainingRun
 
 from .boxes import Detections, boxes_alone
@@ -28,6 +29,7 @@ from .config import (
     innermost_dataset,
     merge_options,
     read_config,
+    structure_of,
     use_data,
     use_structure,
 )
@@ -39,6 +41,7 @@ from .madnas import MadNas
 from .measured import evaluate_dataset
 from .output import stdout_to_stderr
 from .pictures import boxes_of
+from .theirs import known_fault
 
 
 def measure(
@@ -159,6 +162,8 @@ def load_detector(cfg: Config, checkpoint: Path, trust: bool = False) -> Any:
     content = read_checkpoint(checkpoint, trust)
     model = detector_of(cfg, str(checkpoint))
     load_weights(model, content["state_dict"], str(checkpoint))
+    if fault := known_fault(structure_of(cfg), content["meta"]):
+        print(f"{printable(str(checkpoint))}: {fault}", file=sys.stderr)
     model.CLASSES = classes_of(content, checkpoint)
     expected = number_of_classes(model)
     if model.CLASSES and expected is not None and len(model.CLASSES) != expected:

@@ -47,6 +47,7 @@ from .config import (
     data_of,
     innermost_dataset,
     plain,
+    structure_of,
     use_data,
     use_measured,
 )
@@ -58,6 +59,7 @@ from .output import stdout_to_stderr
 from .pictures import draw_split
 from .progress import progress_of
 from .testing import evaluate
+from .theirs import known_fault
 from .work_dir import WorkDir
 
 
@@ -207,8 +209,8 @@ def _read_later(splits: dict[str, CocoSplit], start: Start) -> list[Path]:
     return [*pictures, start.load_from] if start.load_from else pictures
 
 
-def _load_from(model: nn.Module, cfg: Config, start: Start) -> str:
-    """Load the weights of ``--load-from``; returns what was left out.
+def _load_from(model: nn.Module, cfg: Config, start: Start) -> list[str]:
+    """Load the weights of ``--load-from``; returns what is to be said of it.
 
     Raises:
         InputError: they do not fit, or are of other classes (without ``allow_mismatch``).
@@ -217,7 +219,9 @@ def _load_from(model: nn.Module, cfg: Config, start: Start) -> str:
     weights, source = content["state_dict"], f"load_from {start.load_from}"
     theirs, ours = classes_of(content, source), data_classes(cfg)
     if not other_classes(model, cfg.model, weights, theirs, ours):
-        return load_weights(model, weights, source, start.allow_mismatch)
+        report = load_weights(model, weights, source, start.allow_mismatch)
+        fault = known_fault(structure_of(cfg), content["meta"])
+        return [*([f"left out: {report}"] if report else []), *([fault] if fault else [])]
     had = f"the classes {shown(list(theirs))}" if theirs else "another number of classes"
     if not start.allow_mismatch:
         raise InputError(
@@ -227,7 +231,7 @@ def _load_from(model: nn.Module, cfg: Config, start: Start) -> str:
     classifier = classifier_keys(cfg.model)
     kept = {key: value for key, value in weights.items() if key not in classifier}
     report = load_weights(model, kept, source, allow_mismatch=True)
-    return f"the classifier begins anew for {shown(list(ours))}; it had {had} ({report})"
+    return [f"the classifier begins anew for {shown(list(ours))}; it had {had} ({report})"]
 
 
 def _checked(found: dict[str, CocoSplit], options: DataOptions) -> dict[str, CocoSplit]:
@@ -277,8 +281,8 @@ def _run(cfg: Config, start: Start, to_measure: Path | None) -> None:
     torch.backends.cudnn.benchmark = cfg.get("cudnn_benchmark", False)
     model = build_model(cfg, "config")
     if start.load_from is not None and cfg.resume_from is None:
-        report = _load_from(model, cfg, start)
-        logger.info(f"loaded {start.load_from}" + (f"; left out: {report}" if report else ""))
+        notes = _load_from(model, cfg, start)
+        logger.info("; ".join([f"loaded {start.load_from}", *notes]))
     if cfg.get("sync_bn") and cfg.device == "cuda" and world_size > 1:
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     if cfg.device == "cpu":

@@ -13,7 +13,8 @@ def up(n):
 
 
 def convs_of(structure, height=800, width=1280):
-    """(c_in, c_out, k, output pixels, on the main path, stage) of every convolution."""
+    """(c_in that an output channel reads, c_out, k, output pixels, on the main path, stage) of every
+    convolution."""
     stage = 0
     if structure[0]["s"] == 1:  # a Focus stem: 2 x 2 pixels in its channels
         stage, height, width = 1, up(height), up(width)
@@ -30,6 +31,15 @@ def convs_of(structure, height=800, width=1280):
                 yield c_in, c_out, k, after, True, stage
                 continue
             btn = block["btn"]
+            if block["class"] in ("SuperResK1DWK1", "SuperResK1DWSEK1"):
+                yield c_in, btn, 1, before, True, stage
+                yield 1, btn, k, after, True, stage
+                if block["class"] == "SuperResK1DWSEK1":
+                    hidden = 8 * max(1, round(btn / 4) // 8)
+                    yield btn, hidden, 1, 1, False, stage
+                    yield hidden, btn, 1, 1, False, stage
+                yield btn, c_out, 1, after, True, stage
+                continue
             if block["class"] != "SuperResK1KXK1":
                 yield (
                     c_in,

@@ -36,9 +36,12 @@ def measured_entropies(
         for layer, times in layers(block):
             for _ in range(times):
                 for conv in layer.main:
-                    shape = conv.c_out, conv.c_in, conv.k, conv.k
+                    groups = conv.groups or conv.c_in
+                    shape = conv.c_out, conv.c_in // groups, conv.k, conv.k
                     weight = torch.randn(shape, generator=generator)
-                    x = functional.conv2d(x, weight, stride=conv.stride, padding=conv.k // 2)
+                    x = functional.conv2d(
+                        x, weight, stride=conv.stride, padding=conv.k // 2, groups=groups
+                    )
                     deviation = x.std()
                     x /= deviation
                     running += float(deviation.log())

@@ -23,24 +23,36 @@ from ..network.stages import FOCUS, STAGES, chosen_stages, has_focus
 from ..network.structure import Structure
 
 
+def activated(x: Tensor, silu: bool) -> Tensor:
+    """SiLU or ReLU of x, of any shape, in place."""
+    return functional.silu(x, inplace=True) if silu else functional.relu(x, inplace=True)
+
+
 class ConvBN(nn.Module):
-    """One convolution of the description, its BN, and a ReLU if it has one.
+    """One convolution of the description, its BN, and an activation if it has one.
 
     (N, c_in, H, W) to (N, c_out, H/s, W/s), rounded up.
     """
 
-    def __init__(self, conv: Conv[int]) -> None:
+    def __init__(self, conv: Conv[int], silu: bool = False) -> None:
         super().__init__()
+        c_in, c_out = int(conv.c_in), int(conv.c_out)
         self.conv1 = nn.Conv2d(
-            conv.c_in, conv.c_out, conv.k, conv.stride, padding=conv.k // 2, bias=False
+            c_in,
+            c_out,
+            conv.k,
+            conv.stride,
+            padding=conv.k // 2,
+            groups=conv.groups or c_in,
+            bias=False,
         )
-        self.bn1 = nn.BatchNorm2d(conv.c_out)
-        self.relu = conv.relu
+        self.bn1 = nn.BatchNorm2d(c_out)
+        self.relu, self.silu = conv.relu, silu
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolution, BN and ReLU of x."""
+        """Convolution, BN and activation of x."""
         x = self.bn1(self.conv1(x))
-        return functional.relu(x, inplace=True) if self.relu else x
+        return activated(x, self.silu) if self.relu else x
 
     def fuse(self) -> ConvBN:
         """Fold the BN into the convolution: the same function in evaluation, in fewer steps."""
@@ -50,31 +62,54 @@ class ConvBN(nn.Module):
         return self
 
 
+class Excitation(nn.Module):
+    """Squeeze-and-excitation (Hu et al. 2018): scales channels by what their means say."""
+
+    def __init__(self, conv: Conv[int], silu: bool) -> None:
+        super().__init__()
+        first, second = conv.excitation
+        self.conv1, self.conv2 = ConvBN(first, silu), ConvBN(second)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same."""
+        means = x.mean((2, 3), keepdim=True)
+        scale: Tensor = self.conv2(self.conv1(means)).sigmoid()
+        return x * scale
+
+
 class ResidualLayer(nn.Module):
-    """One residual layer of the description: main path, shortcut, sum, ReLU."""
+    """One residual layer of the description: main path, shortcut, sum, activation."""
 
     def __init__(self, layer: Layer[int]) -> None:
         super().__init__()
-        self.names = [conv.name for conv in layer.main]
+        self.names = []
         for conv in layer.main:
-            self.add_module(conv.name, ConvBN(conv))
+            self.add_module(conv.name, ConvBN(conv, layer.silu))
+            self.names.append(conv.name)
+            if conv.squeeze is not None:
+                name = conv.name.replace("conv", "se")
+                self.add_module(name, Excitation(conv, layer.silu))
+                self.names.append(name)
+        self.joined, self.silu = bool(layer.joined), layer.silu
         self.pool = layer.pool
         projection = layer.projection if layer.projected else None
         self.residual_proj = None if projection is None else ConvBN(projection)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, c_in, H, W) to (N, c_out, H/s, W/s), rounded up."""
-        shortcut = x
-        if self.pool > 1:
-            shortcut = functional.avg_pool2d(
-                shortcut, self.pool, self.pool, ceil_mode=True, count_include_pad=False
-            )
-        if self.residual_proj is not None:
-            shortcut = self.residual_proj(shortcut)
+        shortcut = self._shortcut(x) if self.joined else None
         for name in self.names:
             x = getattr(self, name)(x)
-        x += shortcut  # in place: the main path's last output is needed nowhere else
-        return functional.relu(x, inplace=True)
+        if shortcut is not None:
+            x += shortcut  # in place: the main path's last output is needed nowhere else
+        return activated(x, self.silu)
+
+    def _shortcut(self, x: Tensor) -> Tensor:
+        if self.pool > 1:
+            x = functional.avg_pool2d(
+                x, self.pool, self.pool, ceil_mode=True, count_include_pad=False
+            )
+        return x if self.residual_proj is None else self.residual_proj(x)
 
 
 class LayerChain(nn.Module):
@@ -204,7 +239,7 @@ class CnnNet(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-            elif isinstance(module, ResidualLayer):
+            elif isinstance(module, ResidualLayer) and module.joined:
                 nn.init.zeros_(getattr(module, module.names[-1]).bn1.weight)
 
 

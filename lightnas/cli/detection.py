@@ -605,4 +605,4 @@ def quiet_threads() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
-COMMANDS = (train_det, test_det, detect, export_det, demo_data)
+OF_DETECTORS = (train_det, test_det, detect, export_det)

@@ -20,11 +20,11 @@ import click
 from .. import __version__
 from ..errors import InputError, WorkError, nearest, out_of_memory, printable
 from .data import data
-from .detection import COMMANDS
+from .detection import OF_DETECTORS, demo_data
 from .doctor import doctor, setup_det
 from .front import pareto
 from .latency import latency, profile
-from .options import in_options
+from .options import import_option, in_options
 from .report import report
 from .search import export_structure, score, search
 from .streams import to_nowhere
@@ -66,8 +66,18 @@ def cli(ctx: click.Context) -> None:
 
 
 for command in (
-    search, score, export_structure, pareto, profile, latency, report, *COMMANDS, data, validate, setup_det, doctor,
-):  # fmt: skip
+    search,
+    score,
+    export_structure,
+    pareto,
+    profile,
+    latency,
+    report,
+    *OF_DETECTORS,
+    validate,
+):
+    cli.add_command(import_option(command))
+for command in (data, demo_data, setup_det, doctor):  # they meet no structure
     cli.add_command(command)
 
 

@@ -171,6 +171,27 @@ space_options = several(
 latency_table_option = click.option(
     "--latency-table", metavar="FILE", help="What `lightnas profile` measured."
 )
+
+
+def _import(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> None:
+    """Import the modules, before any other option is read: structures may have their blocks."""
+    if names:
+        from ..network.modules import import_module
+
+        for name in names:
+            import_module(name, "--import")
+
+
+import_option = click.option(
+    "--import",
+    "modules",
+    metavar="MODULE",
+    multiple=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_import,
+    help="A module, or .py file, of yours that adds blocks or spaces. It runs.",
+)
 overwrite_file = click.option(
     "--overwrite", is_flag=True, help="Replace also a file that lightnas did not write."
 )

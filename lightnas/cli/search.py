@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.option(
     "--preset",
     metavar="NAME",
-    help="maedet-s, maedet-m or maedet-l: budgets of the published sizes.",
+    help="maedet-s, -m or -l, damo-t, -s or -m: budgets of the published sizes.",
 )
 @click.option(
     "--config",

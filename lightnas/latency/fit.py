@@ -18,7 +18,6 @@ from ..arrays import Floats
 from ..errors import WorkError
 from ..network.blocks import Block
 from ..network.structure import Structure
-from ..units import format_size
 from .table import Fits, Op, calibrated_fits, chain_uses, use_seconds
 
 # Of every operation, rows (c_in, c_out, seconds).
@@ -80,10 +79,7 @@ def table_document(
         WorkError: the networks do not calibrate it: their seconds have nothing to do with those of
             their operations.
     """
-    ops = [
-        {**op._asdict(), "size": format_size(op.size), "points": [list(p) for p in points]}
-        for op, points in measured.items()
-    ]
+    ops = [op.document() | {"points": [list(p) for p in points]} for op, points in measured.items()]
     document = {"complete": bool(networks), "ops": ops}
     if networks:
         for op, points in zip(ops, measured.values(), strict=True):

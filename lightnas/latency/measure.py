@@ -20,9 +20,9 @@ from torch.nn import functional
 from torch.utils.benchmark import Timer
 
 from .. import __version__
-from ..backbone.net import CnnNet, ConvBN, Focus
+from ..backbone.net import CnnNet, ConvBN, Focus, activated
 from ..errors import InputError
-from ..network.blocks import Conv
+from ..network.blocks import DEPTHWISE, Conv
 from ..network.structure import Structure
 from .table import Op
 
@@ -138,24 +138,35 @@ class Machine:
         return measured.median
 
     def op_seconds(self, op: Op, c_in: int, c_out: int) -> float:
-        """Seconds of one operation with these channels; ``c_out`` counts for convolutions alone."""
+        """Seconds of one operation with these channels; ``c_out`` counts for convolutions alone, and
+        not for depthwise ones."""
         picture = (self.batch, c_in, *op.size)
-        size = 4 * (math.prod(picture) + c_out * c_in * op.k**2)
+        if op.kind == "conv" and op.groups == DEPTHWISE:
+            c_out = c_in
+        weights = c_out * c_in // (op.groups or c_in) * op.k**2
+        size = 4 * (math.prod(picture) + weights)
         copies = range(max(2, min(COPIES, COLD_BYTES // size)))
         if op.kind == "conv":
             # As the backbone calls it: a module costs time of its own.
             convs = [
-                self.module(ConvBN(Conv("", c_in, c_out, op.k, op.stride, relu=False)).fuse())
+                self.module(
+                    ConvBN(
+                        Conv("", c_in, c_out, op.k, op.stride, relu=False, groups=op.groups)
+                    ).fuse()
+                )
                 for _ in copies
             ]
             return self.median_seconds(
                 lambda conv, x: conv(x), [(conv, self.tensor(*picture)) for conv in convs]
             )
-        if op.kind == "add":
+        if op.kind in ("add", "add_silu"):
             pairs = [(self.tensor(*picture), self.tensor(*picture)) for _ in copies]
-            return self.median_seconds(lambda x, y: functional.relu(x.add_(y), inplace=True), pairs)
+            silu = op.kind == "add_silu"
+            return self.median_seconds(lambda x, y: activated(x.add_(y), silu), pairs)
         run = {
-            "relu": lambda x: functional.relu(x, inplace=True),
+            "relu": lambda x: activated(x, silu=False),
+            "silu": lambda x: activated(x, silu=True),
+            "excite": lambda x: x * x.mean((2, 3), keepdim=True).sigmoid(),
             "pool": lambda x: functional.avg_pool2d(x, op.stride, op.stride, ceil_mode=True),
         }[op.kind]
         return self.median_seconds(run, [(self.tensor(*picture),) for _ in copies])

@@ -15,7 +15,7 @@ from ..units import NAMED_FLOPS, format_size
 from .table import Op, Use, chain_uses
 
 # Points measured of an operation with two channel counts, and with one.
-POINTS = {"conv": 16, "relu": 6, "add": 6, "pool": 6}
+POINTS = {"conv": 16} | dict.fromkeys(("relu", "silu", "add", "add_silu", "pool", "excite"), 6)
 # Random structures whose operations are asked for, and how many are drawn at a time.
 SAMPLES, DRAWN, DRAWS = 1000, 4096, 200
 

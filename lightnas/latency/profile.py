@@ -114,9 +114,13 @@ def _same(before: dict[str, Any], head: dict[str, Any], path: Path) -> None:
 def _points(document: dict[str, Any]) -> Measured:
     """What a table's file holds of measurements."""
     return {
-        Op(op["kind"], op["k"], op["stride"], parse_size(op["size"], "size", least=1)): [
-            tuple(p) for p in op["points"]
-        ]
+        Op(
+            op["kind"],
+            op["k"],
+            op["stride"],
+            parse_size(op["size"], "size", least=1),
+            op.get("groups", 1),
+        ): [tuple(p) for p in op["points"]]
         for op in document["ops"]
     }
 

@@ -2,10 +2,15 @@
 
 A network is a sum of operations, each at one size of its input (height x width):
 
-    conv   k x k convolution of that stride with bias (its BN fused into it)
-    relu   ReLU in place
-    add    sum of main path and shortcut in place, and the ReLU after it
-    pool   average pool of a shortcut, stride 2
+    conv      k x k convolution of that stride with bias (its BN fused into it), in so many groups; a
+              depthwise one has as many as channels, and c_out 0 here
+    relu      ReLU in place
+    add       sum of main path and shortcut in place, and the ReLU after it
+    silu      SiLU in place
+    add_silu  sum of main path and shortcut in place, and the SiLU after it
+    pool      average pool of a shortcut, stride 2
+    excite    means of channels, and their scaling, around the two convolutions of a
+              squeeze-and-excitation
 
 The seconds of an operation depend on its channels:
 
@@ -35,26 +40,43 @@ import numpy as np
 
 from ..arrays import Floats
 from ..errors import InputError
-from ..network.blocks import Block, Layer, Size, layers
+from ..network.blocks import DEPTHWISE, Block, Conv, Layer, Size, layers
 from ..network.cost import cost
 from ..network.stages import downsample, fed_size
 from ..units import format_size, parse_size
 
-# (kind, stride, size) to an array (largest k + 1, 4) of a, b, c, d by kernel; NaN where k was not
-# measured.
-Fits = dict[tuple[str, int, tuple[int, int]], Floats]
+# (kind, groups, stride, size) to an array (largest k + 1, 4) of a, b, c, d by kernel; NaN where k was
+# not measured.
+Fits = dict[tuple[str, int, int, tuple[int, int]], Floats]
 
 
 class Op(NamedTuple):
-    """One kind of operation at one size (height, width) of its input; its channels are open."""
+    """One kind of operation at one size (height, width) of its input; its channels are open.
+
+    ``groups`` are those of a convolution, DEPTHWISE for one with as many as channels.
+    """
 
     kind: str
     k: int
     stride: int
     size: tuple[int, int]
+    groups: int = 1
+
+    def document(self) -> dict[str, Any]:
+        """What a table's file says of it; one group is not spelled out."""
+        groups = {} if self.groups == 1 else {"groups": self.groups}
+        return {
+            "kind": self.kind,
+            "k": self.k,
+            "stride": self.stride,
+            "size": format_size(self.size),
+        } | groups
 
     def __str__(self) -> str:
         name = f"conv {self.k}x{self.k}" if self.kind == "conv" else self.kind
+        if self.groups != 1:
+            in_groups = "depthwise" if self.groups == DEPTHWISE else f"in {self.groups} groups"
+            name = f"{name} {in_groups}"
         return f"{name}{f' stride {self.stride}' if self.stride > 1 else ''} at {format_size(self.size)}"
 
 
@@ -71,11 +93,12 @@ class Use(NamedTuple):
     c_in: Size
     c_out: Size = 0
     times: Size = 1
+    groups: int = 1
 
     @property
     def op(self) -> Op:
         """The operation, where k is a number."""
-        return Op(self.kind, int(self.k), self.stride, self.size)
+        return Op(self.kind, int(self.k), self.stride, self.size, self.groups)
 
 
 def block_uses(block: Block, size: tuple[int, int]) -> Iterator[Use]:
@@ -90,14 +113,21 @@ def block_uses(block: Block, size: tuple[int, int]) -> Iterator[Use]:
 
 def _layer_uses(layer: Layer, size: tuple[int, int]) -> Iterator[Use]:
     end = size
+    activation = "silu" if layer.silu else "relu"
     for conv in layer.main:
-        yield Use("conv", conv.k, conv.stride, end, conv.c_in, conv.c_out)
+        yield _conv_use(conv, end)
         end = downsample(end, conv.stride)
         if conv.relu:
-            yield Use("relu", 1, 1, end, conv.c_out)
+            yield Use(activation, 1, 1, end, conv.c_out)
+        if conv.excitation:
+            yield Use("excite", 1, 1, end, conv.c_out)
+        for excitation in conv.excitation:
+            yield _conv_use(excitation, (1, 1))
+            if excitation.relu:
+                yield Use(activation, 1, 1, (1, 1), excitation.c_out)
     if layer.residual:
         if layer.pool > 1:
-            yield Use("pool", 1, layer.pool, size, layer.main[0].c_in)
+            yield Use("pool", 1, layer.pool, size, layer.main[0].c_in, times=layer.joined)
         if layer.projection is not None:
             yield Use(
                 "conv",
@@ -108,7 +138,15 @@ def _layer_uses(layer: Layer, size: tuple[int, int]) -> Iterator[Use]:
                 layer.projection.c_out,
                 layer.projected,
             )
-        yield Use("add", 1, 1, end, layer.main[-1].c_out)
+        add = "add_silu" if layer.silu else "add"
+        yield Use(add, 1, 1, end, layer.main[-1].c_out, times=layer.joined)
+        if not (isinstance(layer.joined, int) and layer.joined == 1):  # it may be absent
+            yield Use(activation, 1, 1, end, layer.main[-1].c_out, times=1 - layer.joined)
+
+
+def _conv_use(conv: Conv, size: tuple[int, int]) -> Use:
+    c_out = 0 if conv.groups == DEPTHWISE else conv.c_out
+    return Use("conv", conv.k, conv.stride, size, conv.c_in, c_out, groups=conv.groups)
 
 
 def chain_uses(blocks: Sequence[Block], input_size: tuple[int, int]) -> Iterator[Use]:
@@ -181,7 +219,7 @@ class LatencyTable:
             )
         for use in chain_uses(blocks, self.input_size):
             op = use.op
-            fit = self.fits.get((op.kind, op.stride, op.size))
+            fit = self.fits.get((op.kind, op.groups, op.stride, op.size))
             if fit is None or op.k >= len(fit) or np.isnan(fit[op.k]).any():
                 raise InputError(
                     f"the latency table has no {op}, expected one that `lightnas profile --space` measured for these blocks"
@@ -190,7 +228,8 @@ class LatencyTable:
 
 def use_seconds(fits: Fits, use: Use) -> Size:
     """Seconds of an operation as a block has it, once; a number, or an array of shape (N,)."""
-    a, b, c, d = np.moveaxis(fits[use.kind, use.stride, use.size][np.asarray(use.k, int)], -1, 0)
+    by_kernel = fits[use.kind, use.groups, use.stride, use.size]
+    a, b, c, d = np.moveaxis(by_kernel[np.asarray(use.k, int)], -1, 0)
     seconds: Size = a + b * use.c_in + (c + d * use.c_in) * use.c_out
     return seconds
 
@@ -201,7 +240,7 @@ def calibrated_fits(
     """The coefficients of a table's operations with ``scale`` and ``per_conv`` (seconds) in them.
 
     Args:
-        ops: as the file has them: kind, k, stride, size, and ``fit``, which is a, b, c, d.
+        ops: as the file has them: ``Op.document`` and ``fit``, which is a, b, c, d.
         where: opens the error message.
 
     Raises:
@@ -210,7 +249,8 @@ def calibrated_fits(
     fits: Fits = {}
     largest = max((op["k"] for op in ops), default=1)
     for op in ops:
-        key = (op["kind"], op["stride"], parse_size(op["size"], f"{where}: size", least=1))
+        size = parse_size(op["size"], f"{where}: size", least=1)
+        key = (op["kind"], op.get("groups", 1), op["stride"], size)
         a, *rest = (scale * coefficient for coefficient in op["fit"])
         fits.setdefault(key, np.full((largest + 1, 4), np.nan))[op["k"]] = (
             a + per_conv * (op["kind"] == "conv"),

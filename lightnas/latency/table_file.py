@@ -6,8 +6,9 @@
               "points": [[c_in, c_out, seconds], ...]}, ...]}
 
 ``points`` is what was measured; ``fit`` describes it in seconds, and ``off`` is the median of its
-relative error. ``scale`` and ``per_conv`` calibrate the sum, as ``table`` says. An unfinished table
-has neither; ``space`` and ``most_flops`` say what it was measured for.
+relative error. A convolution in several groups says ``groups``, 0 if it is depthwise. ``scale`` and
+``per_conv`` calibrate the sum, as ``table`` says. An unfinished table has neither; ``space`` and
+``most_flops`` say what it was measured for.
 """
 
 from __future__ import annotations
@@ -42,10 +43,11 @@ class OpFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: Literal["conv", "relu", "add", "pool"]
+    kind: Literal["conv", "relu", "silu", "add", "add_silu", "pool", "excite"]
     k: Annotated[int, Field(ge=1, le=1023)]
     stride: Annotated[int, Field(ge=1, le=2)]
     size: str
+    groups: Annotated[int, Field(ge=0, le=MAX_SIZE)] = 1
     fit: Annotated[list[Seconds], Field(min_length=4, max_length=4)] | None = None
     off: Annotated[float, Field(allow_inf_nan=False)] | None = None
     points: Annotated[
@@ -101,6 +103,11 @@ def _is_table(path: Path) -> bool:
 TABLE = Kind("latency table", _is_table)
 
 
+def _groups_of(op: dict[str, Any]) -> dict[str, int]:
+    """``groups`` where there is more than one: the others do not say it."""
+    return {} if op["groups"] == 1 else {"groups": op["groups"]}
+
+
 def load_table(source: str | Path | dict[str, Any], where: str = "latency_table") -> LatencyTable:
     """A finished table from its file, or from its document, as a run's config.yaml holds it.
 
@@ -120,7 +127,7 @@ def load_table(source: str | Path | dict[str, Any], where: str = "latency_table"
     parse_size(document["input_size"], f"{where}: input_size")
     fits = calibrated_fits(document["ops"], document["scale"], document["per_conv"], where)
     keys = ("kind", "k", "stride", "size", "fit", "off")
-    document["ops"] = [{key: op[key] for key in keys} for op in document["ops"]]
+    document["ops"] = [{key: op[key] for key in keys} | _groups_of(op) for op in document["ops"]]
     return LatencyTable(
         {key: value for key, value in document.items() if key not in ("space", "most_flops")}, fits
     )

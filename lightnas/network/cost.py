@@ -3,9 +3,10 @@
 What is counted
   FLOPs   multiply-accumulates of every convolution, plus 2 per output element of its BN.
   params  convolution weights, plus 2 per BN channel.
-  layers  convolutions on the main path; projections on a shortcut are not layers.
+  layers  convolutions on the main path; projections on a shortcut are not layers, nor are the two
+          convolutions of a squeeze-and-excitation.
 What is left out
-  pooling, ReLU, the residual sum, and everything that is not the backbone (neck, head).
+  pooling, activations, the residual sum, the scaling of channels, and everything that is not the backbone (neck, head).
 At which input
   800 x 1280 unless said otherwise; odd sizes round up at each stride 2.
 
@@ -61,7 +62,7 @@ class Cost(NamedTuple):
 
 
 def _conv_params(conv: Conv) -> Size:
-    return 1.0 * conv.c_out * (conv.c_in * (conv.k * conv.k) + 2)
+    return 1.0 * conv.c_out * (conv.reads * (conv.k * conv.k) + 2)
 
 
 def _layer_cost(layer: Layer, size: tuple[int, int]) -> tuple[Size, Size, tuple[int, int]]:
@@ -81,6 +82,9 @@ def _layer_cost(layer: Layer, size: tuple[int, int]) -> tuple[Size, Size, tuple[
         weights = _conv_params(conv)
         params = params + weights
         flops = flops + size[0] * size[1] * weights
+        for excitation in conv.excitation:  # on one pixel
+            weights = _conv_params(excitation)
+            params, flops = params + weights, flops + weights
     return flops, params, size
 
 

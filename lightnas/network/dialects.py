@@ -3,7 +3,7 @@
 They say more than a structure needs, or the same in other words:
 
     inner_class       the class of a layer, which the class of the block says already
-    nbitsA, nbitsW    bits of activations and weights, of blocks that are not quantised: a default
+    nbitsA, nbitsW    bits of activations and weights, 8 where blocks are not quantised
     SuperResConvK1KX  first names of SuperResK1KX and its like
     [block, ...]      a bare list: one structure
     in: 3, s: 1       a Focus stem whose 12 channels are counted as the picture's 3
@@ -24,9 +24,8 @@ IGNORED = ("inner_class", "nbitsA", "nbitsW")
 FOREIGN = {
     "Quant": "a quantised block",
     "3D": "a block for video, with three dimensions",
-    "DWSE": "a depthwise block with squeeze-and-excitation",
-    "DW": "a depthwise block",
 }
+BITS = 8  # of what is not quantised
 PICTURE, FOCUS = 3, 12  # channels
 
 
@@ -80,12 +79,24 @@ def _block(block: dict[str, Any], where: str) -> dict[str, Any]:
             _refuse_foreign(kind, where)
             return block
         kind = renamed
+    _refuse_quantised(block, where)
     inner = block.get("inner_class", "")
     if inner and (not isinstance(inner, str) or f"Super{inner.replace('ResConv', 'Res')}" != kind):
         raise InputError(
             f"{where}: inner_class is {shown(inner)}, expected {kind.removeprefix('Super')} in a {kind}"
         )
     return {key: value for key, value in block.items() if key not in IGNORED} | {"class": kind}
+
+
+def _refuse_quantised(block: dict[str, Any], where: str) -> None:
+    """Refuse a class of ours whose bits say that it is quantised, as TinyNAS 1 has them."""
+    for key in ("nbitsA", "nbitsW"):
+        bits = block.get(key, BITS)
+        if any(one != BITS for one in (bits if isinstance(bits, list | tuple) else (bits,))):
+            raise InputError(
+                f"{where}: class is {shown(block['class'])} with {key} {shown(bits)}, {FOREIGN['Quant']}, "
+                f"which lightnas does not have; expected {BITS} everywhere, or no {key}"
+            )
 
 
 def _refuse_foreign(kind: str, where: str) -> None:

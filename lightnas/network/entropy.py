@@ -3,14 +3,14 @@
 A Gaussian input runs through Gaussian weights, without BN and without shortcuts. The standard
 deviation of a k x k convolution then grows by the square root of its fan-in, so its log grows by
 
-    h(conv) = 1/2 log(k^2 c_in)
+    h(conv) = 1/2 log(k^2 c_in / groups)
 
 and the entropy of the features at the end of stage i, up to constants, is
 
     H_i = log(channels of C_i) + sum of h over the main path, from the stem to the end of stage i.
 
 The score is the multi-scale prior, sum_i alpha_i H_i over C1 ... C5. It does not depend on the
-input size. Shortcut projections add nothing, as in the published code.
+input size. Shortcut projections and squeeze-and-excitation add nothing, as in the published code.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _layer_entropy(layer: Layer) -> Size:
     """1/2 log of the product of the fan-ins: one logarithm a layer, not one a convolution."""
     fan_in: Size = 1.0
     for conv in layer.main:
-        fan_in = fan_in * conv.c_in * (conv.k * conv.k)
+        fan_in = fan_in * conv.reads * (conv.k * conv.k)
     return 0.5 * np.log(fan_in)
 
 

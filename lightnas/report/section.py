@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..network.blocks import Block, layers
+from ..network.blocks import DEPTHWISE, Block, layers
 from ..network.cost import INPUT_SIZE, block_cost
 from ..network.entropy import ALPHA, block_entropy
 from ..network.published import PUBLISHED
@@ -209,7 +209,8 @@ def _main_path(block: Block[int]) -> list[tuple[int, str]]:
     for layer, times in layers(block):
         for conv in int(times) * layer.main:  # type: ignore[arg-type]  # a number, of one structure
             stride = f", stride {conv.stride}" if conv.stride > 1 else ""
-            text = f"{conv.k}x{conv.k}, {conv.c_in} to {conv.c_out} channels{stride}"
+            kind = {1: "", DEPTHWISE: " depthwise"}.get(conv.groups, f" in {conv.groups} groups")
+            text = f"{conv.k}x{conv.k}{kind}, {conv.c_in} to {conv.c_out} channels{stride}"
             path.append((int(conv.c_out), text))  # type: ignore[arg-type]
     return path
 

@@ -43,6 +43,11 @@ def structure_path(name: str | Path) -> Path:
     if os.path.exists(path) or path.suffix or path.name != str(name):
         return path  # a path that does not exist says so when it is read
     if str(name) not in presets:
+        if str(name) in presets_in("search", ".yaml"):
+            raise InputError(
+                f"{name} is a preset of searches without a structure, expected the directory of its run: "
+                f"`lightnas search --preset {name}`"
+            )
         raise InputError(
             f"{name} is not a directory, a structure txt or a preset, {nearest(name, presets)}"
         )

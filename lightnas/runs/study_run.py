@@ -35,6 +35,7 @@ from ..errors import InputError, WorkError, shown
 from ..files import read_text
 from ..network.cost import INPUT_SIZE
 from ..network.entropy import ALPHA
+from ..network.modules import imported
 from ..network.score import score_structures
 from ..network.structure import Structure, format_structures
 from ..outputs import MARKER, read_marker
@@ -385,8 +386,9 @@ def train_one(job: Job) -> Row:
 
 def _run(job: Job, command: Sequence[str], said: Any) -> str:
     """What a command prints on stdout; stderr goes into the log."""
+    modules = [word for name in imported() for word in ("--import", name)]
     process = subprocess.Popen(  # noqa: S603 (this program, with the user's own options)
-        [sys.executable, "-m", "lightnas", *command],
+        [sys.executable, "-m", "lightnas", command[0], *modules, *command[1:]],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, text=True,
         env={**os.environ, **job.environment},
     )  # fmt: skip

@@ -3,6 +3,7 @@ every key."""
 
 from __future__ import annotations
 
+import copy
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,6 +21,9 @@ from .space import BlockSpace, Space
 
 # A grid of channel counts is a table in memory, (steps, steps) a block.
 MAX_STEPS = 1024
+
+# Spaces of the user's own modules by name, each as the dict that a space file holds.
+SPACES: dict[str, Any] = {}
 
 Whole = Annotated[int, Field(ge=1, le=MAX_SIZE, strict=True)]
 Kernel = Annotated[int, Field(ge=1, le=MAX_KERNEL, strict=True)]
@@ -56,8 +60,8 @@ class SpaceFile(BaseModel):
 
 
 def space_names() -> list[str]:
-    """Names of the spaces that come with lightnas."""
-    return sorted(path.stem for path in data_folder("search_spaces").glob("*.yaml"))
+    """Names of the spaces that come with lightnas, and of those in SPACES."""
+    return sorted({path.stem for path in data_folder("search_spaces").glob("*.yaml")} | {*SPACES})
 
 
 def read_space_document(name: str, what: str = "space") -> tuple[Any, str]:
@@ -69,6 +73,8 @@ def read_space_document(name: str, what: str = "space") -> tuple[Any, str]:
     Raises:
         InputError: no such space, or no YAML.
     """
+    if name in SPACES:
+        return copy.deepcopy(SPACES[name]), f"space {name}"
     if name in space_names():
         path = data_folder("search_spaces") / f"{name}.yaml"
     elif "/" in name or name.endswith((".yaml", ".yml")) or os.path.exists(name):
@@ -98,6 +104,11 @@ def parse_space(document: Any, where: str, max_channels: int | None = None) -> S
             f"{where}: max_channels is {most}, expected 1 to {MAX_STEPS} steps of {file.step}"
         )
     blocks = tuple(_block(block, i, most, where) for i, block in enumerate(file.blocks))
+    for i, block in enumerate(blocks):
+        if file.step % (need := BLOCKS[block.kind].btn_step):
+            raise InputError(
+                f"{where}: step is {file.step}, expected a multiple of {need} for blocks[{i}], a {block.kind}"
+            )
     if wrong := fault([block.stride for block in blocks], file.c_in, "s"):
         raise InputError(f"{where}: {wrong}")
     initial = (

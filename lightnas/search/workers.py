@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import wait
 
 from ..errors import WorkError
+from ..network.modules import import_module, imported
 
 
 @contextmanager
@@ -30,7 +31,9 @@ def workers(n: int) -> Iterator[Executor | None]:
         return
     context = multiprocessing.get_context("spawn")
     others = multiprocessing.active_children()
-    with ProcessPoolExecutor(n, mp_context=context, initializer=_begin) as executor:
+    with ProcessPoolExecutor(
+        n, mp_context=context, initializer=_begin, initargs=(imported(),)
+    ) as executor:
         try:
             yield executor
         except BrokenExecutor as error:
@@ -42,10 +45,12 @@ def workers(n: int) -> Iterator[Executor | None]:
                 child.terminate()
 
 
-def _begin() -> None:
+def _begin(modules: tuple[str, ...]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    for name in modules:  # whose blocks are to be scored
+        import_module(name)
 
 
 def _end_with_parent() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from lightnas.arrays import Floats, Genomes
 from lightnas.errors import InputError
 from lightnas.latency import load_table
+from lightnas.network.blocks import BLOCKS
 from lightnas.network.entropy import ALPHA
 from lightnas.search.problem import evaluate_blocks
 from lightnas.search.space_file import parse_space
@@ -18,7 +19,7 @@ from ..conftest import BLOCK, STEM, S
 from ..latency.tables import made_up
 
 SIZE = (64, 64)
-KINDS = (BLOCK, "SuperResK1KX", "SuperResKXKX")
+KINDS = (BLOCK, "SuperResK1KX", "SuperResKXKX", "SuperResK1DWK1", "SuperResK1DWSEK1")
 MOST = 60_000
 
 
@@ -43,7 +44,11 @@ def random_space(rng: np.random.Generator):
                 )
         if len(blocks) == 6:
             blocks[4]["s"] = 1
-        document = {"name": "drawn", "in": 3, "step": 8, "max_channels": 24, "blocks": blocks}
+        # Squeeze-and-excitation asks for wider steps.
+        step = max(8, *(BLOCKS[block[S]].btn_step for block in blocks))
+        blocks[0]["out"] = [channels * step // 8 for channels in blocks[0]["out"]]
+        document = {"name": "drawn", "in": 3, "step": step, "max_channels": 3 * step}
+        document["blocks"] = blocks
         try:
             space = parse_space(document, "drawn")
         except InputError:  # no out fits its neighbours
