@@ -54,7 +54,7 @@ PopulationFile = create_model(
     genomes=(array_of("int64", "N", "D"), ...),
     genes=(array_of("str", "D"), ...),
     score=(_column, ...),
-    **{r.name: (_column, ...) if r.counted else (_column, None) for r in RESOURCES.values()},
+    **{r.name: (_column, ...) if r.always else (_column, None) for r in RESOURCES.values()},
 )  # type: ignore[call-overload]
 
 

@@ -4,9 +4,9 @@ table."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import create_model
 
@@ -14,6 +14,8 @@ from ..arrays import Genomes
 from ..documents import Amount, Count, Document, Real, check
 from ..errors import InputError, require
 from ..network.cost import Cost
+from ..network.detector import parse_detector
+from ..network.score import PARTS
 from ..network.structure import Structure
 from ..resources import RESOURCES
 from ..units import whole
@@ -36,7 +38,9 @@ PLAIN = (
 )
 
 
-# Of these, the ones that there are only where there is a bound.
+# Fields that follow them where there are such; the first versions had none of these.
+LATER = ("detector", "shadow_prices", "score_parts")
+# Of the plain ones, those that there are only where there is a bound.
 OF_BOUND = ("upper_bound", "gap", "proven_optimal")
 
 
@@ -52,7 +56,7 @@ FoundFile = create_model(
     "FoundFile",
     __base__=Document,
     score=(Amount, ...),
-    **{r.name: (Amount, ...) if r.counted else (Amount | None, None) for r in RESOURCES.values()},
+    **{r.name: (Amount, ...) if r.always else (Amount | None, None) for r in RESOURCES.values()},
     upper_bound=(Amount | None, None),
     gap=(Real | None, None),
     proven_optimal=(bool | None, None),
@@ -60,6 +64,9 @@ FoundFile = create_model(
     evaluations_per_second=(Amount, ...),
     seconds=(Amount, ...),
     seed=(int, ...),
+    detector=(str | None, None),
+    shadow_prices=(dict[Literal[tuple(RESOURCES)], Amount] | None, None),  # type: ignore[misc]
+    score_parts=(dict[Literal[PARTS], Real] | None, None),  # type: ignore[valid-type]
     structure=(list[Any], ...),
 )  # type: ignore[call-overload]
 
@@ -71,8 +78,8 @@ class Found:
     Attributes:
         score: of the structure.
         cost: its FLOPs in multiply-accumulates at the input size of the problem, params, layers,
-            and, where there was a latency table, seconds. ``flops``, ``params``, ``layers`` and
-            ``latency`` are short for it.
+            where there was a latency table, seconds, and where they were limited, activations.
+            ``flops``, ``params``, ``layers``, ``latency`` and ``activations`` are short for it.
         upper_bound: no structure of the space within the budgets scores more; None, with ``gap``
             and ``proven_optimal``, where time ran out before there was a bound.
         gap: 1 - score / upper_bound.
@@ -82,6 +89,12 @@ class Found:
         seconds: of the whole search, the proof included.
         seed: of the search.
         structure: the best one.
+        detector: whose neck and head are in the costs, as ``--detector`` has it; None: none.
+        shadow_prices: what one more G of FLOPs, M of params, layer, millisecond or M of activations
+            would add to the bound, by budgeted resource (``Relaxation.shadow_prices``); None where
+            there is no bound.
+        score_parts: what ``widths``, ``kernels`` and ``depth`` give to the score
+            (``network.score.score_parts``); None in results of older versions.
     """
 
     score: float
@@ -94,6 +107,9 @@ class Found:
     seconds: float
     seed: int
     structure: Structure
+    detector: str | None = field(default=None, kw_only=True)
+    shadow_prices: dict[str, float] | None = field(default=None, kw_only=True)
+    score_parts: dict[str, float] | None = field(default=None, kw_only=True)
 
     @property
     def flops(self) -> float:
@@ -116,6 +132,11 @@ class Found:
         return None if self.cost.latency is None else float(self.cost.latency)
 
     @property
+    def activations(self) -> float | None:
+        """Output elements of all convolutions; None where they are not limited."""
+        return None if self.cost.activations is None else float(self.cost.activations)
+
+    @property
     def document(self) -> dict[str, Any]:
         """What result.json and ``search --json`` hold: plain numbers, FLOPs in
         multiply-accumulates, seconds."""
@@ -126,8 +147,10 @@ class Found:
         plain = {name: getattr(self, name) for name in PLAIN}
         if self.upper_bound is None:
             plain = {name: value for name, value in plain.items() if name not in OF_BOUND}
+        later = {name: getattr(self, name) for name in LATER}
+        later = {name: value for name, value in later.items() if value is not None}
         structure = {"structure": self.structure.to_dicts()}
-        return {"score": self.score} | costs | plain | structure
+        return {"score": self.score} | costs | plain | later | structure
 
     @classmethod
     def from_document(cls: type[F], document: Any, where: str = "result", **more: Any) -> F:
@@ -139,7 +162,9 @@ class Found:
             InputError: the first key that is missing, or whose value is none.
         """
         file: Any = check(FoundFile, document, where)
-        plain = {name: getattr(file, name) for name in PLAIN}
+        plain = {name: getattr(file, name) for name in (*PLAIN, *LATER)}
+        if file.detector is not None:
+            parse_detector(file.detector, f"{where}: detector")
         if file.proven_optimal is None and file.gap is not None:
             plain["proven_optimal"] = file.gap == 0
         if (file.gap is None) != (file.upper_bound is None):
@@ -160,6 +185,13 @@ class Found:
             for name, value in self.cost.known().items()
         }
         return {"score": f"{self.score:.3f}"} | costs | {"gap": self.gap_text("0 (proven optimal)")}
+
+    def priced(self) -> dict[str, str]:
+        """The shadow prices as people read them, by resource: ``1.545 a G of FLOPs``."""
+        return {
+            name: f"{price:.4g} a {RESOURCES[name].one_more}"
+            for name, price in (self.shadow_prices or {}).items()
+        }
 
     def gap_text(self, proven: str) -> str:
         """The gap as people read it; ``proven`` where it is proven to be none."""
