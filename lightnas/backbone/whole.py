@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import cast
 
-from torch import Tensor, cat, nn, ones
+import torch
+from torch import Tensor, nn
 from torch.nn import functional
 
 from ..network.detector import GROUPS, LATERALS, LEVELS, STACKED, TOPK, Detector, HeadConv
@@ -66,7 +67,7 @@ class Head(nn.Module):
         self.reg_convs = nn.ModuleList(_Named(conv, norm=True) for conv in stacks[STACKED:])
         self.gfl_cls, self.gfl_reg = _conv(cls), _conv(reg)
         self.reg_conf = nn.Sequential(_conv(hidden), nn.ReLU(), _conv(quality), nn.Sigmoid())
-        self.scales = nn.Parameter(ones(len(LEVELS)))
+        self.scales = nn.Parameter(torch.ones(len(LEVELS)))
 
     def forward(self, levels: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
         """(N, classes, H, W) in 0 ... 1, and (N, 4 * bins, H, W), of each level."""
@@ -81,7 +82,7 @@ class Head(nn.Module):
         boxes = scale * self.gfl_reg(of_box)
         n, bins, height, width = boxes.shape
         shape = boxes.reshape(n, 4, bins // 4, height, width).softmax(dim=2).topk(TOPK, dim=2)[0]
-        shape = cat([shape, shape.mean(dim=2, keepdim=True)], dim=2)
+        shape = torch.cat([shape, shape.mean(dim=2, keepdim=True)], dim=2)
         quality = self.reg_conf(shape.reshape(n, -1, height, width))
         return self.gfl_cls(of_class).sigmoid() * quality, boxes
 
