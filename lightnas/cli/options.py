@@ -16,7 +16,7 @@ import click
 
 from ..errors import InputError, WorkError
 from ..resources import RESOURCES, Resource
-from ..units import parse_count, parse_pair, parse_range, parse_size
+from ..units import parse_count, parse_pair, parse_range, parse_share, parse_size
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -109,6 +109,7 @@ def _named(text: str, what: str) -> Named:
 
 
 COUNT, SIZE, PAIR = Parsed(parse_count), Parsed(parse_size), Parsed(parse_pair)
+SHARE = Parsed(parse_share)
 ALPHA, STRUCTURES, DETECTOR = Parsed(_alpha), Parsed(_named), Parsed(_detector)
 
 

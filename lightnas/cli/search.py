@@ -13,6 +13,7 @@ from ..resources import RESOURCES
 from .options import (
     ALPHA,
     PATH,
+    SHARE,
     SIZE,
     STRUCTURES,
     Named,
@@ -65,6 +66,18 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--top", metavar="K", type=click.IntRange(1, 128), help="Structures to keep.  [default: 5]"
+)
+@click.option(
+    "--within",
+    metavar="SHARE",
+    type=SHARE,
+    help="With --minimise: a score this close to the best will do, e.g. 1%.",
+)
+@click.option(
+    "--minimise",
+    metavar="NAME",
+    type=click.Choice(list(RESOURCES)),
+    help=f"Then find what uses least of it: {', '.join(RESOURCES)}.",
 )
 @click.option("--output", metavar="DIR", type=PATH, help="Run directory.  [default: outputs/NAME]")
 @begin_options("Continue a run that was stopped.", "Replace the run in the directory.")

@@ -191,6 +191,8 @@ def print_search(result: SearchResult, problem: Problem, output: Path) -> None:
     bound = "-" if result.upper_bound is None else f"{result.upper_bound:.4f}"
     table.add_row("upper bound", bound)
     table.add_row("gap", result.gap_text("proven optimal"))
+    if said := result.cheapest_text():
+        table.add_row("cheapest", said)
     rate = format_count(result.evaluations_per_second, digits=3)
     table.add_row("evaluations", f"{result.evaluations:,}", "", f"{rate}/s")
     table.add_row("seconds", f"{result.seconds:.2f}")

@@ -46,6 +46,7 @@ def read_search(path: Path, key: str) -> Section:
             ),
             *((RESOURCES[name].label, RESOURCES[name].format(costs[name], 4)) for name in costs),
             ("gap to the bound", result.gap_text("0, proven optimal")),
+            *((("cheapest", said),) if (said := result.cheapest_text()) else ()),
             ("search", f"{result.seconds:.2f} s"),
         ],
         text=f"{key}-0",

@@ -26,6 +26,7 @@ from ..network.detector import Detector, flops_on_named, parse_detector
 from ..network.entropy import ALPHA
 from ..network.score import check_alpha
 from ..resources import RESOURCES
+from ..search.cheapest import Within, check_within
 from ..search.deadline import Deadline
 from ..search.engine import MAX_TOP, Limits
 from ..search.problem import Budget, Problem
@@ -66,13 +67,16 @@ class ConfigFile(BaseModel):
     proof_work: Annotated[int, Field(ge=0, strict=True)] = Limits.proof_work
     time_limit: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)] | None = None
     top: Annotated[int, Field(ge=1, le=MAX_TOP, strict=True)] = 5
+    within: Annotated[float, Field(ge=0, lt=1, strict=True)] | str | None = None
+    minimise: str | None = None
     versions: dict[str, str] | None = None
 
 
 @dataclass(frozen=True)
 class SearchConfig:
     """A checked config. ``document`` is what config.yaml holds, but for the versions; ``sources``
-    are the files that it was read from."""
+    are the files that it was read from; ``within`` asks for the cheapest structure nearly as good
+    as the best."""
 
     problem: Problem
     seed: int
@@ -80,6 +84,7 @@ class SearchConfig:
     top: int
     document: dict[str, Any]
     sources: tuple[Path, ...] = ()
+    within: Within | None = None
 
 
 def preset_names() -> list[str]:
@@ -135,7 +140,7 @@ def load_config(
         ):
             values[key] = str(path.parent / values[key])
     given = {key: value for key, value in options.items() if value is not None and key != "budget"}
-    names = {key: named(key) if key in given else f"{where}{key}" for key in values}
+    names = {key: named(key) if key in given or path is None else f"{where}{key}" for key in values}
     values |= given
     if values["detector"] is not None:
         values["detector"] = parse_detector(values["detector"], names["detector"])
@@ -224,6 +229,11 @@ def _build(
     resolved |= {
         key: values[key] for key in ("seed", "evaluations", "proof_work", "time_limit", "top")
     }
+    within = check_within(values["within"], values["minimise"], names)
+    if within and within.resource == "latency" and table is None:
+        raise InputError(f"{names['minimise']} is latency without a latency table, expected one")
+    if within:
+        resolved |= {"within": within.share, "minimise": within.resource}
     if values["detector"]:
         resolved["detector"] = str(values["detector"])
     problem = Problem(
@@ -235,9 +245,8 @@ def _build(
         detector=values["detector"],
         deadline=Deadline.after(limits.time_limit),
     )
-    return SearchConfig(
-        problem, values["seed"], limits, values["top"], {"space": document} | resolved, sources
-    )
+    whole = {"space": document} | resolved
+    return SearchConfig(problem, values["seed"], limits, values["top"], whole, sources, within)
 
 
 def _written(budget: dict[str, float | None]) -> dict[str, float | None]:

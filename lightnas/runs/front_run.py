@@ -120,6 +120,10 @@ def load_front(
     first = values.split(":")[0] if isinstance(values, str) else values[0]
     budget = options.get("budget", {}) | {axis: first}
     search = load_config(path, options | {"budget": budget}, ("axis", "values"), named)
+    if search.within:
+        raise InputError(
+            f"{path}: within and minimise are given, expected neither: a front has the best of each budget"
+        )
     if isinstance(values, str):
         detector = search.problem.detector
         parse = partial(parse_limit, axis, detector=detector)

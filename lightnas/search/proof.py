@@ -276,7 +276,7 @@ class Proof:
             at = block.c_out[choice]
             score = score[parent] + block.score[choice]
             use = use[parent] + block.use[choice]
-        self._offer_best(choices, trail, score)
+        self._offer_best(choices, trail, score, use)
         return whole
 
     def _least_use(self, choices: list[Choices]) -> list[Floats]:
@@ -293,7 +293,11 @@ class Proof:
         return least[::-1]
 
     def _offer_best(
-        self, choices: list[Choices], trail: list[tuple[Genomes, Genomes]], score: Floats
+        self,
+        choices: list[Choices],
+        trail: list[tuple[Genomes, Genomes]],
+        score: Floats,
+        use: Floats,
     ) -> None:
         """Offer the structures of the complete labels, best first, until one is taken: mostly the
         first."""

@@ -39,7 +39,7 @@ PLAIN = (
 
 
 # Fields that follow them where there are such; the first versions had none of these.
-LATER = ("detector", "shadow_prices", "score_parts")
+LATER = ("detector", "shadow_prices", "score_parts", "cheapest")
 # Of the plain ones, those that there are only where there is a bound.
 OF_BOUND = ("upper_bound", "gap", "proven_optimal")
 
@@ -52,6 +52,23 @@ def gap(score: float, upper_bound: float) -> float:
 
 # What ``document`` holds, as it is read back; what older versions did not write may be missing, and
 # so may what belongs to a bound, all of it.
+class CheapestFile(Document):
+    """What ``--within`` adds to a result, ``cheapest`` in JSON.
+
+    Attributes:
+        within: the share; minimise: the resource.
+        best_score: of the structure that scores most, of which the share is taken.
+        proven: nothing that scores so much uses less, but for rounding.
+        at_least: what is proven that all such structures use, in the unit of results.
+    """
+
+    within: Amount
+    minimise: Literal[tuple(RESOURCES)]  # type: ignore[valid-type]
+    best_score: Amount
+    proven: bool
+    at_least: Amount
+
+
 FoundFile = create_model(
     "FoundFile",
     __base__=Document,
@@ -67,6 +84,7 @@ FoundFile = create_model(
     detector=(str | None, None),
     shadow_prices=(dict[Literal[tuple(RESOURCES)], Amount] | None, None),  # type: ignore[misc]
     score_parts=(dict[Literal[PARTS], Real] | None, None),  # type: ignore[valid-type]
+    cheapest=(CheapestFile | None, None),
     structure=(list[Any], ...),
 )  # type: ignore[call-overload]
 
@@ -95,6 +113,8 @@ class Found:
             there is no bound.
         score_parts: what ``widths``, ``kernels`` and ``depth`` give to the score
             (``network.score.score_parts``); None in results of older versions.
+        cheapest: where the cheapest structure within a share of the best score was asked for, what
+            ``CheapestFile`` says; ``structure``, ``score`` and ``cost`` are then of that one.
     """
 
     score: float
@@ -110,6 +130,7 @@ class Found:
     detector: str | None = field(default=None, kw_only=True)
     shadow_prices: dict[str, float] | None = field(default=None, kw_only=True)
     score_parts: dict[str, float] | None = field(default=None, kw_only=True)
+    cheapest: dict[str, Any] | None = field(default=None, kw_only=True)
 
     @property
     def flops(self) -> float:
@@ -163,6 +184,7 @@ class Found:
         """
         file: Any = check(FoundFile, document, where)
         plain = {name: getattr(file, name) for name in (*PLAIN, *LATER)}
+        plain["cheapest"] = file.cheapest and file.cheapest.model_dump()
         if file.detector is not None:
             parse_detector(file.detector, f"{where}: detector")
         if file.proven_optimal is None and file.gap is not None:
@@ -192,6 +214,22 @@ class Found:
             name: f"{price:.4g} a {RESOURCES[name].one_more}"
             for name, price in (self.shadow_prices or {}).items()
         }
+
+    def cheapest_text(self) -> str | None:
+        """What is said of the cheapest structure; None where none was asked for."""
+        if self.cheapest is None:
+            return None
+        resource = RESOURCES[self.cheapest["minimise"]]
+        said = f"within {100 * self.cheapest['within']:.4g} % of {self.cheapest['best_score']:.4f}"
+        if self.cheapest["proven"]:
+            return (
+                f"fewest {resource.label} {said}, proven"
+                if resource.counted
+                else f"least {resource.label} {said}, proven"
+            )
+        return (
+            f"{said}, at least {resource.format(self.cheapest['at_least'])} {resource.label} proven"
+        )
 
     def gap_text(self, proven: str) -> str:
         """The gap as people read it; ``proven`` where it is proven to be none."""

@@ -5,6 +5,7 @@ import json
 import pytest
 import yaml
 
+from lightnas.cli.main import main
 from lightnas.network.detector import Detector
 from lightnas.network.structure import read_structures
 from lightnas.runs import load_run, structures
@@ -189,3 +190,62 @@ def test_prices_and_parts_are_told(capsys, folder):
     assert list(result["score_parts"]) == ["widths", "kernels", "depth"]
     for part in result["score_parts"]:
         assert f"from {part}" in out and f"from {part}" in page
+
+
+# --- the cheapest that is nearly as good ----------------------------------------------------------------------------
+
+
+def test_the_cheapest_within_a_share(capsys, folder):
+    (folder / "mine.yaml").write_text(yaml.safe_dump(TINY))
+    asked = ("search", "--space", "mine.yaml", "--budget-params", "12K", "--input-size", "64x64")
+    best = json.loads(run(capsys, *asked, "--json", "--output", "best"))
+    cheap = (*asked, "--within", "5%", "--minimise", "flops", "--output", "cheap")
+    found = json.loads(run(capsys, *cheap, "--json"))
+    assert found["cheapest"] == {
+        "within": 0.05, "minimise": "flops", "best_score": best["score"], "proven": True, "at_least": found["flops"],
+    }  # fmt: skip
+    assert 0.95 * best["score"] <= found["score"] and found["flops"] < best["flops"]
+    assert found["upper_bound"] == best["upper_bound"]
+    assert read_structures(folder / "cheap/structure.txt")[0].to_dicts() == found["structure"]
+    assert "fewest FLOPs within 5 %" in (folder / "cheap/report.html").read_text()
+    assert {"within": 0.05, "minimise": "flops"}.items() <= config(folder / "cheap").items()
+    assert not {"within", "minimise"} & {*config(folder / "best")}
+    assert "fewest FLOPs within 5 %" in run(capsys, *cheap, "--resume")
+    again = json.loads(
+        run(capsys, "search", "--config", "cheap/config.yaml", "--json", "--output", "again")
+    )
+    assert again["cheapest"] == found["cheapest"] and again["structure"] == found["structure"]
+    assert load_run("cheap").cheapest == found["cheapest"]
+
+
+def test_stopped_while_it_looks_for_the_cheapest(capsys, folder, monkeypatch):
+    from lightnas.runs import search_run
+
+    (folder / "mine.yaml").write_text(yaml.safe_dump(TINY))
+    asked = (
+        "search", "--space", "mine.yaml", "--budget-params", "12K", "--within", "0.05", "--minimise", "params",
+        "--output", "a",
+    )  # fmt: skip
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(search_run, "cheapest", stop)
+        assert main([*asked]) == 130
+    assert (folder / "a/checkpoint.npz").is_file()
+    run(capsys, *asked, "--resume")
+    assert load_run("a").cheapest["proven"] and not (folder / "a/checkpoint.npz").is_file()
+
+
+def test_what_cannot_be_minimised(capsys, folder):
+    asked = ("search", "--budget-flops", "50G")
+    line = refused(capsys, *asked, "--within", "1%")
+    assert line.startswith("lightnas: --within is given without --minimise")
+    line = refused(capsys, *asked, "--within", "200%", "--minimise", "params")
+    assert line.startswith("lightnas: --within is '200%', expected a share")
+    line = refused(capsys, *asked, "--within", "1%", "--minimise", "latency")
+    assert line.startswith("lightnas: --minimise is latency without a latency table")
+    (folder / "c.yaml").write_text("within: 1%\nminimise: params\nbudget: {layers: 40}\n")
+    line = refused(capsys, "pareto", "--config", "c.yaml", "--budget-flops", "1G:2G:2")
+    assert "within and minimise are given, expected neither" in line
