@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import create_model
+from pydantic import Field, create_model
 
 from ..arrays import Genomes
 from ..documents import Amount, Count, Document, Real, check
@@ -52,6 +52,10 @@ def gap(score: float, upper_bound: float) -> float:
 
 # What ``document`` holds, as it is read back; what older versions did not write may be missing, and
 # so may what belongs to a bound, all of it.
+_Name: Any = Literal[tuple(RESOURCES)]  # type: ignore[valid-type]
+_Part: Any = Literal[PARTS]  # type: ignore[valid-type]
+
+
 class CheapestFile(Document):
     """What ``--within`` adds to a result, ``cheapest`` in JSON.
 
@@ -63,7 +67,7 @@ class CheapestFile(Document):
     """
 
     within: Amount
-    minimise: Literal[tuple(RESOURCES)]  # type: ignore[valid-type]
+    minimise: _Name
     best_score: Amount
     proven: bool
     at_least: Amount
@@ -81,10 +85,10 @@ FoundFile = create_model(
     evaluations_per_second=(Amount, ...),
     seconds=(Amount, ...),
     seed=(int, ...),
-    detector=(str | None, None),
-    shadow_prices=(dict[Literal[tuple(RESOURCES)], Amount] | None, None),  # type: ignore[misc]
-    score_parts=(dict[Literal[PARTS], Real] | None, None),  # type: ignore[valid-type]
-    cheapest=(CheapestFile | None, None),
+    detector=(str, None),
+    shadow_prices=(Annotated[dict[_Name, Amount], Field(min_length=1)], None),
+    score_parts=(Annotated[dict[_Part, Real], Field(min_length=3, max_length=3)], None),
+    cheapest=(CheapestFile, None),
     structure=(list[Any], ...),
 )  # type: ignore[call-overload]
 
