@@ -184,7 +184,7 @@ space_options = several(
         "--input-size",
         metavar="HxW",
         type=SIZE,
-        help="For FLOPs.  [default: the table's, or 800x1280]",
+        help="For FLOPs and activations.  [default: the table's, or 800x1280]",
     ),
 )
 latency_table_option = click.option(

@@ -201,10 +201,10 @@ def _search(
         run.log("resumed" if run.load(steps) else start)
         with run.keeping_best(steps):
             _take_steps(run, steps, on_progress)
-        result = steps.result()
-    if config.within:
-        run.save(steps)
-        result = _cheapest(run, config, result)
+            result = steps.result()
+            if config.within:
+                run.save(steps)
+                result = _cheapest(run, config, result)
     run.finish_search(result)
     if write_report:
         write_report([run.path])

@@ -233,7 +233,7 @@ def test_stopped_while_it_looks_for_the_cheapest(capsys, folder, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(search_run, "cheapest", stop)
         assert main([*asked]) == 130
-    assert (folder / "a/checkpoint.npz").is_file()
+    assert (folder / "a/checkpoint.npz").is_file() and read_structures(folder / "a/structure.txt")
     run(capsys, *asked, "--resume")
     assert load_run("a").cheapest["proven"] and not (folder / "a/checkpoint.npz").is_file()
 
