@@ -96,7 +96,7 @@ def main():
     print("| backbone | FLOPs | params | layers | AP, mean and spread | AP50, mean | minutes |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for name, structure in structures.items():
-        flops, params, layers, _ = structure.cost(SIZE)
+        flops, params, layers, *_ = structure.cost(SIZE)
         ap, ap50, minutes = zip(*rows[name], strict=True)
         print(
             f"| {name} | {format_count(float(flops), 3)} | {format_count(float(params), 3)} | {layers} "

@@ -18,6 +18,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from lightnas.network.detector import Detector
 from lightnas.resources import RESOURCES
 from lightnas.runs.config import SearchConfig, load_config, preset_names, preset_path
 from lightnas.search.engine import Limits, Search
@@ -85,19 +86,21 @@ def searching(seeds: int) -> None:
 
 def random_budgets(count: int) -> None:
     print(
-        f"\n## {count} random budgets: a random mix of limits around what a random structure uses, at five input sizes\n"
+        f"\n## {count} random budgets: a random mix of limits around what a random structure uses, at five input sizes, "
+        "for backbones and whole detectors\n"
     )
     space = load_space("k1kxk1")
     rng = np.random.default_rng(0)
     times, proven, gaps = [], 0, []
     while len(times) < count:
         size = [(800, 1280), (640, 640), (320, 320), (192, 192), (33, 500)][rng.integers(5)]
-        uses = evaluate_blocks(space.structures(space.random(rng, 1))[0], size)
-        used = uses.cost.known()
+        detector = [None, Detector(128), Detector(256)][rng.integers(3)]
+        blocks = space.structures(space.random(rng, 1))[0]
+        used = evaluate_blocks(blocks, size, detector=detector, activations=True).cost.known()
         limits = {n: float(used[n][0] * rng.uniform(1, 1.5)) for n in COUNTED if rng.random() < 0.6}
         if not limits:
             continue
-        search = Search(Problem(space, Budget(**limits), size), seed=len(times))
+        search = Search(Problem(space, Budget(**limits), size, detector=detector), seed=len(times))
         for _ in search.steps():
             pass
         result = search.result()

@@ -26,6 +26,7 @@ class Resource:
         unit, scale: of a chart's axis, which shows the number over ``scale``.
         metavar: of the option.
         counted: a structure's figure is a whole number.
+        always: every structure has a figure, whether it is asked for or not.
     """
 
     name: str
@@ -38,6 +39,14 @@ class Resource:
     scale: float
     metavar: str = "N"
     counted: bool = True
+    always: bool = True
+
+    @property
+    def one_more(self) -> str:
+        """What a shadow price is the price of: ``G of FLOPs``, ``layer``, ``ms``."""
+        if not self.unit:
+            return self.label.removesuffix("s")
+        return self.unit if self.name == "latency" else f"{self.unit} of {self.label}"
 
 
 RESOURCES = {
@@ -84,6 +93,18 @@ RESOURCES = {
             scale=1e-3,
             metavar="TIME",
             counted=False,
+            always=False,
+        ),
+        Resource(
+            name="activations",
+            label="activations",
+            help="Output elements of all convolutions at the input size, e.g. 80M.",
+            row="Likewise for the output elements of all convolutions.",
+            parse=parse_count,
+            format=format_count,
+            unit="M",
+            scale=1e6,
+            always=False,
         ),
     )
 }

@@ -109,6 +109,21 @@ def parse_range(
     return [low + (high - low) * i / (n - 1) for i in range(n)]
 
 
+def parse_share(text: object, what: str) -> float:
+    """A share from ``1%`` or ``0.01``.
+
+    Raises:
+        InputError: another form, or not from 0 to below 1.
+    """
+    match = re.fullmatch(r"([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]{1,3})?)\s*(%?)", _word(text))
+    share = float(match[1]) / (100 if match[2] else 1) if match else -1.0
+    if not 0 <= share < 1:
+        raise InputError(
+            f"{what} is {shown(text)}, expected a share from 0 to below 1 such as 1% or 0.01"
+        )
+    return share
+
+
 def parse_size(text: object, what: str, least: int = MIN_SIDE) -> tuple[int, int]:
     """Height and width from ``HxW``.
 

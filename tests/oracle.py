@@ -70,6 +70,30 @@ def costs(structure, height=800, width=1280):
     return flops, params, layers
 
 
+def activations(structure, height=800, width=1280):
+    """Output elements of every convolution."""
+    return sum(c_out * pixels for _, c_out, _, pixels, _, _ in convs_of(structure, height, width))
+
+
+def detector_convs(c3_to_c5, width, height=800, width_of_picture=1280):
+    """(c_in, c_out, k, output pixels, parameters a channel beside the weights) of every convolution
+    of neck and head."""
+    h, w, sizes = height, width_of_picture, {}
+    for level in range(1, 8):
+        h, w = up(h), up(w)
+        sizes[level] = h * w
+    for channels, level in zip(c3_to_c5, (3, 4, 5), strict=True):
+        yield channels, width, 1, sizes[level], 1
+    for level in (3, 4, 5, 6, 7):
+        yield width, width, 3, sizes[level], 1
+        for _ in range(8):
+            yield width, width, 3, sizes[level], 2
+        yield width, 80, 3, sizes[level], 1
+        yield width, 4 * 17, 3, sizes[level], 1
+        yield 20, 64, 1, sizes[level], 1
+        yield 64, 1, 1, sizes[level], 1
+
+
 def score(structure, alpha=(0, 0, 1, 1, 6)):
     total = 0.0
     for stage, weight in enumerate(alpha, start=1):

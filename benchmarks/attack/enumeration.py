@@ -1,7 +1,8 @@
 """Random small spaces against full enumeration: optimum, bound and feasibility all agree.
 
-Any block types, sometimes two blocks in a stage, weights of the stages, and made-up machines on
-which a larger kernel may be faster; three mixes of budgets a space, some of which nothing meets.
+Any block types, sometimes two blocks in a stage, weights of the stages, made-up machines on which a
+larger kernel may be faster, or a detector; three mixes of budgets a space, some of which nothing
+meets.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ import numpy as np
 
 from lightnas.errors import InputError
 from lightnas.latency import LatencyTable
+from lightnas.network import Detector
 from lightnas.search import Budget, Limits, Problem, Search, SearchResult, Space
 from lightnas.search.proof import TOLERANCE
 from tests.search.spaces import (
     SIZE,
     listed,
     random_alpha,
+    random_detector,
     random_mix,
     random_space,
     random_table,
@@ -38,15 +41,18 @@ def attack(count: int, seed: int) -> list[Tally]:
     for number in range(count):
         rng = np.random.default_rng((seed, number))
         space = random_space(rng)
-        table = random_table(space, rng) if rng.random() < 0.5 else None
+        # Tables hold backbones alone: a machine, a detector or neither.
+        kind = rng.integers(3)
+        table = random_table(space, rng) if kind == 1 else None
+        detector = random_detector(rng) if kind == 2 else None
         alpha = random_alpha(rng)
-        every = listed(space, table, alpha)
+        every = listed(space, table, alpha, detector, activations=True)
         for at in range(MIXES):
             mix = random_mix(every.costs, rng)
             where = f"seed {seed}, space {number}, mix {at}: {mix}"
             feasibility.tried += 1
             best = every.best(mix)
-            problem = _problem(space, table, alpha, mix)
+            problem = _problem(space, table, alpha, mix, detector)
             if (problem is None) != (best is None):
                 met = "refused" if problem is None else "taken"
                 feasibility.fallen.append(f"{where}: {met}, the best is {best}")
@@ -66,11 +72,15 @@ def attack(count: int, seed: int) -> list[Tally]:
 
 
 def _problem(
-    space: Space, table: LatencyTable | None, alpha: tuple[float, ...], mix: dict[str, float]
+    space: Space,
+    table: LatencyTable | None,
+    alpha: tuple[float, ...],
+    mix: dict[str, float],
+    detector: Detector | None,
 ) -> Problem | None:
     """The problem; None where it is refused as one that nothing meets."""
     try:
-        return Problem(space, Budget(**mix), SIZE, alpha, table)
+        return Problem(space, Budget(**mix), SIZE, alpha, table, detector=detector)
     except InputError:
         return None
 

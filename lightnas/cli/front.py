@@ -14,11 +14,13 @@ from .options import (
     PATH,
     begin_options,
     budget_options,
+    detector_option,
     json_option,
     latency_table_option,
     option_name,
     space_options,
     work_options,
+    written_budgets,
 )
 from .saying import say_json
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 @click.command()
 @budget_options(row=True)
 @latency_table_option
+@detector_option("Count")
 @click.option(
     "--axis", metavar="NAME", type=click.Choice(list(RESOURCES)), help="Which budget has the row."
 )
@@ -91,9 +94,8 @@ def _config(
 
     if resumed and not config and all(value is None for value in given.values()):
         config = resumed / "config.yaml"
-    budgets = {name: given.pop(f"budget_{name}") for name in RESOURCES}
-    rows = {name: values for name, values in budgets.items() if values is not None}
-    long = [name for name, values in rows.items() if len(values) > 1]
+    rows = {name: text for name, text in written_budgets(given).items() if text is not None}
+    long = [name for name, text in rows.items() if ":" in text]
     if len(long) > 1:
         raise InputError(
             f"--budget-{long[0]} and --budget-{long[1]} both have a row LOW:HIGH:N, expected one of them"
@@ -103,5 +105,5 @@ def _config(
             f"--axis is {axis}, expected a row of budgets for it such as --budget-{axis} LOW:HIGH:N"
         )
     row = rows.pop(long[0]) if long else ()
-    options = given | {"budget": {name: values[0] for name, values in rows.items()}}
+    options = given | {"budget": rows}
     return load_front(config, options, long[0] if long else None, row, option_name)

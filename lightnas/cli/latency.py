@@ -15,6 +15,7 @@ from .options import (
     STRUCTURES,
     Named,
     begin_options,
+    detector_option,
     json_option,
     several,
 )
@@ -137,22 +138,27 @@ def profile(
     help="Of the random structures.",
 )
 @machine_options
+@detector_option("Measure")
 @json_option
 def latency(
     structures: tuple[Named, ...],
     latency_table: Path | None,
     n_random: int | None,
     seed: int,
+    detector: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Measure whole backbones on this machine, and say how far a latency table is off."""
+    """Measure whole backbones, or detectors, on this machine, and say how far a latency table is
+    off."""
     require("latency", "torch", "torch")
     from ..latency import Machine, load_table, measure_structures
     from ..latency.agreement import settings_of
     from ..network import INPUT_SIZE
+    from ..network.detector import parse_detector
     from .tables import measuring_bar, print_latencies
 
+    counted = parse_detector(detector, "--detector") if detector is not None else None
     table = load_table(latency_table) if latency_table else None
     settings = settings_of(table, options) if table else options
     size = settings.pop("input_size") or INPUT_SIZE
@@ -166,7 +172,7 @@ def latency(
         there = table.document["name"]
         say(f"the table was measured on {there}, this machine is {machine.name}", err=True)
     with measuring_bar() as show:
-        content = measure_structures(named, machine, size, table, show)
+        content = measure_structures(named, machine, size, table, show, counted)
     if as_json:
         say_json(content)
     else:

@@ -16,7 +16,7 @@ import click
 
 from ..errors import InputError, WorkError
 from ..resources import RESOURCES, Resource
-from ..units import parse_count, parse_pair, parse_range, parse_size
+from ..units import parse_count, parse_pair, parse_range, parse_share, parse_size
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -58,6 +58,12 @@ class Written(float):
     text: str
 
 
+class WrittenRow(list[float]):
+    """A row of numbers that remembers how it was written."""
+
+    text: str
+
+
 class Named(NamedTuple):
     """Structures, and the name that they were asked for by: a txt, a run directory or a preset."""
 
@@ -75,7 +81,19 @@ def _written(resource: Resource) -> Parsed:
 
 
 def _row(resource: Resource) -> Parsed:
-    return Parsed(lambda text, what: parse_range(text, what, resource.parse))
+    def parse(text: str, what: str) -> WrittenRow:
+        row = WrittenRow(parse_range(text, what, resource.parse))
+        row.text = text
+        return row
+
+    return Parsed(parse)
+
+
+def _detector(text: str, what: str) -> Any:
+    from ..network.detector import parse_detector
+
+    parse_detector(text, what)
+    return text
 
 
 def _alpha(text: str, what: str) -> tuple[float, ...]:
@@ -91,7 +109,8 @@ def _named(text: str, what: str) -> Named:
 
 
 COUNT, SIZE, PAIR = Parsed(parse_count), Parsed(parse_size), Parsed(parse_pair)
-ALPHA, STRUCTURES = Parsed(_alpha), Parsed(_named)
+SHARE = Parsed(parse_share)
+ALPHA, STRUCTURES, DETECTOR = Parsed(_alpha), Parsed(_named), Parsed(_detector)
 
 
 def option_name(key: str) -> str:
@@ -165,7 +184,7 @@ space_options = several(
         "--input-size",
         metavar="HxW",
         type=SIZE,
-        help="For FLOPs.  [default: the table's, or 800x1280]",
+        help="For FLOPs and activations.  [default: the table's, or 800x1280]",
     ),
 )
 latency_table_option = click.option(
@@ -192,6 +211,18 @@ import_option = click.option(
     callback=_import,
     help="A module, or .py file, of yours that adds blocks or spaces. It runs.",
 )
+
+
+def detector_option(counted: str, default: str = "none") -> Callable[[Command], Command]:
+    """``--detector``; ``counted`` opens the help."""
+    return click.option(
+        "--detector",
+        metavar="gflv2[:WIDTH]|none",
+        type=DETECTOR,
+        help=f"{counted} neck and head too, WIDTH channels wide.  [default: {default}; WIDTH: 256]",
+    )
+
+
 overwrite_file = click.option(
     "--overwrite", is_flag=True, help="Replace also a file that lightnas did not write."
 )
@@ -220,6 +251,13 @@ def work_options(seed: str, a_point: str = "", proof: str = "the") -> Callable[[
             help=f"Operations of {proof} proof.  [default: 50000000]",
         ),
     )
+
+
+def written_budgets(given: dict[str, Any]) -> dict[str, str | None]:
+    """Take the budgets out of a command's options, as they were written, by resource: what a name
+    such as resnet50 stands for depends on the detector."""
+    budgets = {name: given.pop(f"budget_{name}") for name in RESOURCES}
+    return {name: None if value is None else value.text for name, value in budgets.items()}
 
 
 def begin_options(resume: str, overwrite: str) -> Callable[[Command], Command]:

@@ -13,17 +13,20 @@ from ..resources import RESOURCES
 from .options import (
     ALPHA,
     PATH,
+    SHARE,
     SIZE,
     STRUCTURES,
     Named,
     begin_options,
     budget_options,
+    detector_option,
     json_option,
     latency_table_option,
     option_name,
     overwrite_file,
     space_options,
     work_options,
+    written_budgets,
 )
 from .saying import say, say_json
 
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 @click.command()
 @budget_options()
 @latency_table_option
+@detector_option("Count")
 @click.option(
     "--preset",
     metavar="NAME",
@@ -62,6 +66,18 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--top", metavar="K", type=click.IntRange(1, 128), help="Structures to keep.  [default: 5]"
+)
+@click.option(
+    "--within",
+    metavar="SHARE",
+    type=SHARE,
+    help="With --minimise: a score this close to the best will do, e.g. 1%.",
+)
+@click.option(
+    "--minimise",
+    metavar="NAME",
+    type=click.Choice(list(RESOURCES)),
+    help=f"Then find what uses least of it: {', '.join(RESOURCES)}.",
 )
 @click.option("--output", metavar="DIR", type=PATH, help="Run directory.  [default: outputs/NAME]")
 @begin_options("Continue a run that was stopped.", "Replace the run in the directory.")
@@ -101,7 +117,7 @@ def _config(
         config = preset_path(preset, "--preset")
     elif resumed and not config and all(value is None for value in given.values()):
         config = resumed / "config.yaml"
-    budget = {name: given.pop(f"budget_{name}") for name in RESOURCES}
+    budget = written_budgets(given)
     return load_config(config, given | {"budget": budget}, named=option_name)
 
 
@@ -114,6 +130,8 @@ def _run_name(given: dict[str, Any]) -> str:
         return path.parent.name or "config" if path.name == "config.yaml" else path.stem
     budgets = {name: given[f"budget_{name}"] for name in RESOURCES}
     words = [f"{name}-{value.text}" for name, value in budgets.items() if value is not None]
+    if given["detector"] is not None:
+        words.append(given["detector"].strip().replace(":", "-"))
     return "-".join(words).replace("flops-resnet", "resnet").replace("/", "_")
 
 
@@ -131,6 +149,12 @@ def _run_name(given: dict[str, Any]) -> str:
     type=ALPHA,
     help="Weights of the stages C1 to C5.  [default: the run's, or 0,0,1,1,6]",
 )
+@detector_option("Count", "the run's, or none")
+@click.option(
+    "--activations",
+    is_flag=True,
+    help="Count the output elements of all convolutions.  [default: where the run limits them]",
+)
 @click.option(
     "--measured",
     is_flag=True,
@@ -141,17 +165,22 @@ def score(
     structure: Named,
     input_size: tuple[int, int] | None,
     alpha: tuple[float, ...] | None,
+    detector: str | None,
+    activations: bool,
     measured: bool,
     as_json: bool,
 ) -> None:
     """Score and cost of every structure of a txt, a run directory or a preset."""
+    from ..network.detector import parse_detector
     from ..network.score import entropy_row, score_structures
     from ..runs import scored_at
     from .tables import print_scores
 
-    size_of_run, alpha_of_run = scored_at(structure.name)
-    input_size, alpha = input_size or size_of_run, alpha or alpha_of_run
-    rows = score_structures(structure.structures, input_size, alpha)
+    of_run = scored_at(structure.name)
+    input_size, alpha = input_size or of_run.input_size, alpha or of_run.alpha
+    counted = of_run.detector if detector is None else parse_detector(detector, "--detector")
+    activations |= of_run.activations
+    rows = score_structures(structure.structures, input_size, alpha, counted, activations)
     if measured:
         require("--measured", "torch", "torch")
         from ..backbone.measured import measured_entropies
@@ -159,9 +188,9 @@ def score(
         for row, one in zip(rows, structure.structures, strict=True):
             row["measured"] = entropy_row(measured_entropies(one, input_size), alpha)
     if as_json:
-        say_json({"structures": rows})
+        say_json({"structures": rows} | ({"detector": str(counted)} if counted else {}))
     else:
-        print_scores(rows, structure.name, input_size, alpha)
+        print_scores(rows, structure.name, input_size, alpha, counted)
 
 
 @click.command("export-structure")

@@ -26,6 +26,7 @@ from rich.text import Text
 
 from ..errors import printable
 from ..install.doctor import Finding
+from ..network.detector import Detector
 from ..network.structure import Structure
 from ..report.data_section import data_table
 from ..resources import RESOURCES, Resource
@@ -115,7 +116,7 @@ def print_latencies(content: dict[str, Any]) -> None:
     """The table of ``lightnas latency``, and over several structures how well the latency table
     agrees."""
     table = _table(
-        f"{content['device']} at {content['input_size']}",
+        f"{content['device']} at {content['input_size']}{_with(content.get('detector'))}",
         "",
         "FLOPs",
         "measured",
@@ -142,7 +143,7 @@ def print_front(content: dict[str, Any], output: Path) -> None:
     """The table of ``lightnas pareto``: a row a point, and what it is compared with."""
     axis, points = content["axis"], content["points"]
     resources = _resources(points[0])
-    title = f"front over {axis} at {content['input_size']}"
+    title = f"front over {axis} at {content['input_size']}{_with(content.get('detector'))}"
     labels = [resource.label for resource in resources]
     table = _table(title, "budget", "score", "upper bound", "gap", *labels)
     for point in points:
@@ -161,25 +162,41 @@ def print_front(content: dict[str, Any], output: Path) -> None:
     console.print(_text(f"{output / 'front.json'}\n{output / 'report.html'}"))
 
 
+def _with(detector: Detector | str | None) -> str:
+    """What a title says of the detector that is counted."""
+    return f", {detector} counted" if detector else ""
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{100 * part / whole:.2f} %" if whole else ""
+
+
 def _percent(gap: float | None) -> str:
     return "" if gap is None else f"{100 * gap:.4f} %"
 
 
 def print_search(result: SearchResult, problem: Problem, output: Path) -> None:
     """The table of a search result."""
-    table = _table(f"best of space {problem.space.name}", "", "found", "budget", "used")
-    table.add_row("score", f"{result.score:.4f}", "", "")
+    title = f"best of space {problem.space.name}{_with(problem.detector)}"
+    prices = result.priced()
+    table = _table(title, "", "found", "budget", "used", *(["one more adds"] if prices else []))
+    table.add_row("score", f"{result.score:.4f}")
+    for part, given in (result.score_parts or {}).items():
+        table.add_row(f"  from {part}", f"{given:.4f}", "", _share(given, result.score))
     for name, value in result.cost.known().items():
         limit, show = problem.limits.get(name), RESOURCES[name].format
         share = (show(limit), f"{100 * float(value) / limit:.2f} %") if limit else ("-", "")
         label = f"FLOPs at {format_size(problem.input_size)}" if name == "flops" else name
-        table.add_row(label, show(value), *share)
+        price = [prices[name]] if name in prices else []
+        table.add_row(label, show(value), *share, *price)
     bound = "-" if result.upper_bound is None else f"{result.upper_bound:.4f}"
-    table.add_row("upper bound", bound, "", "")
-    table.add_row("gap", result.gap_text("proven optimal"), "", "")
+    table.add_row("upper bound", bound)
+    table.add_row("gap", result.gap_text("proven optimal"))
+    if said := result.cheapest_text():
+        table.add_row("cheapest", said)
     rate = format_count(result.evaluations_per_second, digits=3)
     table.add_row("evaluations", f"{result.evaluations:,}", "", f"{rate}/s")
-    table.add_row("seconds", f"{result.seconds:.2f}", "", "")
+    table.add_row("seconds", f"{result.seconds:.2f}")
     console = _console()
     console.print(table)
     console.print(_blocks(result.structure))
@@ -197,14 +214,18 @@ def _blocks(structure: Structure) -> Table:
 
 
 def print_scores(
-    rows: list[dict[str, Any]], source: str, input_size: tuple[int, int], alpha: tuple[float, ...]
+    rows: list[dict[str, Any]],
+    source: str,
+    input_size: tuple[int, int],
+    alpha: tuple[float, ...],
+    detector: Detector | None = None,
 ) -> None:
     """The table of ``lightnas score``: a row a structure."""
     resources = _resources(rows[0])
     labels = [resource.label for resource in resources]
     stages = [f"H{i}" for i in range(1, len(rows[0]["entropies"]) + 1)]
     weights = ",".join(f"{weight:g}" for weight in alpha)
-    title = f"{source} at {format_size(input_size)}, alpha {weights}"
+    title = f"{source} at {format_size(input_size)}, alpha {weights}{_with(detector)}"
     table = _table(title, "#", "score", *labels, *stages)
     for i, row in enumerate(rows):
         entropies = [f"{h:.3f}" for h in row["entropies"]]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError
-from ..resources import RESOURCES
 from .detection import quiet_threads, train_det
 from .options import (
     PATH,
@@ -19,6 +18,7 @@ from .options import (
     latency_table_option,
     option_name,
     space_options,
+    written_budgets,
 )
 from .saying import say_json
 
@@ -112,7 +112,7 @@ def _config(resumed: Path | None, words: tuple[str, ...], **given: Any) -> Study
     if size:
         training = ("--input-size", f"{size[0]}x{size[1]}", *training)
     _check_training(training)
-    budget = {name: given.pop(f"budget_{name}") for name in RESOURCES}
+    budget = written_budgets(given)
     if names:
         chosen = [
             found for name in names for found in STRUCTURES.convert(name, None, None).structures

@@ -8,6 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from ..network.detector import Detector
 from ..network.structure import Structure
 from ..search.space_file import parse_space
 from ..units import format_size, parse_size
@@ -26,6 +27,7 @@ def measure_structures(
     input_size: tuple[int, int],
     table: LatencyTable | None = None,
     on_progress: OnProgress | None = None,
+    detector: Detector | None = None,
 ) -> dict[str, Any]:
     """Measure named structures; what ``latency --json`` prints.
 
@@ -35,6 +37,7 @@ def measure_structures(
         input_size: height and width of the pictures.
         table: what the measurements are compared with.
         on_progress: called before every measurement with how many are done, and how many there are.
+        detector: measure, and count, its neck and head too.
 
     Returns:
         ``device``, ``input_size``, and of every structure in ``structures`` its name, FLOPs and
@@ -42,24 +45,35 @@ def measure_structures(
         them what ``agreement_of`` says.
 
     Raises:
-        InputError: a structure needs an operation that the table does not have.
+        InputError: a structure needs an operation that the table does not have, or there is a
+            detector beside a table.
     """
+    if table and detector:
+        raise InputError(
+            f"latency_table is given with detector {detector}, expected one of them: "
+            "latency tables hold backbones alone"
+        )
     sums = [table.chain(structure) if table else None for _, structure in structures]
     rows: list[dict[str, Any]] = []
     for (name, structure), by_table in zip(structures, sums, strict=True):
         if on_progress:
             on_progress(len(rows), len(structures))
-        seconds = machine.network_seconds(structure, input_size)
+        seconds = (
+            machine.detector_seconds(structure, input_size, detector)
+            if detector
+            else machine.network_seconds(structure, input_size)
+        )
         row: dict[str, Any] = {
             "name": name,
-            "flops": int(structure.cost(input_size).flops),
+            "flops": int(structure.cost(input_size, None, detector).flops),
             "seconds": seconds,
         }
         if by_table is not None:
             row |= {"table": by_table, "off": by_table / seconds - 1}
         rows.append(row)
-    content = {"device": machine.name, "input_size": format_size(input_size), "structures": rows}
-    return content | agreement_of(rows)
+    content: dict[str, Any] = {"device": machine.name, "input_size": format_size(input_size)}
+    counted = {"detector": str(detector)} if detector else {}
+    return content | counted | {"structures": rows} | agreement_of(rows)
 
 
 def agreement_of(rows: Sequence[dict[str, Any]]) -> dict[str, float]:

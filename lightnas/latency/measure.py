@@ -21,8 +21,10 @@ from torch.utils.benchmark import Timer
 
 from .. import __version__
 from ..backbone.net import CnnNet, ConvBN, Focus, activated
+from ..backbone.whole import WholeNet
 from ..errors import InputError
 from ..network.blocks import DEPTHWISE, Conv
+from ..network.detector import Detector
 from ..network.structure import Structure
 from .table import Op
 
@@ -175,9 +177,21 @@ class Machine:
         """Seconds of a whole backbone on pictures of ``input_size`` (height, width), BN fused."""
         torch.manual_seed(0)
         net = CnnNet(structure).fuse()
+        return self._seconds(net, net.focus, structure[0].c_in, input_size)
+
+    def detector_seconds(
+        self, structure: Structure, input_size: tuple[int, int], detector: Detector
+    ) -> float:
+        """Likewise of backbone, neck and head."""
+        torch.manual_seed(0)
+        net = WholeNet(structure, detector)
+        net.backbone.fuse()
+        return self._seconds(net, net.backbone.focus, structure[0].c_in, input_size)
+
+    def _seconds(self, net: nn.Module, focus: bool, c_in: int, size: tuple[int, int]) -> float:
         run = self.module(net)
-        x = self.tensor(self.batch, structure[0].c_in // (4 if net.focus else 1), *input_size)
-        return self.median_seconds(run, [(Focus()(x) if net.focus else x,)])
+        x = self.tensor(self.batch, c_in // (4 if focus else 1), *size)
+        return self.median_seconds(run, [(Focus()(x) if focus else x,)])
 
 
 def _cpu_name() -> str:

@@ -14,6 +14,7 @@ numpy only.
 
 from .blocks import BLOCKS, Block, BlockType, Conv, Layer
 from .cost import INPUT_SIZE, Cost
+from .detector import Detector
 from .entropy import ALPHA, entropies
 from .published import PUBLISHED
 from .score import score_structures
@@ -28,6 +29,7 @@ __all__ = [
     "BlockType",
     "Conv",
     "Cost",
+    "Detector",
     "Layer",
     "Structure",
     "entropies",

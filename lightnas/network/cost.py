@@ -1,12 +1,15 @@
-"""FLOPs, params and layers of a backbone, in closed form.
+"""FLOPs, params, layers and activations of a backbone, in closed form.
 
 What is counted
-  FLOPs   multiply-accumulates of every convolution, plus 2 per output element of its BN.
-  params  convolution weights, plus 2 per BN channel.
-  layers  convolutions on the main path; projections on a shortcut are not layers, nor are the two
-          convolutions of a squeeze-and-excitation.
+  FLOPs        multiply-accumulates of every convolution, plus 2 per output element of its BN.
+  params       convolution weights, plus 2 per BN channel.
+  layers       convolutions on the main path; projections on a shortcut are not layers, nor are the
+               two convolutions of a squeeze-and-excitation.
+  activations  output elements of every convolution, where they are asked for (RegNet, arXiv
+               2003.13678): what training keeps in memory, and a proxy of seconds without a table.
 What is left out
-  pooling, activations, the residual sum, the scaling of channels, and everything that is not the backbone (neck, head).
+  pooling, activation functions, the residual sum, the scaling of channels, and neck and head unless
+  a ``detector`` is asked for.
 At which input
   800 x 1280 unless said otherwise; odd sizes round up at each stride 2.
 
@@ -22,7 +25,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from .blocks import Block, Conv, Layer, Size, layers
-from .stages import downsample, fed_size
+from .stages import downsample, fed_size, stage_ends
 
 INPUT_SIZE = (800, 1280)
 
@@ -43,13 +46,15 @@ class Cost(NamedTuple):
     """Each a number, or an array of shape (N,) for a population.
 
     Fields are named as in ``resources.RESOURCES``. Units: multiply-accumulates, weights, layers,
-    seconds. ``latency`` is None where there is no latency table.
+    seconds, elements. ``latency`` is None where there is no latency table, ``activations`` where
+    they are not asked for.
     """
 
     flops: Size
     params: Size
     layers: Size
     latency: Size | None = None
+    activations: Size | None = None
 
     def known(self) -> dict[str, Size]:
         """The figures there are, by resource."""
@@ -59,6 +64,14 @@ class Cost(NamedTuple):
         """The sum; unknown where one of the two is."""
         pairs = zip(self, other, strict=True)
         return Cost(*(None if a is None or b is None else a + b for a, b in pairs))  # type: ignore[arg-type]
+
+
+class Added(Protocol):
+    """Whatever is counted beside the backbone: a ``Detector``."""
+
+    def added(self, stage: int, channels: Size, picture: tuple[int, int]) -> Cost:
+        """Cost where stage 1 ... 5 ends in so many channels; numbers, or arrays of shape (N,)."""
+        ...
 
 
 def _conv_params(conv: Conv) -> Size:
@@ -88,12 +101,28 @@ def _layer_cost(layer: Layer, size: tuple[int, int]) -> tuple[Size, Size, tuple[
     return flops, params, size
 
 
+def _layer_activations(layer: Layer, size: tuple[int, int]) -> Size:
+    """Output elements of one layer's convolutions on an input of ``size``."""
+    elements: Size = 0
+    if layer.projection is not None:
+        height, width = downsample(size, layer.pool)
+        elements = height * width * (layer.projected * (1.0 * layer.projection.c_out))
+    for conv in layer.main:
+        size = downsample(size, conv.stride)
+        elements = elements + size[0] * size[1] * (1.0 * conv.c_out)
+    return elements
+
+
 def block_cost(
-    block: Block, size: tuple[int, int], table: Latencies | None = None
+    block: Block,
+    size: tuple[int, int],
+    table: Latencies | None = None,
+    activations: bool = False,
 ) -> tuple[Cost, tuple[int, int]]:
     """Cost of one block on an input of ``size`` (height, width), and the size of its output."""
     latency = table.block(block, size) if table else None
     (first, _), *others = layers(block)
+    elements = _layer_activations(first, size) if activations else None
     flops, params, size = _layer_cost(first, size)
     count: Size = len(first.main)
     for layer, times in others:
@@ -101,13 +130,17 @@ def block_cost(
         flops = flops + times * layer_flops
         params = params + times * layer_params
         count = count + times * len(layer.main)
-    return Cost(flops, params, count, latency), size
+        if elements is not None:
+            elements = elements + times * _layer_activations(layer, size)
+    return Cost(flops, params, count, latency, elements), size
 
 
 def cost(
     blocks: Sequence[Block],
     input_size: tuple[int, int] = INPUT_SIZE,
     table: Latencies | None = None,
+    detector: Added | None = None,
+    activations: bool = False,
 ) -> Cost:
     """Cost of a backbone, or of a population whose blocks hold arrays of shape (N,).
 
@@ -115,10 +148,17 @@ def cost(
         blocks: from the stem to the last stage.
         input_size: height and width of the picture in pixels.
         table: says the latencies; None: they are not known.
+        detector: its neck and head are counted too; latencies are then not known, since tables
+            hold backbones.
+        activations: count them.
     """
-    total = Cost(0, 0, 0, 0.0 if table else None)
-    size = fed_size(input_size, [block.stride for block in blocks])
+    total = Cost(0, 0, 0, 0.0 if table else None, 0 if activations else None)
+    strides = [block.stride for block in blocks]
+    size = fed_size(input_size, strides)
     for block in blocks:
-        of_block, size = block_cost(block, size, table)
+        of_block, size = block_cost(block, size, table, activations)
         total = total.plus(of_block)
+    if detector:
+        for stage, end in enumerate(stage_ends(strides), start=1):
+            total = total.plus(detector.added(stage, blocks[end].c_out, input_size))
     return total

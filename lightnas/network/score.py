@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..errors import InputError, shown
-from .blocks import Size
-from .cost import INPUT_SIZE
+from .blocks import Block, Size
+from .cost import INPUT_SIZE, Added
 from .entropy import ALPHA, entropies
 from .entropy import score as weighted
 from .stages import STAGES
@@ -21,14 +22,18 @@ def score_structures(
     structures: Sequence[Structure],
     input_size: tuple[int, int] = INPUT_SIZE,
     alpha: tuple[float, ...] = ALPHA,
+    detector: Added | None = None,
+    activations: bool = False,
 ) -> list[dict[str, Any]]:
     """A row a structure, as ``score --json`` prints it.
 
-    Keys: score, flops, params, layers, entropies (H_1 ... H_5, in nats).
+    Keys: score, flops, params, layers, activations where asked for, entropies (H_1 ... H_5, in
+    nats). With a detector its neck and head count too.
     """
     rows = []
     for structure in structures:
-        counts = {name: int(value) for name, value in structure.cost(input_size).known().items()}
+        cost = structure.cost(input_size, None, detector, activations)
+        counts = {name: int(value) for name, value in cost.known().items()}
         row = entropy_row(entropies(structure), alpha)
         rows.append({"score": row["score"]} | counts | {"entropies": row["entropies"]})
     return rows
@@ -37,6 +42,31 @@ def score_structures(
 def entropy_row(of_stages: Sequence[Size], alpha: tuple[float, ...]) -> dict[str, Any]:
     """score and entropies, as plain numbers."""
     return {"score": float(weighted(of_stages, alpha)), "entropies": [float(h) for h in of_stages]}
+
+
+# What ``score_parts`` tells apart.
+PARTS = ("widths", "kernels", "depth")
+
+
+def score_parts(
+    structure: Sequence[Block[int]], score_of: Callable[[Sequence[Block[int]]], float]
+) -> dict[str, float]:
+    """What widths, kernels and depth give to a score; they add up to it.
+
+    Taken away one after the other: ``depth`` is what the score loses when every block keeps its
+    first layer alone; ``kernels``, what that network loses when every kernel is 1 x 1; ``widths``,
+    what is left: the channels of one layer a block. Channels of the layers that are taken away
+    count as depth, since they are not there without it.
+
+    Args:
+        structure: the blocks.
+        score_of: the score of a chain of blocks.
+    """
+    shallow = [replace(block, depth=1) for block in structure]
+    plain = [replace(block, k=1) for block in shallow]
+    whole, without_depth, widths = map(score_of, (structure, shallow, plain))
+    parts = (widths, without_depth - widths, whole - without_depth)
+    return dict(zip(PARTS, parts, strict=True))
 
 
 def parse_alpha(text: str, what: str) -> tuple[float, ...]:

@@ -43,7 +43,7 @@ from typing import Any, overload
 from ..errors import InputError, nearest, shown
 from ..files import Kind, read_text
 from .blocks import BLOCKS, Block
-from .cost import INPUT_SIZE, Cost, Latencies, cost
+from .cost import INPUT_SIZE, Added, Cost, Latencies, cost
 from .dialects import in_our_words, structures_of
 from .stages import fault, stage_ends
 
@@ -153,10 +153,15 @@ class Structure(Sequence[Block[int]]):
         return tuple(self.blocks[end].c_out for end in self.ends)
 
     def cost(
-        self, input_size: tuple[int, int] = INPUT_SIZE, table: Latencies | None = None
+        self,
+        input_size: tuple[int, int] = INPUT_SIZE,
+        table: Latencies | None = None,
+        detector: Added | None = None,
+        activations: bool = False,
     ) -> Cost:
-        """FLOPs, params and layers for a picture of that height and width; by a table, latency."""
-        return cost(self.blocks, input_size, table)
+        """FLOPs, params and layers for a picture of that height and width; by a table, latency;
+        where asked for, with a detector's neck and head, and activations."""
+        return cost(self.blocks, input_size, table, detector, activations)
 
 
 def read_structures(path: str | Path) -> list[Structure]:

@@ -8,7 +8,6 @@ from typing import Any
 
 from ..network.cost import INPUT_SIZE
 from ..network.entropy import ALPHA
-from ..network.published import PUBLISHED
 from ..network.structure import format_structures
 from ..resources import RESOURCES, Resource
 from ..runs.front_run import FRONT, FrontRun, front_of, load_front
@@ -16,7 +15,7 @@ from ..runs.search_run import CONFIG
 from ..search.fronts import Front
 from ..search.fronts import Point as Found
 from .charts import Chart, Curve, Point, curves
-from .section import Section, comparison, own_row
+from .section import Section, comparison, own_row, published_costs, with_detector
 
 Document = dict[str, Any]
 
@@ -32,6 +31,7 @@ def read_front(path: Path, key: str) -> Section:
     problem = load_front(path / CONFIG, {}, None, ()).search.problem
     points, resource = front.points, RESOURCES[front.axis]
     published = problem.input_size == INPUT_SIZE and problem.alpha == ALPHA
+    networks = published_costs(problem.detector) if published else []
     own = [
         own_row(_name(point, resource), point.score, point.cost.known(), f"{key}-{i}")
         for i, point in enumerate(points)
@@ -40,16 +40,17 @@ def read_front(path: Path, key: str) -> Section:
     return Section(
         path,
         key,
-        kind=f"front over {resource.label} in space {problem.space.name}",
+        kind=f"front over {resource.label} in space {problem.space.name}"
+        + with_detector(problem.detector),
         figures=[
             ("points", str(len(points))),
             ("proven optimal", f"{sum(point.gap == 0 for point in points)} of {len(points)}"),
             ("largest gap", _largest_gap(points)),
             ("score", f"{points[0].score:.1f} to {points[-1].score:.1f}"),
         ],
-        charts=[("Front", _chart(front, others, key, published))],
+        charts=[("Front", _chart(front, others, key, networks))],
         hint="Click a point, or reach it with Tab and press Enter, to copy its structure txt.",
-        table=comparison(own, problem.input_size, problem.alpha),
+        table=comparison(own, problem.input_size, problem.alpha, problem.detector),
         texts={
             f"{key}-{i}": format_structures([point.structure]) for i, point in enumerate(points)
         },
@@ -65,7 +66,9 @@ def _name(point: Found, resource: Resource) -> str:
     return "budget " + resource.format(point.budget)
 
 
-def _chart(front: Front, others: Sequence[Document], key: str, published: bool) -> Chart:
+def _chart(
+    front: Front, others: Sequence[Document], key: str, networks: Sequence[Document]
+) -> Chart:
     """Score against the budget, below its bound; beside it what it is compared with."""
     resource = RESOURCES[front.axis]
     ours = [
@@ -86,7 +89,6 @@ def _chart(front: Front, others: Sequence[Document], key: str, published: bool) 
     series = [Curve("best structures", ours)]
     if bounds:
         series.append(Curve("upper bound", bounds, dots=False))
-    networks = [network._asdict() for network in PUBLISHED] if published else []
     for name, rows in {"compared": others, "published": networks}.items():
         dots = [
             Point(row[front.axis] / resource.scale, row["score"], _tip(row["name"], row["score"], row))

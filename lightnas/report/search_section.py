@@ -14,7 +14,7 @@ from ..runs.output_dir import STRUCTURE
 from ..runs.search_run import CONFIG, RESULT, SearchRun
 from ..search.result import Found, gap
 from .charts import Chart, Curve, Point, curves
-from .section import Budget, Section, architecture, comparison, own_row, thinned
+from .section import Budget, Section, architecture, comparison, own_row, thinned, with_detector
 
 # Where the convergence begins, as a share of the bound: from there on it can be told from it.
 LATE = 0.9
@@ -30,39 +30,45 @@ def read_search(path: Path, key: str) -> Section:
     problem = load_config(path / CONFIG, {}).problem
     costs = {name: float(value) for name, value in result.cost.known().items()}
     structures = read_structures(path / STRUCTURE)
-    rows = score_structures(structures, problem.input_size, problem.alpha)
+    rows = score_structures(structures, problem.input_size, problem.alpha, problem.detector)
     own = [
         own_row(f"found, rank {i}", row["score"], row, f"{key}-{i}") for i, row in enumerate(rows)
     ]
     return Section(
         path,
         key,
-        kind="search in space " + problem.space.name,
+        kind="search in space " + problem.space.name + with_detector(problem.detector),
         figures=[
             ("score", f"{result.score:.3f}"),
+            *(
+                (f"from {part}", f"{value:.1f}")
+                for part, value in (result.score_parts or {}).items()
+            ),
             *((RESOURCES[name].label, RESOURCES[name].format(costs[name], 4)) for name in costs),
             ("gap to the bound", result.gap_text("0, proven optimal")),
+            *((("cheapest", said),) if (said := result.cheapest_text()) else ()),
             ("search", f"{result.seconds:.2f} s"),
         ],
         text=f"{key}-0",
         budgets=[
-            _budget(name, costs[name], limit)
+            _budget(name, costs[name], limit, result.priced().get(name))
             for name, limit in problem.limits.items()
             if name in costs
         ],
         charts=[("Convergence", _convergence(path / HISTORY, result.upper_bound))],
         architecture=architecture(structures[0], problem.input_size),
-        table=comparison(own, problem.input_size, problem.alpha),
+        table=comparison(own, problem.input_size, problem.alpha, problem.detector),
         texts={
             f"{key}-{i}": format_structures([structure]) for i, structure in enumerate(structures)
         },
     )
 
 
-def _budget(name: str, used: float, limit: float) -> Budget:
+def _budget(name: str, used: float, limit: float, price: str | None) -> Budget:
     resource = RESOURCES[name]
     texts = (resource.format(used, 5), resource.format(limit, 5))
-    return Budget(resource.label, *texts, share=100 * used / limit)
+    adds = "" if price is None else f"one more adds {price} to the score"
+    return Budget(resource.label, *texts, share=100 * used / limit, price=adds)
 
 
 def _convergence(history: Path, bound: float | None) -> Chart:

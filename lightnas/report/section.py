@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ..network.blocks import DEPTHWISE, Block, layers
 from ..network.cost import INPUT_SIZE, block_cost
+from ..network.detector import Detector
 from ..network.entropy import ALPHA, block_entropy
 from ..network.published import PUBLISHED
 from ..network.stages import fed_size
@@ -20,16 +21,17 @@ from .charts import Bar, Chart, Point, bars
 
 # Bars of a chart: more cannot be told apart.
 MAX_BARS = 2500
-COSTS = [name for name, resource in RESOURCES.items() if resource.counted]  # of the comparison
+COSTS = [name for name, resource in RESOURCES.items() if resource.always]  # of the comparison
 
 
 class Budget(NamedTuple):
-    """A budget, what was used of it, in words and in percent."""
+    """A budget, what was used of it, in words and in percent, and what one more of it adds."""
 
     name: str
     used: str
     limit: str
     share: float
+    price: str = ""
 
 
 class Stage(NamedTuple):
@@ -221,16 +223,37 @@ def own_row(name: str, score: float, costs: Mapping[str, Any], text: str = "") -
 
 
 def comparison(
-    own: Sequence[Row], input_size: tuple[int, int], alpha: Sequence[float]
+    own: Sequence[Row],
+    input_size: tuple[int, int],
+    alpha: Sequence[float],
+    detector: Detector | None = None,
 ) -> Comparison:
     """Rows of ours, then the published networks, whose FLOPs hold at 800 x 1280 and scores for the
-    default weights."""
+    default weights; with a detector they have the same neck and head."""
     rows = list(own)
-    for network in PUBLISHED:
-        score = network.score if tuple(alpha) == ALPHA else None
-        costs = network._asdict() | ({} if input_size == INPUT_SIZE else {"flops": None})
-        rows.append(_row(network.name, score, costs, "", "published"))
+    for network in published_costs(detector):
+        score = network["score"] if tuple(alpha) == ALPHA else None
+        costs = network | ({} if input_size == INPUT_SIZE else {"flops": None})
+        rows.append(_row(network["name"], score, costs, "", "published"))
     return Comparison(format_size(input_size), rows)
+
+
+def published_costs(detector: Detector | None) -> list[dict[str, Any]]:
+    """A row a published network: name, score and costs at 800 x 1280, with neck and head where
+    there is a detector."""
+    rows = []
+    for network in PUBLISHED:
+        row = network._asdict()
+        if detector:
+            more = detector.on(network.widths)
+            row |= {"flops": row["flops"] + more.flops, "params": row["params"] + more.params}
+        rows.append(row)
+    return rows
+
+
+def with_detector(detector: Detector | None) -> str:
+    """What a section's line says of the detector that is counted."""
+    return f", neck and head of {detector} counted" if detector else ""
 
 
 def _row(name: str, score: float | None, costs: Mapping[str, Any], text: str, kind: str) -> Row:

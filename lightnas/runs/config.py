@@ -22,9 +22,11 @@ from ..files import presets_in
 from ..latency.table import LatencyTable
 from ..latency.table_file import load_table
 from ..network.cost import INPUT_SIZE
+from ..network.detector import Detector, flops_on_named, parse_detector
 from ..network.entropy import ALPHA
 from ..network.score import check_alpha
 from ..resources import RESOURCES
+from ..search.cheapest import Within, check_within
 from ..search.deadline import Deadline
 from ..search.engine import MAX_TOP, Limits
 from ..search.problem import Budget, Problem
@@ -39,11 +41,16 @@ BudgetFile = create_model(
 )  # type: ignore[call-overload]
 
 
+# Budgets that configs of the first versions did not have.
+LATER = ("activations",)
+
+
 class ConfigFile(BaseModel):
     """A search config. ``space`` is a name, a path (from the config's folder), or the space itself;
     so is ``latency_table``.
 
-    ``input_size`` is that of the latency table unless given, and 800x1280 without a table.
+    ``input_size`` is that of the latency table unless given, and 800x1280 without a table. With a
+    ``detector`` its neck and head count in every budget, those of ``resnet50`` too.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -52,6 +59,7 @@ class ConfigFile(BaseModel):
     max_channels: Annotated[int, Field(ge=1, le=65_536, strict=True)] | None = None
     budget: BudgetFile = BudgetFile()  # type: ignore[valid-type]
     latency_table: str | dict[str, Any] | None = None
+    detector: str | None = None
     input_size: str | None = None
     alpha: list[float] = list(ALPHA)
     seed: Annotated[int, Field(ge=0, strict=True)] = 0
@@ -59,13 +67,16 @@ class ConfigFile(BaseModel):
     proof_work: Annotated[int, Field(ge=0, strict=True)] = Limits.proof_work
     time_limit: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)] | None = None
     top: Annotated[int, Field(ge=1, le=MAX_TOP, strict=True)] = 5
+    within: Annotated[float, Field(ge=0, lt=1, strict=True)] | str | None = None
+    minimise: str | None = None
     versions: dict[str, str] | None = None
 
 
 @dataclass(frozen=True)
 class SearchConfig:
     """A checked config. ``document`` is what config.yaml holds, but for the versions; ``sources``
-    are the files that it was read from."""
+    are the files that it was read from; ``within`` asks for the cheapest structure nearly as good
+    as the best."""
 
     problem: Problem
     seed: int
@@ -73,6 +84,7 @@ class SearchConfig:
     top: int
     document: dict[str, Any]
     sources: tuple[Path, ...] = ()
+    within: Within | None = None
 
 
 def preset_names() -> list[str]:
@@ -128,9 +140,13 @@ def load_config(
         ):
             values[key] = str(path.parent / values[key])
     given = {key: value for key, value in options.items() if value is not None and key != "budget"}
-    names = {key: named(key) if key in given else f"{where}{key}" for key in values}
-    budget = _budget(file.budget, options.get("budget", {}), where, named)
-    return _build(values | given | {"budget": budget}, names, () if path is None else (path,))
+    names = {key: named(key) if key in given or path is None else f"{where}{key}" for key in values}
+    values |= given
+    if values["detector"] is not None:
+        values["detector"] = parse_detector(values["detector"], names["detector"])
+    asked = options.get("budget", {})
+    values["budget"] = _budget(file.budget, asked, where, named, values["detector"])
+    return _build(values, names, () if path is None else (path,))
 
 
 def _check_keys(options: dict[str, Any]) -> None:
@@ -143,8 +159,27 @@ def _check_keys(options: dict[str, Any]) -> None:
             raise InputError(f"no budget '{key}', {nearest(key, RESOURCES)}")
 
 
+def parse_limit(name: str, value: object, what: str, detector: Detector | None) -> float:
+    """A limit on a resource from what a person wrote; ``resnet50`` with a detector is the whole
+    detector of ResNet-50.
+
+    Args:
+        name: of the resource.
+        what: opens the error message.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    limit = RESOURCES[name].parse(value, what)
+    return limit + (flops_on_named(value, detector) if name == "flops" else 0.0)
+
+
 def _budget(
-    file: BaseModel, options: dict[str, Any], where: str, named: Callable[[str], str]
+    file: BaseModel,
+    options: dict[str, Any],
+    where: str,
+    named: Callable[[str], str],
+    detector: Detector | None,
 ) -> dict[str, float | None]:
     """The budgets as numbers: the options' where given, else the file's."""
     budget: dict[str, float | None] = {}
@@ -155,7 +190,7 @@ def _budget(
             if option is not None
             else (getattr(file, name), f"{where}budget.{name}")
         )
-        budget[name] = None if value is None else RESOURCES[name].parse(value, what)
+        budget[name] = None if value is None else parse_limit(name, value, what, detector)
     if all(value is None for value in budget.values()):
         raise InputError(
             f"{where}no budget, expected at least one of {', '.join(named(f'budget_{name}') for name in RESOURCES)}, "
@@ -186,6 +221,7 @@ def _build(
     )
     limits = Limits(values["evaluations"], values["proof_work"], values["time_limit"])
     resolved = {key: values[key] for key in ("max_channels", "budget", "alpha")}
+    resolved["budget"] = _written(values["budget"])
     resolved |= {
         "input_size": format_size(size),
         "latency_table": table.document if table else None,
@@ -193,11 +229,30 @@ def _build(
     resolved |= {
         key: values[key] for key in ("seed", "evaluations", "proof_work", "time_limit", "top")
     }
-    deadline = Deadline.after(limits.time_limit)
-    problem = Problem(space, Budget(**values["budget"]), size, alpha, table, deadline)
-    return SearchConfig(
-        problem, values["seed"], limits, values["top"], {"space": document} | resolved, sources
+    within = check_within(values["within"], values["minimise"], names)
+    if within and within.resource == "latency" and table is None:
+        raise InputError(f"{names['minimise']} is latency without a latency table, expected one")
+    if within:
+        resolved |= {"within": within.share, "minimise": within.resource}
+    if values["detector"]:
+        resolved["detector"] = str(values["detector"])
+    problem = Problem(
+        space,
+        Budget(**values["budget"]),
+        size,
+        alpha,
+        table,
+        detector=values["detector"],
+        deadline=Deadline.after(limits.time_limit),
     )
+    whole = {"space": document} | resolved
+    return SearchConfig(problem, values["seed"], limits, values["top"], whole, sources, within)
+
+
+def _written(budget: dict[str, float | None]) -> dict[str, float | None]:
+    """As config.yaml has it: resources that came later only where they are limited, so that older
+    runs keep their bytes."""
+    return {name: limit for name, limit in budget.items() if limit is not None or name not in LATER}
 
 
 def _size(size: str | tuple[int, int], name: str) -> tuple[int, int]:

@@ -18,6 +18,7 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -32,9 +33,9 @@ from ..resources import RESOURCES
 from ..search import Front, Point, Problem
 from ..search import front as search_front
 from ..search.workers import workers as workers_of
-from ..units import whole
+from ..units import parse_range, whole
 from ..yaml_file import read_yaml
-from .config import SearchConfig, format_config, load_config, show_value
+from .config import SearchConfig, format_config, load_config, parse_limit, show_value
 from .names import name_of, structures
 from .output_dir import ANEW, REPORT, STRUCTURE, OutputDir, stops, versions
 from .search_run import CONFIG, LOG
@@ -48,7 +49,7 @@ ComparedFile = create_model(
     __base__=Document,
     name=(str, ...),
     score=(Amount, ...),
-    **{r.name: (Amount, ...) if r.counted else (Amount | None, None) for r in RESOURCES.values()},
+    **{r.name: (Amount, ...) if r.always else (Amount | None, None) for r in RESOURCES.values()},
 )  # type: ignore[call-overload]
 
 
@@ -87,7 +88,7 @@ def load_front(
     path: Path | None,
     options: dict[str, Any],
     axis: str | None,
-    values: Sequence[float],
+    values: Sequence[float] | str,
     named: Callable[[str], str] = str,
 ) -> FrontConfig:
     """A config file (None: the defaults), options over it, and the row of budgets; a front's own
@@ -96,7 +97,7 @@ def load_front(
     Args:
         path, options, named: as for ``load_config``.
         axis: the budget that has the row, and ``values`` the row; None and empty: those of the
-            file.
+            file. A text LOW:HIGH:N is read as the option is.
 
     Raises:
         InputError: one line that names the file or the option.
@@ -116,12 +117,18 @@ def load_front(
         raise InputError(
             f"no row of budgets, expected one such as {named('budget_flops')} 10G:160G:16"
         )
-    budget = options.get("budget", {}) | {axis: values[0]}
-    return FrontConfig(
-        load_config(path, options | {"budget": budget}, ("axis", "values"), named),
-        axis,
-        tuple(float(value) for value in values),
-    )
+    first = values.split(":")[0] if isinstance(values, str) else values[0]
+    budget = options.get("budget", {}) | {axis: first}
+    search = load_config(path, options | {"budget": budget}, ("axis", "values"), named)
+    if search.within:
+        raise InputError(
+            f"{path}: within and minimise are given, expected neither: a front has the best of each budget"
+        )
+    if isinstance(values, str):
+        detector = search.problem.detector
+        parse = partial(parse_limit, axis, detector=detector)
+        values = parse_range(values, named(f"budget_{axis}"), parse)
+    return FrontConfig(search, axis, tuple(float(value) for value in values))
 
 
 class FrontRun(OutputDir):
@@ -315,9 +322,11 @@ def _content(
     config: FrontConfig, found: Front, compare: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
     """What front.json holds."""
+    detector = config.search.problem.detector
     return {
         "axis": config.axis,
         "input_size": config.search.document["input_size"],
+        **({"detector": str(detector)} if detector else {}),
         "points": [point.document for point in found.points],
         "compare": list(compare),
     }
@@ -337,7 +346,13 @@ def compared(names: Sequence[str | Path], problem: Problem) -> list[dict[str, An
         {"name": name_of(name) if i == 0 else f"{name_of(name)} {i}"} | row
         for name in names
         for i, row in enumerate(
-            score_structures(structures(name), problem.input_size, problem.alpha)
+            score_structures(
+                structures(name),
+                problem.input_size,
+                problem.alpha,
+                problem.detector,
+                problem.activations,
+            )
         )
     ]
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import InputError
 from ..network.cost import INPUT_SIZE
+from ..network.detector import Detector
 from ..network.entropy import ALPHA
 from ..search import Front, SearchResult
 from .config import load_config
@@ -38,18 +40,29 @@ def load_run(path: str | Path) -> SearchResult | Front:
     )
 
 
-def scored_at(name: str | Path) -> tuple[tuple[int, int], tuple[float, ...]]:
-    """The input size (height, width) and the weights of the stages with which the structures of a
-    name are scored: those of its search or front, the usual ones for anything else.
+class ScoredAt(NamedTuple):
+    """How structures are scored: the height and width of the picture, the weights of the stages,
+    the detector that is counted, and whether activations are."""
+
+    input_size: tuple[int, int] = INPUT_SIZE
+    alpha: tuple[float, ...] = ALPHA
+    detector: Detector | None = None
+    activations: bool = False
+
+
+def scored_at(name: str | Path) -> ScoredAt:
+    """How the structures of a name are scored: as its search or front did, the usual way for
+    anything else.
 
     Raises:
         InputError: the config of the run is damaged.
     """
     path = Path(name)
     if not (path / CONFIG).is_file():
-        return INPUT_SIZE, ALPHA
+        return ScoredAt()
     front = (path / FRONT).is_file()
     config = (
         load_front(path / CONFIG, {}, None, ()).search if front else load_config(path / CONFIG, {})
     )
-    return config.problem.input_size, config.problem.alpha
+    problem = config.problem
+    return ScoredAt(problem.input_size, problem.alpha, problem.detector, problem.activations)

@@ -19,6 +19,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ from ..network.structure import format_structures, read_structures
 from ..npz_file import array_of, read_npz
 from ..resources import RESOURCES
 from ..search import Progress, Search, SearchResult
+from ..search.cheapest import cheapest
+from ..search.deadline import Deadline
+from ..search.engine import GRACE
 from ..search.problem import Evaluation
 from ..search.result import FoundFile
 from ..search.state_file import format_state, read_state
@@ -54,7 +58,7 @@ PopulationFile = create_model(
     genomes=(array_of("int64", "N", "D"), ...),
     genes=(array_of("str", "D"), ...),
     score=(_column, ...),
-    **{r.name: (_column, ...) if r.counted else (_column, None) for r in RESOURCES.values()},
+    **{r.name: (_column, ...) if r.always else (_column, None) for r in RESOURCES.values()},
 )  # type: ignore[call-overload]
 
 
@@ -197,12 +201,26 @@ def _search(
         run.log("resumed" if run.load(steps) else start)
         with run.keeping_best(steps):
             _take_steps(run, steps, on_progress)
-        result = steps.result()
+            result = steps.result()
+            if config.within:
+                run.save(steps)
+                result = _cheapest(run, config, result)
     run.finish_search(result)
     if write_report:
         write_report([run.path])
     run.log(f"finished: score {result.score!r}, upper bound {result.upper_bound!r}")
     return result
+
+
+def _cheapest(run: SearchRun, config: SearchConfig, result: SearchResult) -> SearchResult:
+    """What is left of a time limit ends it, after a moment at least."""
+    limit = config.limits.time_limit
+    left = None if limit is None else max(limit - result.seconds, GRACE)
+    began = time.perf_counter()
+    assert config.within
+    found = cheapest(config.problem, result, config.within, config.limits, Deadline.after(left))
+    run.log(f"cheapest: {found.cheapest}")
+    return replace(found, seconds=found.seconds + time.perf_counter() - began)
 
 
 def _take_steps(

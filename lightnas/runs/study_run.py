@@ -49,7 +49,7 @@ from .training_run import TrainingRun
 
 CONFIG, RESULT, TABLE, FOLDER = "config.yaml", "result.json", "study.csv", "runs"
 # What a structure can be judged by without training it.
-PREDICTIONS = ("score", *(name for name, resource in RESOURCES.items() if resource.counted))
+PREDICTIONS = ("score", *(name for name, resource in RESOURCES.items() if resource.always))
 FRACTIONS = ("score", "ap", "ap50")
 COLUMNS = ("structure", *PREDICTIONS, "seed", "ap", "ap50")
 MAX_BYTES = 2**24

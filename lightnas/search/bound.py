@@ -1,7 +1,8 @@
 """An upper bound on what any structure within the budgets can score, by Lagrangian relaxation.
 
-Score, FLOPs, params and layers are sums over blocks, and what a block adds depends on its own sizes
-and its input channels only: a chain. For multipliers lambda >= 0 (one a budget) let
+Score, FLOPs, params, layers and activations, those of a whole detector too, are sums over blocks,
+and what a block adds depends on its own sizes and its input channels only: a chain. For multipliers
+lambda >= 0 (one a budget) let
 
     theta(lambda) = max over all structures x of  score(x) + sum_r lambda_r (budget_r - use_r(x))
 
@@ -34,6 +35,7 @@ from ..network.blocks import Block
 from ..network.cost import Cost, block_cost
 from ..network.entropy import block_entropy
 from ..network.stages import downsample, fed_size, stage_ends
+from ..resources import RESOURCES
 from .deadline import Deadline
 from .objective import Objective
 
@@ -160,6 +162,8 @@ class Relaxation:
         self.end_weights = [
             alpha[ends.index(i)] if i in ends else 0.0 for i in range(len(self.space.blocks))
         ]
+        # What a detector adds to a stage's last block: the number of the stage.
+        self.detected = {end: stage for stage, end in enumerate(ends, start=1)}
         self.sizes = [fed_size(problem.input_size, strides)]
         for stride in strides[:-1]:
             self.sizes.append(downsample(self.sizes[-1], stride))
@@ -234,8 +238,8 @@ class Relaxation:
         def block(btn: float) -> Block:
             return Block(spec.kind, c_in, c_out, k, spec.stride, depth, btn)
 
-        table, far = self.problem.table, self.far
-        costs = [block_cost(block(btn), self.sizes[i], table)[0] for btn in (0.0, far, 2 * far)]
+        far = self.far
+        costs = [self._cost(i, block(btn)) for btn in (0.0, far, 2 * far)]
         y0, y1, y2 = (self._limited(c, c_in.shape) for c in costs)
         # Divided differences over powers of two: exact for integers below 2**53. Latencies are
         # rounded, and a coefficient of 0 must not come out below it. Scaled to shares of the
@@ -246,6 +250,16 @@ class Relaxation:
         reward = self.weights[i] * np.asarray(block_entropy(block(1.0)), float)
         growth = self.weights[i] * np.asarray(block_entropy(block(2.0)), float) - reward
         return reward, float(np.max(growth) / np.log(2.0)), use
+
+    def _cost(self, i: int, block: Block) -> Cost:
+        """Of block i, and what the detector adds where a stage ends with it."""
+        problem = self.problem
+        of_block, _ = block_cost(block, self.sizes[i], problem.table, problem.activations)
+        if problem.detector is None or i not in self.detected:
+            return of_block
+        return of_block.plus(
+            problem.detector.added(self.detected[i], block.c_out, problem.input_size)
+        )
 
     def _limited(self, of_blocks: Cost, shape: tuple[int, ...]) -> Floats:
         """The figures of the limited resources, (R, n)."""
@@ -392,6 +406,20 @@ class Relaxation:
             if met[-1].theta < least:
                 best, least = multipliers, met[-1].theta
         return best, met
+
+    def shadow_prices(self, multipliers: Floats) -> dict[str, float]:
+        """What a little more of each budget adds to the bound, by resource, per unit of its scale:
+        a G of FLOPs, an M of params, a layer, a millisecond.
+
+        theta(lambda) counts use in shares, so its derivative by a budget is lambda over that
+        budget; at the multipliers (R,) that minimise theta it is that of the bound (Everett 1963).
+        A budget that does not bind has the price 0.
+        """
+        each = multipliers / self.limits
+        return {
+            name: float(price * RESOURCES[name].scale)
+            for name, price in zip(self.limited, each, strict=True)
+        }
 
     def _largest_multipliers(self, theta: float) -> Floats:
         """Some x within the budgets has score(x) + lambda (1 - use(x)) <= theta: no multiplier

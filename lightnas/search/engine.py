@@ -27,6 +27,7 @@ import numpy as np
 from ..arrays import Genomes
 from ..errors import InputError
 from ..network.cost import INPUT_SIZE, Cost, Latencies
+from ..network.detector import Detector
 from ..network.entropy import ALPHA
 from ..network.structure import Structure
 from .bound import Relaxation
@@ -104,6 +105,7 @@ def search(
     input_size: tuple[int, int] = INPUT_SIZE,
     alpha: tuple[float, ...] = ALPHA,
     table: Latencies | None = None,
+    detector: Detector | None = None,
     limits: Limits = Limits(),
     top: int = 1,
     **budgets: float | None,
@@ -118,17 +120,20 @@ def search(
         input_size: height and width of the picture, in pixels.
         alpha: weights of the entropies of C1 ... C5 in the score.
         table: what ``lightnas profile`` measured (``latency.load_table``).
+        detector: whose neck and head count too, ``network.Detector()``; None: the backbone alone.
         limits: when to stop without a proof.
         top: how many structures to keep in ``result.top``.
-        budgets: ``flops=``, ``params=``, ``layers=``, ``latency=`` (seconds, by the table), at
-            least one.
+        budgets: ``flops=``, ``params=``, ``layers=``, ``activations=``, ``latency=`` (seconds, by
+            the table), at least one.
 
     Raises:
         InputError: a budget is missing, unknown, not positive, or below what any structure uses.
     """
     chosen = load_space(space) if isinstance(space, str) else space
     deadline = Deadline.after(limits.time_limit)
-    problem = Problem(chosen, Budget(**budgets), input_size, alpha, table, deadline)
+    problem = Problem(
+        chosen, Budget(**budgets), input_size, alpha, table, detector=detector, deadline=deadline
+    )
     run = Search(problem, seed, limits, top, executor)
     for _ in run.steps():
         pass
@@ -351,7 +356,15 @@ class Search:
             evaluation=evaluation,
             history=self.history,
             genes=self.space.genes,
+            detector=str(self.problem.detector) if self.problem.detector else None,
+            shadow_prices=self._shadow_prices(),
+            score_parts=self.problem.score_parts(top[0]),
         )
+
+    def _shadow_prices(self) -> dict[str, float] | None:
+        if self.proof is None:
+            return None
+        return self.relaxation.shadow_prices(self.proof.multipliers)
 
     def state(self) -> dict[str, Any]:
         """Everything that decides what comes next: nested dicts of arrays, numbers, strings and

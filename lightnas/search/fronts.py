@@ -185,6 +185,7 @@ def settled(points: Sequence[Point]) -> list[Point]:
             score=points[j].score,
             cost=points[j].cost,
             structure=points[j].structure,
+            score_parts=points[j].score_parts,
             upper_bound=bound,
             gap=None if bound is None else max(0.0, gap(points[j].score, bound)),
             proven_optimal=None if bound is None else bool(point.proven_optimal),

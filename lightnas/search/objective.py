@@ -19,7 +19,9 @@ from ..arrays import Flags, Floats, Genomes
 from ..errors import InputError, nearest, shown
 from ..network.blocks import Block
 from ..network.cost import INPUT_SIZE, Cost, Latencies, cost
+from ..network.detector import Detector
 from ..network.entropy import ALPHA, entropies, score
+from ..network.score import score_parts
 from ..resources import RESOURCES
 from .space import Space
 
@@ -85,6 +87,7 @@ class Objective:
         input_size: height and width of the picture, in pixels.
         alpha: weights of the entropies of C1 ... C5 in the score.
         table: gives the latencies; without one they are not known and cannot be limited.
+        detector: whose neck and head count as well; None: the backbone alone.
     """
 
     space: Space
@@ -92,6 +95,7 @@ class Objective:
     input_size: tuple[int, int] = INPUT_SIZE
     alpha: tuple[float, ...] = ALPHA
     table: Latencies | None = None
+    detector: Detector | None = None
 
     @cached_property
     def searched(self) -> Space:
@@ -103,15 +107,25 @@ class Objective:
         """The budgets there are, by resource."""
         return self.budget.limits
 
+    @property
+    def activations(self) -> bool:
+        """Whether activations are counted: only where they are limited."""
+        return "activations" in self.limits
+
     def evaluate(self, genomes: Genomes) -> Evaluation:
         """Score and cost, each figure of shape (N,), of a population of shape (N, D), CHUNK
         structures at a time."""
         return joined([self._evaluate_chunk(chunk) for chunk in chunks(genomes)])
 
     def _evaluate_chunk(self, genomes: Genomes) -> Evaluation:
+        blocks = self.searched.decode(genomes)
         return evaluate_blocks(
-            self.searched.decode(genomes), self.input_size, self.alpha, self.table
+            blocks, self.input_size, self.alpha, self.table, self.detector, self.activations
         )
+
+    def score_parts(self, structure: Sequence[Block[int]]) -> dict[str, float]:
+        """What widths, kernels and depth give to a structure's score."""
+        return score_parts(structure, lambda blocks: float(score(entropies(blocks), self.alpha)))
 
     def feasible(self, evaluation: Evaluation) -> Flags:
         """Which structures are within every budget, shape (N,)."""
@@ -126,10 +140,12 @@ def evaluate_blocks(
     input_size: tuple[int, int] = INPUT_SIZE,
     alpha: tuple[float, ...] = ALPHA,
     table: Latencies | None = None,
+    detector: Detector | None = None,
+    activations: bool = False,
 ) -> Evaluation:
     """Score and cost of one chain of blocks; its sizes are arrays of shape (N,), or numbers for one
     structure."""
-    figures = cost(blocks, input_size, table).known()
+    figures = cost(blocks, input_size, table, detector, activations).known()
     values = (score(entropies(blocks), alpha), *figures.values())
     of_chain, *costs = np.broadcast_arrays(
         *(np.atleast_1d(np.asarray(value, float)) for value in values)

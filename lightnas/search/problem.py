@@ -28,7 +28,7 @@ class Problem(Objective):
 
     Raises:
         InputError: no structure is within the budgets, or none was found in time; there is a latency budget without a table,
-            or the table does not know the space's blocks or the input size.
+            or the table does not know the space's blocks or the input size, or there is a detector beside it.
     """
 
     deadline: InitVar[Deadline] = NEVER
@@ -36,6 +36,12 @@ class Problem(Objective):
     seconds: float = field(init=False, compare=False, repr=False)
 
     def __post_init__(self, deadline: Deadline) -> None:
+        if self.detector and (self.table or "latency" in self.limits):
+            what = "budget_latency" if "latency" in self.limits else "latency_table"
+            raise InputError(
+                f"{what} is given with detector {self.detector}, expected one of them: "
+                "latency tables hold backbones alone"
+            )
         if self.table:
             for blocks in self.space.every_kernel():
                 self.table.require(blocks, self.input_size)

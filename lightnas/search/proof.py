@@ -80,6 +80,7 @@ class Proof:
 
     Attributes:
         score, genome: the best structure known; the genome has shape (D,).
+        multipliers: that make the bound of the whole space small, (R,): the shadow prices.
         upper_bound: no structure within the budgets scores more.
         work: choices and labels handled so far.
 
@@ -101,6 +102,7 @@ class Proof:
         self.genome, self.score = genome, score
         self.work = 0
         self.root_score, self.root_multipliers = score, multipliers
+        self.multipliers = multipliers
         self.serial = 0
         self._survivors: list[Options] | None = None
         self._beyond_memory = False
@@ -174,6 +176,8 @@ class Proof:
             chain, node.multipliers, tolerance=1e-7, rounds=12
         )
         self.work += sum(map(len, chain)) * len(met)
+        if node.serial == 0:  # over all channel counts, not the few that the root's were found by
+            self.multipliers = multipliers
         bound = min(-node.minus_bound, min(best.theta for best in met))
         if bound <= self._target():
             return
@@ -272,7 +276,7 @@ class Proof:
             at = block.c_out[choice]
             score = score[parent] + block.score[choice]
             use = use[parent] + block.use[choice]
-        self._offer_best(choices, trail, score)
+        self._offer_best(choices, trail, score, use)
         return whole
 
     def _least_use(self, choices: list[Choices]) -> list[Floats]:
@@ -289,7 +293,11 @@ class Proof:
         return least[::-1]
 
     def _offer_best(
-        self, choices: list[Choices], trail: list[tuple[Genomes, Genomes]], score: Floats
+        self,
+        choices: list[Choices],
+        trail: list[tuple[Genomes, Genomes]],
+        score: Floats,
+        use: Floats,
     ) -> None:
         """Offer the structures of the complete labels, best first, until one is taken: mostly the
         first."""
@@ -354,6 +362,7 @@ class Proof:
             "serial": self.serial,
             "root_score": self.root_score,
             "root_multipliers": self.root_multipliers,
+            "multipliers": self.multipliers,
             "nodes": {
                 name: np.array([getattr(node, name) for node in self.nodes]) for name in names
             },
@@ -371,6 +380,8 @@ class Proof:
         proof = cls(relaxation, state["genome"], *root, nodes)
         proof.score = float(state["score"])
         proof.work, proof.serial = int(state["work"]), int(state["serial"])
+        if state["multipliers"] is not None:
+            proof.multipliers = state["multipliers"]
         return proof
 
 

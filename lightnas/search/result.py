@@ -4,16 +4,18 @@ table."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import create_model
+from pydantic import Field, create_model
 
 from ..arrays import Genomes
 from ..documents import Amount, Count, Document, Real, check
 from ..errors import InputError, require
 from ..network.cost import Cost
+from ..network.detector import parse_detector
+from ..network.score import PARTS
 from ..network.structure import Structure
 from ..resources import RESOURCES
 from ..units import whole
@@ -36,7 +38,9 @@ PLAIN = (
 )
 
 
-# Of these, the ones that there are only where there is a bound.
+# Fields that follow them where there are such; the first versions had none of these.
+LATER = ("detector", "shadow_prices", "score_parts", "cheapest")
+# Of the plain ones, those that there are only where there is a bound.
 OF_BOUND = ("upper_bound", "gap", "proven_optimal")
 
 
@@ -48,11 +52,32 @@ def gap(score: float, upper_bound: float) -> float:
 
 # What ``document`` holds, as it is read back; what older versions did not write may be missing, and
 # so may what belongs to a bound, all of it.
+_Name: Any = Literal[tuple(RESOURCES)]  # type: ignore[valid-type]
+_Part: Any = Literal[PARTS]  # type: ignore[valid-type]
+
+
+class CheapestFile(Document):
+    """What ``--within`` adds to a result, ``cheapest`` in JSON.
+
+    Attributes:
+        within: the share; minimise: the resource.
+        best_score: of the structure that scores most, of which the share is taken.
+        proven: nothing that scores so much uses less, but for rounding.
+        at_least: what is proven that all such structures use, in the unit of results.
+    """
+
+    within: Amount
+    minimise: _Name
+    best_score: Amount
+    proven: bool
+    at_least: Amount
+
+
 FoundFile = create_model(
     "FoundFile",
     __base__=Document,
     score=(Amount, ...),
-    **{r.name: (Amount, ...) if r.counted else (Amount | None, None) for r in RESOURCES.values()},
+    **{r.name: (Amount, ...) if r.always else (Amount | None, None) for r in RESOURCES.values()},
     upper_bound=(Amount | None, None),
     gap=(Real | None, None),
     proven_optimal=(bool | None, None),
@@ -60,6 +85,10 @@ FoundFile = create_model(
     evaluations_per_second=(Amount, ...),
     seconds=(Amount, ...),
     seed=(int, ...),
+    detector=(str, None),
+    shadow_prices=(Annotated[dict[_Name, Amount], Field(min_length=1)], None),
+    score_parts=(Annotated[dict[_Part, Real], Field(min_length=3, max_length=3)], None),
+    cheapest=(CheapestFile, None),
     structure=(list[Any], ...),
 )  # type: ignore[call-overload]
 
@@ -71,8 +100,8 @@ class Found:
     Attributes:
         score: of the structure.
         cost: its FLOPs in multiply-accumulates at the input size of the problem, params, layers,
-            and, where there was a latency table, seconds. ``flops``, ``params``, ``layers`` and
-            ``latency`` are short for it.
+            where there was a latency table, seconds, and where they were limited, activations.
+            ``flops``, ``params``, ``layers``, ``latency`` and ``activations`` are short for it.
         upper_bound: no structure of the space within the budgets scores more; None, with ``gap``
             and ``proven_optimal``, where time ran out before there was a bound.
         gap: 1 - score / upper_bound.
@@ -82,6 +111,14 @@ class Found:
         seconds: of the whole search, the proof included.
         seed: of the search.
         structure: the best one.
+        detector: whose neck and head are in the costs, as ``--detector`` has it; None: none.
+        shadow_prices: what one more G of FLOPs, M of params, layer, millisecond or M of activations
+            would add to the bound, by budgeted resource (``Relaxation.shadow_prices``); None where
+            there is no bound.
+        score_parts: what ``widths``, ``kernels`` and ``depth`` give to the score
+            (``network.score.score_parts``); None in results of older versions.
+        cheapest: where the cheapest structure within a share of the best score was asked for, what
+            ``CheapestFile`` says; ``structure``, ``score`` and ``cost`` are then of that one.
     """
 
     score: float
@@ -94,6 +131,10 @@ class Found:
     seconds: float
     seed: int
     structure: Structure
+    detector: str | None = field(default=None, kw_only=True)
+    shadow_prices: dict[str, float] | None = field(default=None, kw_only=True)
+    score_parts: dict[str, float] | None = field(default=None, kw_only=True)
+    cheapest: dict[str, Any] | None = field(default=None, kw_only=True)
 
     @property
     def flops(self) -> float:
@@ -116,6 +157,11 @@ class Found:
         return None if self.cost.latency is None else float(self.cost.latency)
 
     @property
+    def activations(self) -> float | None:
+        """Output elements of all convolutions; None where they are not limited."""
+        return None if self.cost.activations is None else float(self.cost.activations)
+
+    @property
     def document(self) -> dict[str, Any]:
         """What result.json and ``search --json`` hold: plain numbers, FLOPs in
         multiply-accumulates, seconds."""
@@ -126,8 +172,10 @@ class Found:
         plain = {name: getattr(self, name) for name in PLAIN}
         if self.upper_bound is None:
             plain = {name: value for name, value in plain.items() if name not in OF_BOUND}
+        later = {name: getattr(self, name) for name in LATER}
+        later = {name: value for name, value in later.items() if value is not None}
         structure = {"structure": self.structure.to_dicts()}
-        return {"score": self.score} | costs | plain | structure
+        return {"score": self.score} | costs | plain | later | structure
 
     @classmethod
     def from_document(cls: type[F], document: Any, where: str = "result", **more: Any) -> F:
@@ -139,7 +187,10 @@ class Found:
             InputError: the first key that is missing, or whose value is none.
         """
         file: Any = check(FoundFile, document, where)
-        plain = {name: getattr(file, name) for name in PLAIN}
+        plain = {name: getattr(file, name) for name in (*PLAIN, *LATER)}
+        plain["cheapest"] = file.cheapest and file.cheapest.model_dump()
+        if file.detector is not None:
+            parse_detector(file.detector, f"{where}: detector")
         if file.proven_optimal is None and file.gap is not None:
             plain["proven_optimal"] = file.gap == 0
         if (file.gap is None) != (file.upper_bound is None):
@@ -160,6 +211,29 @@ class Found:
             for name, value in self.cost.known().items()
         }
         return {"score": f"{self.score:.3f}"} | costs | {"gap": self.gap_text("0 (proven optimal)")}
+
+    def priced(self) -> dict[str, str]:
+        """The shadow prices as people read them, by resource: ``1.545 a G of FLOPs``."""
+        return {
+            name: f"{price:.4g} a {RESOURCES[name].one_more}"
+            for name, price in (self.shadow_prices or {}).items()
+        }
+
+    def cheapest_text(self) -> str | None:
+        """What is said of the cheapest structure; None where none was asked for."""
+        if self.cheapest is None:
+            return None
+        resource = RESOURCES[self.cheapest["minimise"]]
+        said = f"within {100 * self.cheapest['within']:.4g} % of {self.cheapest['best_score']:.4f}"
+        if self.cheapest["proven"]:
+            return (
+                f"fewest {resource.label} {said}, proven"
+                if resource.counted
+                else f"least {resource.label} {said}, proven"
+            )
+        return (
+            f"{said}, at least {resource.format(self.cheapest['at_least'])} {resource.label} proven"
+        )
 
     def gap_text(self, proven: str) -> str:
         """The gap as people read it; ``proven`` where it is proven to be none."""

@@ -74,6 +74,8 @@ class ProofState(Document):
     serial: Count
     root_score: Amount
     root_multipliers: array_of("float64", "R")  # type: ignore[valid-type]
+    # Checkpoints of older versions have none.
+    multipliers: array_of("float64", "R") = None  # type: ignore[valid-type]
     nodes: Nodes
 
 

@@ -83,10 +83,31 @@ def test_every_key_of_a_result_is_needed_but_what_older_ones_lack(folder):
         path.write_text(json.dumps({name: whole[name] for name in whole if name != key}))
         if key == "proven_optimal":
             assert SearchRun(folder / "search").found().proven_optimal == (whole["gap"] == 0)
+        elif key in ("shadow_prices", "score_parts"):
+            assert getattr(SearchRun(folder / "search").found(), key) is None
         elif key in ("upper_bound", "gap"):  # both or none: there may be no bound
             refused(SearchRun(folder / "search").found, f"{key} is missing", "overwrite=True")
         else:
             refused(SearchRun(folder / "search").found, f"no key '{key}'", "overwrite=True")
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"shadow_prices": {"flop": 1.0}}, "shadow_prices.flop"),
+        ({"shadow_prices": {"flops": "1"}}, "shadow_prices.flops is '1'"),
+        ({"shadow_prices": {"flops": -1.0}}, "shadow_prices.flops is -1.0"),
+        ({"score_parts": {"widths": 1.0, "kernels": 1.0}}, "score_parts is {"),
+        ({"detector": "yolo"}, "detector is 'yolo', expected none, gflv2"),
+        ({"detector": None}, "detector is None"),
+        ({"activations": "many"}, "activations is 'many'"),
+        ({"cheapest": {"within": 0.1}}, "no key 'cheapest.minimise'"),
+    ],
+)
+def test_what_only_some_results_have(folder, more, said):
+    path = folder / "search" / RESULT
+    changed(path, lambda result: result.update(more))
+    refused(SearchRun(folder / "search").found, f"{path}: ", said, "overwrite=True")
 
 
 def test_a_later_version_may_write_more(folder):

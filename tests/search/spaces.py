@@ -11,6 +11,7 @@ from lightnas.arrays import Floats, Genomes
 from lightnas.errors import InputError
 from lightnas.latency import load_table
 from lightnas.network.blocks import BLOCKS
+from lightnas.network.detector import Detector
 from lightnas.network.entropy import ALPHA
 from lightnas.search.problem import evaluate_blocks
 from lightnas.search.space_file import parse_space
@@ -107,8 +108,13 @@ class Listed(NamedTuple):
         return float(self.scores[fits].max()) if fits.any() else None
 
 
-def listed(space, table, alpha=ALPHA):
-    """Everything in the space."""
+def random_detector(rng: np.random.Generator):
+    """One that is about as large as the networks of these spaces, so that it matters."""
+    return Detector(int(rng.choice([32, 64])))
+
+
+def listed(space, table, alpha=ALPHA, detector=None, activations=False):
+    """Everything in the space; costs with those of a detector, where there is one."""
     genomes = every_genome(space)
-    found = evaluate_blocks(space.decode(genomes), SIZE, alpha, table)
+    found = evaluate_blocks(space.decode(genomes), SIZE, alpha, table, detector, activations)
     return Listed(genomes, found.score, found.cost.known())
