@@ -120,9 +120,10 @@ class OutputDir:
             if self.log_name:
                 self.record(self.log_name)
                 self._log = open(self.path / self.log_name, "a", encoding="utf-8")  # noqa: SIM115 (held until close)
-            for entry in self.path.iterdir():
-                if self._is_part(entry, made):
-                    _remove(entry)
+            for folder in (self.path, *self._folders(made)):
+                for entry in folder.iterdir():
+                    if self._is_part(entry, made):
+                        _remove(entry)
             self.continues = resume and not empty
 
     def _look(self, resume: bool, overwrite: bool) -> tuple[bool, list[str]]:
@@ -153,9 +154,20 @@ class OutputDir:
         named = (self.path / name for name in (self.config_name, self.result_name))
         return [] if any(map(os.path.lexists, named)) else list(marker["files"])
 
+    def _folders(self, made: Collection[str]) -> list[Path]:
+        """The directories in this one that hold files which a run has made."""
+        names = {Path(name).parts[0] for name in made if "/" in name.rstrip("/")}
+        folders = (self.path / name for name in sorted(names - {"/", ".."}))
+        return [path for path in folders if path.is_dir() and not path.is_symlink()]
+
     def _is_leftover(self, entry: Path, made: Collection[str]) -> bool:
         """What a run killed in its first instants leaves: an unfinished file, a lock, a log without
-        a line, or a file of those it ``made``."""
+        a line, a file of those it ``made``, or a directory of such."""
+        if entry in self._folders(made):
+            return all(
+                f"{entry.name}/{inner.name}" in made or self._is_part(inner, made)
+                for inner in entry.iterdir()
+            )
         empty_log = (
             entry.name == self.log_name and _is_plain_file(entry) and entry.stat().st_size == 0
         )

@@ -1,6 +1,7 @@
 """Only what the marker of a directory lists is ever replaced or removed."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from lightnas.cli.main import main
 from lightnas.errors import InputError
 from lightnas.outputs import MARKER, read_marker
+from lightnas.runs.output_dir import OutputDir
 from lightnas.runs.search_run import SearchRun
 from lightnas.runs.training_run import TrainingRun
 
@@ -170,3 +172,36 @@ def test_a_hidden_part_of_the_users_stays(made, tmp_path):
     assert main([*SEARCH, "--output", str(folder), "--overwrite"]) == 0
     assert (folder / ".mine.part").read_text() == (folder / ".mine/a.part").read_text() == "mine"
     assert not (folder / ".result.json.12.part").exists()
+
+
+def test_what_a_kill_leaves_in_a_folder_of_the_run_is_swept(made, tmp_path):
+    """A part of a file that the marker lists; not one of a file that it does not."""
+    folder = shutil.copytree(made / "front", tmp_path / "front")
+    (folder / "front.json").unlink()
+    (folder / "structures/.01.txt.123.part").write_text("half")
+    (folder / "structures/.mine.txt.123.part").write_text("mine")
+    assert main([*FRONT, "--output", str(folder), "--resume"]) == 0
+    assert not (folder / "structures/.01.txt.123.part").exists()
+    assert (folder / "structures/.mine.txt.123.part").read_text() == "mine"
+
+
+def test_a_run_killed_before_its_config_begins_anew(tmp_path):
+    """Whatever it had made by then, in folders too."""
+
+    class Run(OutputDir):
+        mark = command = "search"
+        config_name, result_name = "config.yaml", "result.json"
+        ours = re.compile("(?!)")
+
+    path = tmp_path / "run"
+    with Run(path) as run:
+        run.hold(resume=False, overwrite=False)
+        run.write("parts/a.txt", "a")
+        (path / "parts/link.txt").symlink_to(path / "parts/a.txt")
+        run.record("parts/link.txt")
+    with Run(path) as run:
+        run.hold(resume=True, overwrite=False)
+        assert not run.continues
+    (path / "parts/mine.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"holds no config\.yaml"), Run(path) as run:
+        run.hold(resume=True, overwrite=False)
