@@ -28,6 +28,7 @@ Where things are. Whatever framework trains:
 Of mmdet:
 
     config       its configs, read, put together and written down
+    theirs       the configs that LightNAS published, in our words
     embedded, allowed            configs that came with a checkpoint or a work directory
     building     what its builder says, in one line
     madnas, gfocal_head          backbone and head
