@@ -110,6 +110,8 @@ def _layer_activations(layer: Layer, size: tuple[int, int]) -> Size:
     for conv in layer.main:
         size = downsample(size, conv.stride)
         elements = elements + size[0] * size[1] * (1.0 * conv.c_out)
+        for excitation in conv.excitation:  # on one pixel
+            elements = elements + 1.0 * excitation.c_out
     return elements
 
 

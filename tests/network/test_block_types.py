@@ -142,11 +142,12 @@ def test_torch_agrees_on_inverted_bottlenecks(kind, size):
 
     torch.manual_seed(0)
     structure = chain(kind)
-    net, counted = CnnNet(structure).eval(), []
+    net, counted, elements = CnnNet(structure).eval(), [], []
 
     def count(module, _, output):
         per_output = module.weight[0].numel() if isinstance(module, torch.nn.Conv2d) else 2
         counted.append(output.numel() * per_output)
+        elements.append(output.numel() * isinstance(module, torch.nn.Conv2d))
 
     for module in net.modules():
         if isinstance(module, torch.nn.Conv2d | torch.nn.BatchNorm2d):
@@ -154,7 +155,8 @@ def test_torch_agrees_on_inverted_bottlenecks(kind, size):
     picture = torch.randn(2, 3, *size)
     with torch.no_grad():
         outputs = net(picture[:1])
-    flops, params, layers, _ = cost(Structure.from_dicts(structure), size)
+    flops, params, layers, *_ = cost(Structure.from_dicts(structure), size)
+    assert Structure.from_dicts(structure).cost(size, activations=True).activations == sum(elements)
     assert sum(counted) == flops == oracle.costs(structure, *size)[0]
     assert sum(p.numel() for p in net.parameters()) == params
     assert layers == oracle.costs(structure)[2] == 1 + 3 * 9

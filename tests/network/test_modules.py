@@ -192,4 +192,4 @@ def test_every_command_that_meets_structures_takes_it():
         for name, command in cli.commands.items()
         if not any("--import" in parameter.opts for parameter in command.params)
     }
-    assert without == {"demo-data", "setup-det", "doctor"}
+    assert without == {"data", "demo-data", "setup-det", "doctor"}
