@@ -17,6 +17,7 @@ from .options import (
     json_option,
     latency_table_option,
     option_name,
+    score_options,
     space_options,
     work_options,
 )
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 @click.command()
 @budget_options(row=True)
 @latency_table_option
+@score_options
 @click.option(
     "--axis", metavar="NAME", type=click.Choice(list(RESOURCES)), help="Which budget has the row."
 )
@@ -89,7 +91,11 @@ def _config(
     """What the options ask for; --resume alone asks for what the front is."""
     from ..runs import load_front
 
-    if resumed and not config and all(value is None for value in given.values()):
+    if (
+        resumed
+        and not config
+        and all(value is None for key, value in given.items() if key != "score")
+    ):
         config = resumed / "config.yaml"
     budgets = {name: given.pop(f"budget_{name}") for name in RESOURCES}
     rows = {name: values for name, values in budgets.items() if values is not None}

@@ -22,6 +22,7 @@ from .options import (
     latency_table_option,
     option_name,
     overwrite_file,
+    score_options,
     space_options,
     work_options,
 )
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 @click.command()
 @budget_options()
 @latency_table_option
+@score_options
 @click.option(
     "--preset",
     metavar="NAME",
@@ -86,7 +88,7 @@ def search(
     if as_json:
         say_json(result.document | {"output": str(output)})
     else:
-        print_search(result, config.problem, output)
+        print_search(result, config, output)
 
 
 def _config(
@@ -99,7 +101,11 @@ def _config(
         raise InputError("--preset and --config are both given, expected one of them")
     if preset:
         config = preset_path(preset, "--preset")
-    elif resumed and not config and all(value is None for value in given.values()):
+    elif (
+        resumed
+        and not config
+        and all(value is None for key, value in given.items() if key != "score")
+    ):
         config = resumed / "config.yaml"
     budget = {name: given.pop(f"budget_{name}") for name in RESOURCES}
     return load_config(config, given | {"budget": budget}, named=option_name)
@@ -136,17 +142,24 @@ def _run_name(given: dict[str, Any]) -> str:
     is_flag=True,
     help="Run the networks too (needs torch), and print what they measure beside.",
 )
+@click.option(
+    "--all",
+    "every",
+    is_flag=True,
+    help="By every built-in score (zen needs torch), side by side.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as one JSON object.")
 def score(
     structure: Named,
     input_size: tuple[int, int] | None,
     alpha: tuple[float, ...] | None,
     measured: bool,
+    every: bool,
     as_json: bool,
 ) -> None:
     """Score and cost of every structure of a txt, a run directory or a preset."""
     from ..network.score import entropy_row, score_structures
-    from ..runs import scored_at
+    from ..runs import every_score, scored_at
     from .tables import print_scores
 
     size_of_run, alpha_of_run = scored_at(structure.name)
@@ -158,6 +171,9 @@ def score(
 
         for row, one in zip(rows, structure.structures, strict=True):
             row["measured"] = entropy_row(measured_entropies(one, input_size), alpha)
+    if every:
+        for row, one in zip(rows, structure.structures, strict=True):
+            row["scores"] = every_score(one, input_size, alpha)
     if as_json:
         say_json({"structures": rows})
     else:

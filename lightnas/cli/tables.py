@@ -28,8 +28,9 @@ from ..errors import printable
 from ..install.doctor import Finding
 from ..network.structure import Structure
 from ..resources import RESOURCES, Resource
-from ..search import Problem, SearchResult
+from ..runs import SearchConfig
 from ..search import Progress as SearchProgress
+from ..search import SearchResult
 from ..search.result import gap
 from ..units import format_count, format_seconds, format_size
 from .saying import say
@@ -142,6 +143,7 @@ def print_front(content: dict[str, Any], output: Path) -> None:
     axis, points = content["axis"], content["points"]
     resources = _resources(points[0])
     title = f"front over {axis} at {content['input_size']}"
+    title += f", score {content['score']}" if "score" in content else ""
     labels = [resource.label for resource in resources]
     table = _table(title, "budget", "score", "upper bound", "gap", *labels)
     for point in points:
@@ -164,10 +166,12 @@ def _percent(gap: float | None) -> str:
     return "" if gap is None else f"{100 * gap:.4f} %"
 
 
-def print_search(result: SearchResult, problem: Problem, output: Path) -> None:
+def print_search(result: SearchResult, config: SearchConfig, output: Path) -> None:
     """The table of a search result."""
+    problem, by = config.problem, config.document["score"]
     table = _table(f"best of space {problem.space.name}", "", "found", "budget", "used")
-    table.add_row("score", f"{result.score:.4f}", "", "")
+    label = "score" if by == "entropy" else f"score {by}"
+    table.add_row(label, f"{result.score:.4f}", "", "")
     for name, value in result.cost.known().items():
         limit, show = problem.limits.get(name), RESOURCES[name].format
         share = (show(limit), f"{100 * float(value) / limit:.2f} %") if limit else ("-", "")
@@ -211,6 +215,12 @@ def print_scores(
         if "measured" in row:
             _add_measured(table, row, [""] * len(resources))
     _console().print(table)
+    if "scores" in rows[0]:
+        by_name = _table("by every score", "#", *rows[0]["scores"])
+        for i, row in enumerate(rows):
+            cells = ["-" if s is None else f"{s:.6g}" for s in row["scores"].values()]
+            by_name.add_row(str(i), *cells)
+        _console().print(by_name)
 
 
 def _add_measured(table: Table, row: dict[str, Any], between: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from .blocks import Size
 from .cost import INPUT_SIZE
 from .entropy import ALPHA, entropies
 from .entropy import score as weighted
+from .scores import Score, scores_of
 from .stages import STAGES
 from .structure import Structure
 
@@ -21,8 +22,11 @@ def score_structures(
     structures: Sequence[Structure],
     input_size: tuple[int, int] = INPUT_SIZE,
     alpha: tuple[float, ...] = ALPHA,
+    by: Score | None = None,
 ) -> list[dict[str, Any]]:
     """A row a structure, as ``score --json`` prints it.
+
+    ``by`` is what scores them; None: the entropy with the weights ``alpha``.
 
     Keys: score, flops, params, layers, entropies (H_1 ... H_5, in nats).
     """
@@ -30,7 +34,8 @@ def score_structures(
     for structure in structures:
         counts = {name: int(value) for name, value in structure.cost(input_size).known().items()}
         row = entropy_row(entropies(structure), alpha)
-        rows.append({"score": row["score"]} | counts | {"entropies": row["entropies"]})
+        score = row["score"] if by is None else scores_of(by, tuple(structure), input_size).item()
+        rows.append({"score": score} | counts | {"entropies": row["entropies"]})
     return rows
 
 

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -31,6 +31,7 @@ from ..search.problem import Budget, Problem
 from ..search.space_file import parse_space, read_space_document
 from ..units import format_size, parse_size
 from ..yaml_file import read_yaml
+from .scores import load_score
 
 # The budgets of a config; counts may be written 83.6G, a latency 30ms. ``Resource.parse`` checks
 # them: its messages are better.
@@ -54,6 +55,7 @@ class ConfigFile(BaseModel):
     latency_table: str | dict[str, Any] | None = None
     input_size: str | None = None
     alpha: list[float] = list(ALPHA)
+    score: str = "entropy"
     seed: Annotated[int, Field(ge=0, strict=True)] = 0
     evaluations: Annotated[int, Field(ge=1, strict=True)] = Limits.evaluations
     proof_work: Annotated[int, Field(ge=0, strict=True)] = Limits.proof_work
@@ -73,6 +75,13 @@ class SearchConfig:
     top: int
     document: dict[str, Any]
     sources: tuple[Path, ...] = ()
+
+
+class Asked(NamedTuple):
+    """Whether a score of a module was asked for beside the file, and by which option it is."""
+
+    trusted: bool
+    option: str
 
 
 def preset_names() -> list[str]:
@@ -130,7 +139,11 @@ def load_config(
     given = {key: value for key, value in options.items() if value is not None and key != "budget"}
     names = {key: named(key) if key in given else f"{where}{key}" for key in values}
     budget = _budget(file.budget, options.get("budget", {}), where, named)
-    return _build(values | given | {"budget": budget}, names, () if path is None else (path,))
+    trusted = "score" in given
+    option = named("score") if named("score") != "score" else "option score"
+    score = Asked(trusted, option)
+    sources = () if path is None else (path,)
+    return _build(values | given | {"budget": budget}, names, sources, score)
 
 
 def _check_keys(options: dict[str, Any]) -> None:
@@ -165,7 +178,7 @@ def _budget(
 
 
 def _build(
-    values: dict[str, Any], names: dict[str, str], sources: tuple[Path, ...]
+    values: dict[str, Any], names: dict[str, str], sources: tuple[Path, ...], asked: Asked
 ) -> SearchConfig:
     """The checked config of complete values; ``names`` says what to call each in messages,
     ``sources`` are the files that they were read from."""
@@ -177,6 +190,9 @@ def _build(
         sources += (Path(values["latency_table"]),)
     space = parse_space(document, name, values["max_channels"])
     alpha = check_alpha(values["alpha"], names["alpha"], values["alpha"])
+    score = load_score(
+        values["score"], alpha, names["score"], trusted=asked.trusted, option=asked.option
+    )
     table = _table(values["latency_table"], names["latency_table"])
     measured_at = table.input_size if table else INPUT_SIZE
     size = (
@@ -185,7 +201,7 @@ def _build(
         else _size(values["input_size"], names["input_size"])
     )
     limits = Limits(values["evaluations"], values["proof_work"], values["time_limit"])
-    resolved = {key: values[key] for key in ("max_channels", "budget", "alpha")}
+    resolved = {key: values[key] for key in ("max_channels", "budget", "alpha", "score")}
     resolved |= {
         "input_size": format_size(size),
         "latency_table": table.document if table else None,
@@ -194,7 +210,7 @@ def _build(
         key: values[key] for key in ("seed", "evaluations", "proof_work", "time_limit", "top")
     }
     deadline = Deadline.after(limits.time_limit)
-    problem = Problem(space, Budget(**values["budget"]), size, alpha, table, deadline)
+    problem = Problem(space, Budget(**values["budget"]), size, alpha, table, deadline, score=score)
     return SearchConfig(
         problem, values["seed"], limits, values["top"], {"space": document} | resolved, sources
     )

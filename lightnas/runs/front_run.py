@@ -37,6 +37,7 @@ from ..yaml_file import read_yaml
 from .config import SearchConfig, format_config, load_config, show_value
 from .names import name_of, structures
 from .output_dir import ANEW, REPORT, STRUCTURE, OutputDir, stops, versions
+from .scores import refuse_unimported
 from .search_run import CONFIG, LOG
 
 FRONT, TABLE, POINTS, FOLDER = "front.json", "front.csv", "points.json", "structures"
@@ -258,9 +259,12 @@ def front(
         WorkError: a worker process died.
         OSError: the disk is full; the run can be resumed.
     """
+    if not resume:
+        refuse_unimported(config.search.problem)
     with FrontRun(Path(path)) as run:
         run.begin(config, resume=resume, overwrite=overwrite, inputs=inputs)
         if run.result is None:
+            refuse_unimported(config.search.problem)
             found = _search_points(run, config, workers, on_progress)
             run.finish_front(_content(config, found, compare))
             if write_report:
@@ -315,7 +319,8 @@ def _content(
     config: FrontConfig, found: Front, compare: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
     """What front.json holds."""
-    return {
+    by = config.search.document["score"]
+    return ({} if by == "entropy" else {"score": by}) | {
         "axis": config.axis,
         "input_size": config.search.document["input_size"],
         "points": [point.document for point in found.points],
@@ -337,7 +342,7 @@ def compared(names: Sequence[str | Path], problem: Problem) -> list[dict[str, An
         {"name": name_of(name) if i == 0 else f"{name_of(name)} {i}"} | row
         for name in names
         for i, row in enumerate(
-            score_structures(structures(name), problem.input_size, problem.alpha)
+            score_structures(structures(name), problem.input_size, problem.alpha, problem.score)
         )
     ]
 

@@ -28,6 +28,7 @@ from ..arrays import Genomes
 from ..errors import InputError
 from ..network.cost import INPUT_SIZE, Cost, Latencies
 from ..network.entropy import ALPHA
+from ..network.scores import Entropy, Score, is_additive
 from ..network.structure import Structure
 from .bound import Relaxation
 from .deadline import NEVER, Deadline, OutOfTime
@@ -46,10 +47,14 @@ OFFSPRING = 1024
 PATIENCE = 25
 # Evaluations kept back for structures that branch and bound finds.
 FOR_PROOF = 100
+# Random structures whose terms are compared with their scores.
+CHECKED = 256
 # Structures that can be kept: the size of the population.
 MAX_TOP = Settings.population
 # Structures a worker scores at a time; it does not depend on the number of workers.
 PIECE = 256
+# The same of a score without terms, which may be measured.
+SLOW_PIECE = 8
 # Halvings on the way from a random structure to one within the budgets.
 PULLS = 8
 # Share of a time limit that is kept for bound and proof, and the seconds that the first bound has in
@@ -104,6 +109,7 @@ def search(
     input_size: tuple[int, int] = INPUT_SIZE,
     alpha: tuple[float, ...] = ALPHA,
     table: Latencies | None = None,
+    score: Score | None = None,
     limits: Limits = Limits(),
     top: int = 1,
     **budgets: float | None,
@@ -118,6 +124,8 @@ def search(
         input_size: height and width of the picture, in pixels.
         alpha: weights of the entropies of C1 ... C5 in the score.
         table: what ``lightnas profile`` measured (``latency.load_table``).
+        score: what is made large (``network.scores``); None: the entropy. One without ``terms``
+            has no bound.
         limits: when to stop without a proof.
         top: how many structures to keep in ``result.top``.
         budgets: ``flops=``, ``params=``, ``layers=``, ``latency=`` (seconds, by the table), at
@@ -128,7 +136,7 @@ def search(
     """
     chosen = load_space(space) if isinstance(space, str) else space
     deadline = Deadline.after(limits.time_limit)
-    problem = Problem(chosen, Budget(**budgets), input_size, alpha, table, deadline)
+    problem = Problem(chosen, Budget(**budgets), input_size, alpha, table, deadline, score=score)
     run = Search(problem, seed, limits, top, executor)
     for _ in run.steps():
         pass
@@ -174,6 +182,8 @@ class Search:
         self.evolution = Evolution(*self.space.bounds, np.random.default_rng(seed))
         self.relaxation = Relaxation(problem, start=problem.start)
         self.proof: Proof | None = None
+        if problem.bounded:
+            self._check_terms()
         self.phase = "start"
         self.evaluations = 0
         self.improved_at = 0  # generation of the last improvement
@@ -215,7 +225,7 @@ class Search:
         self._tell(start[None])
         if self.known:
             self._tell(self.space.encode(self.known))
-        n = min(OFFSPRING, self._evaluations_left() // (PULLS + 2))
+        n = min(self._offspring(), self._evaluations_left() // (PULLS + 2))
         if n:
             genomes = self.space.random(self.evolution.rng, n)
             if self.space.initial:
@@ -240,7 +250,7 @@ class Search:
         return between(inside)
 
     def _evolve(self) -> None:
-        n = min(OFFSPRING, self._evaluations_left())
+        n = min(self._offspring(), self._evaluations_left())
         before = self.best_score
         if n > 0:
             self._tell(self.space.repair(self.evolution.ask(n)))
@@ -248,7 +258,7 @@ class Search:
             self.improved_at = self.evolution.generation
         converged = self.evolution.generation - self.improved_at >= PATIENCE
         if n <= 0 or converged or self._out_of_time(1 - FOR_BOUND):
-            self.phase = "prove"
+            self.phase = "prove" if self.problem.bounded else "done"
 
     def _prove(self) -> None:
         """Bound the whole space, then close or split one node a step."""
@@ -270,7 +280,7 @@ class Search:
 
     def _first_bound(self) -> Proof:
         coarse = coarse_chain(self.relaxation)
-        start = np.full(len(self.relaxation.limits), 0.1 * self.best_score)
+        start = np.full(len(self.relaxation.limits), max(0.1 * self.best_score, 0.0))
         multipliers, _ = self.relaxation.minimise(coarse, start, tolerance=1e-6, rounds=60)
         return Proof(self.relaxation, self.evolution.genomes[0], self.best_score, multipliers)
 
@@ -284,7 +294,13 @@ class Search:
     def _evaluations_left(self) -> int:
         """Evaluations that evolution may still use."""
         reserved = min(FOR_PROOF, self.limits.evaluations // 10)
-        return self.limits.evaluations - reserved - self.evaluations
+        most = getattr(self.problem.scorer, "most_evaluations", self.limits.evaluations)
+        return min(self.limits.evaluations - reserved, most) - self.evaluations
+
+    def _offspring(self) -> int:
+        """Of one generation: fewer where few structures may be scored."""
+        most = getattr(self.problem.scorer, "most_evaluations", None)
+        return OFFSPRING if most is None else min(OFFSPRING, max(1, most // 20))
 
     def _out_of_time(self, share: float = 1.0) -> bool:
         limit = self.limits.time_limit
@@ -295,6 +311,21 @@ class Search:
         limit = self.limits.time_limit
         return Deadline.after(None if limit is None else max(limit - self.seconds, at_least))
 
+    def _check_terms(self) -> None:
+        """Refuse a score whose terms are no closed form of it: the bound would be false."""
+        if isinstance(self.problem.scorer, Entropy):
+            return
+        genomes = self.space.random(np.random.default_rng(0), CHECKED)
+        told, counted = self.problem.evaluate(genomes).score, self.relaxation.value(genomes)
+        off = np.abs(told - counted) > 1e-9 * np.maximum(1, np.abs(told))
+        if off.any():
+            at = int(np.argmax(off))
+            raise InputError(
+                f"score {type(self.problem.scorer).__name__}: its terms add up to {counted[at]!r} where "
+                f"evaluate gives {told[at]!r}, expected a sum over blocks, linear in depth, of 1, btn, "
+                "btn^2 and log btn"
+            )
+
     # --- scoring ------------------------------------------------------------------------------------------------
 
     def _tell(self, genomes: Genomes) -> None:
@@ -302,15 +333,22 @@ class Search:
         self.evolution.tell(genomes, evaluation.score, self.problem.feasible(evaluation))
 
     def _evaluate(self, genomes: Genomes) -> Evaluation:
-        self.evaluations += len(genomes)
+        found = self._evaluate_all(genomes)
+        # Without terms only what is within the budgets is scored.
+        scored = is_additive(self.problem.scorer)
+        self.evaluations += len(genomes) if scored else int(self.problem.feasible(found).sum())
+        return found
+
+    def _evaluate_all(self, genomes: Genomes) -> Evaluation:
         if self.executor is None:
             return self.problem.evaluate(genomes)
-        pieces = [genomes[i : i + PIECE] for i in range(0, len(genomes), PIECE)]
+        size = PIECE if is_additive(self.problem.scorer) else SLOW_PIECE
+        pieces = [genomes[i : i + size] for i in range(0, len(genomes), size)]
         # Lists, not iterators: Dask's executor asks for their lengths.
         problems = [self.problem] * len(pieces)
         left = None if self.limits.time_limit is None else max(0.0, self._step.left)
         try:
-            return joined(list(self.executor.map(Problem.evaluate, problems, pieces, timeout=left)))
+            return joined(list(self.executor.map(_evaluate, problems, pieces, timeout=left)))
         except TimeoutError:  # workers that are still starting, say: what is left is done here
             self.executor = None
             return self.problem.evaluate(genomes)
@@ -391,3 +429,8 @@ class Search:
             if close.all() and self.problem.feasible(found).all():
                 return
         raise InputError("a structure of it is of another search, expected those of this one")
+
+
+def _evaluate(problem: Problem, genomes: Genomes) -> Evaluation:
+    """What a worker does: the problem's own evaluation, a subclass's too."""
+    return problem.evaluate(genomes)
