@@ -152,5 +152,23 @@ def test_documented_steps_run(tmp_path, monkeypatch):
     assert (tmp_path / "outputs/maedet-m/report.html").is_file()
 
 
+def test_the_documented_score_is_searched(tmp_path, monkeypatch):
+    """docs/scores.md: its module is under 30 lines, and works from Python and the command line."""
+    from lightnas.cli.main import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    text = (ROOT / "docs/scores.md").read_text()
+    blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", text, re.MULTILINE)
+    module, use = ("\n".join(line[4:] for line in block.splitlines()) for block in blocks)
+    assert len(module.splitlines()) < 30
+    (tmp_path / "mine.py").write_text(module)
+    exec(use, {})
+    command = re.search(r"`lightnas (search .* mine:Width)`", text)[1].split()
+    assert main([*command, "--output", "run"]) == 0
+    assert json.loads((tmp_path / "run/result.json").read_text())["proven_optimal"]
+    assert "score mine:Width" in (tmp_path / "run/report.html").read_text()
+
+
 def runs_structure(path):
     return read_structures(Path(path) / "structure.txt")[0]

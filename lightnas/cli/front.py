@@ -18,6 +18,7 @@ from .options import (
     json_option,
     latency_table_option,
     option_name,
+    score_options,
     space_options,
     work_options,
     written_budgets,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 @budget_options(row=True)
 @latency_table_option
 @detector_option("Count")
+@score_options
 @click.option(
     "--axis", metavar="NAME", type=click.Choice(list(RESOURCES)), help="Which budget has the row."
 )
@@ -92,7 +94,11 @@ def _config(
     """What the options ask for; --resume alone asks for what the front is."""
     from ..runs import load_front
 
-    if resumed and not config and all(value is None for value in given.values()):
+    if (
+        resumed
+        and not config
+        and all(value is None for key, value in given.items() if key != "score")
+    ):
         config = resumed / "config.yaml"
     rows = {name: text for name, text in written_budgets(given).items() if text is not None}
     long = [name for name, text in rows.items() if ":" in text]

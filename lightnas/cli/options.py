@@ -223,6 +223,20 @@ def detector_option(counted: str, default: str = "none") -> Callable[[Command], 
     )
 
 
+score_options = several(
+    click.option(
+        "--score",
+        metavar="NAME|MODULE:OBJECT",
+        help="What to maximise: entropy, deepmad, params, flops, layers, zen, or one of a module of "
+        "yours, which is imported.  [default: entropy]",
+    ),
+    click.option(
+        "--alpha",
+        metavar="A1,...,A5",
+        type=ALPHA,
+        help="Weights of the stages C1 to C5 in the score.  [default: 0,0,1,1,6]",
+    ),
+)
 overwrite_file = click.option(
     "--overwrite", is_flag=True, help="Replace also a file that lightnas did not write."
 )

@@ -24,6 +24,7 @@ from .options import (
     latency_table_option,
     option_name,
     overwrite_file,
+    score_options,
     space_options,
     work_options,
     written_budgets,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 @budget_options()
 @latency_table_option
 @detector_option("Count")
+@score_options
 @click.option(
     "--preset",
     metavar="NAME",
@@ -102,7 +104,7 @@ def search(
     if as_json:
         say_json(result.document | {"output": str(output)})
     else:
-        print_search(result, config.problem, output)
+        print_search(result, config, output)
 
 
 def _config(
@@ -115,7 +117,11 @@ def _config(
         raise InputError("--preset and --config are both given, expected one of them")
     if preset:
         config = preset_path(preset, "--preset")
-    elif resumed and not config and all(value is None for value in given.values()):
+    elif (
+        resumed
+        and not config
+        and all(value is None for key, value in given.items() if key != "score")
+    ):
         config = resumed / "config.yaml"
     budget = written_budgets(given)
     return load_config(config, given | {"budget": budget}, named=option_name)
@@ -160,6 +166,12 @@ def _run_name(given: dict[str, Any]) -> str:
     is_flag=True,
     help="Run the networks too (needs torch), and print what they measure beside.",
 )
+@click.option(
+    "--all",
+    "every",
+    is_flag=True,
+    help="By every built-in score (zen needs torch), side by side.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as one JSON object.")
 def score(
     structure: Named,
@@ -168,12 +180,13 @@ def score(
     detector: str | None,
     activations: bool,
     measured: bool,
+    every: bool,
     as_json: bool,
 ) -> None:
     """Score and cost of every structure of a txt, a run directory or a preset."""
     from ..network.detector import parse_detector
     from ..network.score import entropy_row, score_structures
-    from ..runs import scored_at
+    from ..runs import every_score, scored_at
     from .tables import print_scores
 
     of_run = scored_at(structure.name)
@@ -187,6 +200,9 @@ def score(
 
         for row, one in zip(rows, structure.structures, strict=True):
             row["measured"] = entropy_row(measured_entropies(one, input_size), alpha)
+    if every:
+        for row, one in zip(rows, structure.structures, strict=True):
+            row["scores"] = every_score(one, input_size, alpha)
     if as_json:
         say_json({"structures": rows} | ({"detector": str(counted)} if counted else {}))
     else:

@@ -30,8 +30,9 @@ from ..network.detector import Detector
 from ..network.structure import Structure
 from ..report.data_section import data_table
 from ..resources import RESOURCES, Resource
-from ..search import Problem, SearchResult
+from ..runs import SearchConfig
 from ..search import Progress as SearchProgress
+from ..search import SearchResult
 from ..search.result import gap
 from ..units import format_count, format_seconds, format_size
 from .saying import say
@@ -144,6 +145,7 @@ def print_front(content: dict[str, Any], output: Path) -> None:
     axis, points = content["axis"], content["points"]
     resources = _resources(points[0])
     title = f"front over {axis} at {content['input_size']}{_with(content.get('detector'))}"
+    title += f", score {content['score']}" if "score" in content else ""
     labels = [resource.label for resource in resources]
     table = _table(title, "budget", "score", "upper bound", "gap", *labels)
     for point in points:
@@ -175,12 +177,13 @@ def _percent(gap: float | None) -> str:
     return "" if gap is None else f"{100 * gap:.4f} %"
 
 
-def print_search(result: SearchResult, problem: Problem, output: Path) -> None:
+def print_search(result: SearchResult, config: SearchConfig, output: Path) -> None:
     """The table of a search result."""
+    problem, by = config.problem, config.document["score"]
     title = f"best of space {problem.space.name}{_with(problem.detector)}"
     prices = result.priced()
     table = _table(title, "", "found", "budget", "used", *(["one more adds"] if prices else []))
-    table.add_row("score", f"{result.score:.4f}")
+    table.add_row("score" if by == "entropy" else f"score {by}", f"{result.score:.4f}")
     for part, given in (result.score_parts or {}).items():
         table.add_row(f"  from {part}", f"{given:.4f}", "", _share(given, result.score))
     for name, value in result.cost.known().items():
@@ -233,6 +236,12 @@ def print_scores(
         if "measured" in row:
             _add_measured(table, row, [""] * len(resources))
     _console().print(table)
+    if "scores" in rows[0]:
+        by_name = _table("by every score", "#", *rows[0]["scores"])
+        for i, row in enumerate(rows):
+            cells = ["-" if s is None else f"{s:.6g}" for s in row["scores"].values()]
+            by_name.add_row(str(i), *cells)
+        _console().print(by_name)
 
 
 def _add_measured(table: Table, row: dict[str, Any], between: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from .blocks import Block, Size
 from .cost import INPUT_SIZE, Added
 from .entropy import ALPHA, entropies
 from .entropy import score as weighted
+from .scores import Score, scores_of
 from .stages import STAGES
 from .structure import Structure
 
@@ -24,8 +25,11 @@ def score_structures(
     alpha: tuple[float, ...] = ALPHA,
     detector: Added | None = None,
     activations: bool = False,
+    by: Score | None = None,
 ) -> list[dict[str, Any]]:
     """A row a structure, as ``score --json`` prints it.
+
+    ``by`` is what scores them; None: the entropy with the weights ``alpha``.
 
     Keys: score, flops, params, layers, activations where asked for, entropies (H_1 ... H_5, in
     nats). With a detector its neck and head count too.
@@ -35,7 +39,8 @@ def score_structures(
         cost = structure.cost(input_size, None, detector, activations)
         counts = {name: int(value) for name, value in cost.known().items()}
         row = entropy_row(entropies(structure), alpha)
-        rows.append({"score": row["score"]} | counts | {"entropies": row["entropies"]})
+        score = row["score"] if by is None else scores_of(by, tuple(structure), input_size).item()
+        rows.append({"score": score} | counts | {"entropies": row["entropies"]})
     return rows
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..network.cost import INPUT_SIZE
-from ..network.entropy import ALPHA
+from ..network.scores import Entropy
 from ..network.structure import format_structures
 from ..resources import RESOURCES, Resource
 from ..runs.front_run import FRONT, FrontRun, front_of, load_front
@@ -15,7 +15,14 @@ from ..runs.search_run import CONFIG
 from ..search.fronts import Front
 from ..search.fronts import Point as Found
 from .charts import Chart, Curve, Point, curves
-from .section import Section, comparison, own_row, published_costs, with_detector
+from .section import (
+    Section,
+    comparison,
+    own_row,
+    published_costs,
+    score_label,
+    with_detector,
+)
 
 Document = dict[str, Any]
 
@@ -28,9 +35,10 @@ def read_front(path: Path, key: str) -> Section:
     """
     content = FrontRun(path).read_result() or {}
     front, others = front_of(content, str(path / FRONT)), content["compare"]
-    problem = load_front(path / CONFIG, {}, None, ()).search.problem
+    config = load_front(path / CONFIG, {}, None, ()).search
+    problem = config.problem
     points, resource = front.points, RESOURCES[front.axis]
-    published = problem.input_size == INPUT_SIZE and problem.alpha == ALPHA
+    published = problem.input_size == INPUT_SIZE and problem.scorer == Entropy()
     networks = published_costs(problem.detector) if published else []
     own = [
         own_row(_name(point, resource), point.score, point.cost.known(), f"{key}-{i}")
@@ -46,11 +54,11 @@ def read_front(path: Path, key: str) -> Section:
             ("points", str(len(points))),
             ("proven optimal", f"{sum(point.gap == 0 for point in points)} of {len(points)}"),
             ("largest gap", _largest_gap(points)),
-            ("score", f"{points[0].score:.1f} to {points[-1].score:.1f}"),
+            (score_label(config), f"{points[0].score:.1f} to {points[-1].score:.1f}"),
         ],
         charts=[("Front", _chart(front, others, key, networks))],
         hint="Click a point, or reach it with Tab and press Enter, to copy its structure txt.",
-        table=comparison(own, problem.input_size, problem.alpha, problem.detector),
+        table=comparison(own, problem),
         texts={
             f"{key}-{i}": format_structures([point.structure]) for i, point in enumerate(points)
         },

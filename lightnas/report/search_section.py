@@ -14,7 +14,16 @@ from ..runs.output_dir import STRUCTURE
 from ..runs.search_run import CONFIG, RESULT, SearchRun
 from ..search.result import Found, gap
 from .charts import Chart, Curve, Point, curves
-from .section import Budget, Section, architecture, comparison, own_row, thinned, with_detector
+from .section import (
+    Budget,
+    Section,
+    architecture,
+    comparison,
+    own_row,
+    score_label,
+    thinned,
+    with_detector,
+)
 
 # Where the convergence begins, as a share of the bound: from there on it can be told from it.
 LATE = 0.9
@@ -27,10 +36,14 @@ def read_search(path: Path, key: str) -> Section:
         InputError: a file of it is missing or damaged.
     """
     result = Found.from_document(SearchRun(path).read_result(), str(path / RESULT))
-    problem = load_config(path / CONFIG, {}).problem
+    config = load_config(path / CONFIG, {})
+    problem = config.problem
     costs = {name: float(value) for name, value in result.cost.known().items()}
     structures = read_structures(path / STRUCTURE)
     rows = score_structures(structures, problem.input_size, problem.alpha, problem.detector)
+    if problem.score is not None:  # not entropy: as the search scored them
+        scores = SearchRun(path).found().evaluation.score
+        rows = [row | {"score": float(score)} for row, score in zip(rows, scores, strict=False)]
     own = [
         own_row(f"found, rank {i}", row["score"], row, f"{key}-{i}") for i, row in enumerate(rows)
     ]
@@ -39,7 +52,7 @@ def read_search(path: Path, key: str) -> Section:
         key,
         kind="search in space " + problem.space.name + with_detector(problem.detector),
         figures=[
-            ("score", f"{result.score:.3f}"),
+            (score_label(config), f"{result.score:.3f}"),
             *(
                 (f"from {part}", f"{value:.1f}")
                 for part, value in (result.score_parts or {}).items()
@@ -57,7 +70,7 @@ def read_search(path: Path, key: str) -> Section:
         ],
         charts=[("Convergence", _convergence(path / HISTORY, result.upper_bound))],
         architecture=architecture(structures[0], problem.input_size),
-        table=comparison(own, problem.input_size, problem.alpha, problem.detector),
+        table=comparison(own, problem),
         texts={
             f"{key}-{i}": format_structures([structure]) for i, structure in enumerate(structures)
         },

@@ -11,11 +11,14 @@ from typing import Any, NamedTuple
 from ..network.blocks import DEPTHWISE, Block, layers
 from ..network.cost import INPUT_SIZE, block_cost
 from ..network.detector import Detector
-from ..network.entropy import ALPHA, block_entropy
+from ..network.entropy import block_entropy
 from ..network.published import PUBLISHED
+from ..network.scores import Entropy
 from ..network.stages import fed_size
 from ..network.structure import Structure
 from ..resources import RESOURCES
+from ..runs.config import SearchConfig
+from ..search.problem import Problem
 from ..units import format_count, format_size
 from .charts import Bar, Chart, Point, bars
 
@@ -222,20 +225,21 @@ def own_row(name: str, score: float, costs: Mapping[str, Any], text: str = "") -
     return _row(name, score, costs, text, "own")
 
 
-def comparison(
-    own: Sequence[Row],
-    input_size: tuple[int, int],
-    alpha: Sequence[float],
-    detector: Detector | None = None,
-) -> Comparison:
+def score_label(config: SearchConfig) -> str:
+    """What a score is called: score, and its name where it is not the entropy."""
+    name = config.document["score"]
+    return "score" if name == "entropy" else f"score {name}"
+
+
+def comparison(own: Sequence[Row], problem: Problem) -> Comparison:
     """Rows of ours, then the published networks, whose FLOPs hold at 800 x 1280 and scores for the
     default weights; with a detector they have the same neck and head."""
     rows = list(own)
-    for network in published_costs(detector):
-        score = network["score"] if tuple(alpha) == ALPHA else None
-        costs = network | ({} if input_size == INPUT_SIZE else {"flops": None})
+    for network in published_costs(problem.detector):
+        score = network["score"] if problem.scorer == Entropy() else None
+        costs = network | ({} if problem.input_size == INPUT_SIZE else {"flops": None})
         rows.append(_row(network["name"], score, costs, "", "published"))
-    return Comparison(format_size(input_size), rows)
+    return Comparison(format_size(problem.input_size), rows)
 
 
 def published_costs(detector: Detector | None) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from .front_run import FrontConfig, compared, front, load_front
 from .loading import load_run, scored_at
 from .names import name_of, structure_path, structures
 from .output_dir import fresh_path
+from .scores import every_score, load_score
 from .search_run import save, search
 from .study_run import StudyConfig, validate
 
@@ -20,11 +21,13 @@ __all__ = [
     "SearchConfig",
     "StudyConfig",
     "compared",
+    "every_score",
     "fresh_path",
     "front",
     "load_config",
     "load_front",
     "load_run",
+    "load_score",
     "name_of",
     "preset_names",
     "preset_path",

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -33,6 +33,7 @@ from ..search.problem import Budget, Problem
 from ..search.space_file import parse_space, read_space_document
 from ..units import format_size, parse_size
 from ..yaml_file import read_yaml
+from .scores import load_score
 
 # The budgets of a config; counts may be written 83.6G, a latency 30ms. ``Resource.parse`` checks
 # them: its messages are better.
@@ -62,6 +63,7 @@ class ConfigFile(BaseModel):
     detector: str | None = None
     input_size: str | None = None
     alpha: list[float] = list(ALPHA)
+    score: str = "entropy"
     seed: Annotated[int, Field(ge=0, strict=True)] = 0
     evaluations: Annotated[int, Field(ge=1, strict=True)] = Limits.evaluations
     proof_work: Annotated[int, Field(ge=0, strict=True)] = Limits.proof_work
@@ -85,6 +87,13 @@ class SearchConfig:
     document: dict[str, Any]
     sources: tuple[Path, ...] = ()
     within: Within | None = None
+
+
+class Asked(NamedTuple):
+    """Whether a score of a module was asked for beside the file, and by which option it is."""
+
+    trusted: bool
+    option: str
 
 
 def preset_names() -> list[str]:
@@ -146,7 +155,9 @@ def load_config(
         values["detector"] = parse_detector(values["detector"], names["detector"])
     asked = options.get("budget", {})
     values["budget"] = _budget(file.budget, asked, where, named, values["detector"])
-    return _build(values, names, () if path is None else (path,))
+    option = named("score") if named("score") != "score" else "option score"
+    score = Asked("score" in given, option)
+    return _build(values, names, () if path is None else (path,), score)
 
 
 def _check_keys(options: dict[str, Any]) -> None:
@@ -200,7 +211,7 @@ def _budget(
 
 
 def _build(
-    values: dict[str, Any], names: dict[str, str], sources: tuple[Path, ...]
+    values: dict[str, Any], names: dict[str, str], sources: tuple[Path, ...], asked: Asked
 ) -> SearchConfig:
     """The checked config of complete values; ``names`` says what to call each in messages,
     ``sources`` are the files that they were read from."""
@@ -212,6 +223,9 @@ def _build(
         sources += (Path(values["latency_table"]),)
     space = parse_space(document, name, values["max_channels"])
     alpha = check_alpha(values["alpha"], names["alpha"], values["alpha"])
+    score = load_score(
+        values["score"], alpha, names["score"], trusted=asked.trusted, option=asked.option
+    )
     table = _table(values["latency_table"], names["latency_table"])
     measured_at = table.input_size if table else INPUT_SIZE
     size = (
@@ -220,7 +234,7 @@ def _build(
         else _size(values["input_size"], names["input_size"])
     )
     limits = Limits(values["evaluations"], values["proof_work"], values["time_limit"])
-    resolved = {key: values[key] for key in ("max_channels", "budget", "alpha")}
+    resolved = {key: values[key] for key in ("max_channels", "budget", "alpha", "score")}
     resolved["budget"] = _written(values["budget"])
     resolved |= {
         "input_size": format_size(size),
@@ -244,7 +258,12 @@ def _build(
         table,
         detector=values["detector"],
         deadline=Deadline.after(limits.time_limit),
+        score=score,
     )
+    if within and not problem.bounded:
+        raise InputError(
+            f"{names['within']} with the score {values['score']}, which has no bound, expected one that has"
+        )
     whole = {"space": document} | resolved
     return SearchConfig(problem, values["seed"], limits, values["top"], whole, sources, within)
 

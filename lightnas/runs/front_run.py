@@ -38,6 +38,7 @@ from ..yaml_file import read_yaml
 from .config import SearchConfig, format_config, load_config, parse_limit, show_value
 from .names import name_of, structures
 from .output_dir import ANEW, REPORT, STRUCTURE, OutputDir, stops, versions
+from .scores import refuse_unimported
 from .search_run import CONFIG, LOG
 
 FRONT, TABLE, POINTS, FOLDER = "front.json", "front.csv", "points.json", "structures"
@@ -265,17 +266,22 @@ def front(
         WorkError: a worker process died.
         OSError: the disk is full; the run can be resumed.
     """
+    if not resume:
+        refuse_unimported(config.search.problem)
     with FrontRun(Path(path)) as run:
         run.begin(config, resume=resume, overwrite=overwrite, inputs=inputs)
         if run.result is None:
+            refuse_unimported(config.search.problem)
             found = _search_points(run, config, workers, on_progress)
             run.finish_front(_content(config, found, compare))
             if write_report:
                 write_report([run.path])
             gaps = [point.gap for point in found.points if point.gap is not None]
             run.log(f"finished: largest gap {max(gaps, default=None)!r}")
-        elif write_report and not (run.path / REPORT).is_file():
-            write_report([run.path])
+        else:
+            run.drop(POINTS)  # a kill may have come between the result and this
+            if write_report and not (run.path / REPORT).is_file():
+                write_report([run.path])
         return run.found()
 
 
@@ -323,7 +329,8 @@ def _content(
 ) -> dict[str, Any]:
     """What front.json holds."""
     detector = config.search.problem.detector
-    return {
+    by = config.search.document["score"]
+    return ({} if by == "entropy" else {"score": by}) | {
         "axis": config.axis,
         "input_size": config.search.document["input_size"],
         **({"detector": str(detector)} if detector else {}),
@@ -352,6 +359,7 @@ def compared(names: Sequence[str | Path], problem: Problem) -> list[dict[str, An
                 problem.alpha,
                 problem.detector,
                 problem.activations,
+                problem.score,
             )
         )
     ]

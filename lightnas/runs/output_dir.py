@@ -333,19 +333,20 @@ class OutputDir:
 
     def write(self, name: str, content: str | bytes) -> None:
         """Write a file of the directory, whole or not at all; a link is replaced, not followed."""
-        if (self.path / name).parent != self.path:
-            (self.path / name).parent.mkdir(exist_ok=True)
-            self._refuse_link((self.path / name).parent)
+        folder = (self.path / name).parent
+        if folder != self.path:
+            self._refuse_link(folder)
         self.record(name)
+        folder.mkdir(exist_ok=True)
         encoded = content.encode() if isinstance(content, str) else content
         write_whole(self.path / name, encoded)
 
     def drop(self, name: str) -> None:
         """Remove a file that was only needed while the run was not finished, and list it no longer:
         what has its name from then on is the user's."""
-        (self.path / name).unlink(missing_ok=True)
         marker = read_marker(self.path)
-        if marker is not None:
+        if marker is not None and name in marker["files"]:
+            (self.path / name).unlink(missing_ok=True)
             self._mark([made for made in marker["files"] if made != name])
 
     def finish(self, result: dict[str, Any]) -> None:

@@ -43,6 +43,7 @@ from ..search.workers import workers as workers_of
 from .config import SearchConfig, format_config, load_config, show_value
 from .history import HISTORY, format_history, read_history
 from .output_dir import ANEW, REPORT, STRUCTURE, OutputDir, stops, versions
+from .scores import refuse_unimported
 
 CONFIG, RESULT, POPULATION, LOG, CHECKPOINT = (
     "config.yaml", "result.json", "population.npz", "search.log", "checkpoint.npz",
@@ -179,10 +180,14 @@ def search(
             f"config is {shown(config)}, expected what load_config gives, "
             "e.g. load_config(preset_path('maedet-m'), {})"
         )
+    if not resume:
+        refuse_unimported(config.problem)
     with SearchRun(Path(path)) as run:
         run.begin(config, resume=resume, overwrite=overwrite)
         if run.result is None:
+            refuse_unimported(config.problem)
             return _search(run, config, workers, on_progress, write_report)
+        run.drop(CHECKPOINT)  # a kill may have come between the result and this
         if write_report and not (run.path / REPORT).is_file():
             write_report([run.path])
         return run.found()

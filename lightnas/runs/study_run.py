@@ -340,8 +340,8 @@ def _jobs(
     run: StudyRun, config: StudyConfig, done: set[tuple[int, int]], jobs: int, gpus: int
 ) -> list[Job]:
     """The trainings that are not done; each structure once before any is trained again."""
-    (run.path / FOLDER).mkdir(exist_ok=True)
     run.record(f"{FOLDER}/")
+    (run.path / FOLDER).mkdir(exist_ok=True)
     found: list[Job] = []
     for seed in range(config.seeds):
         for index, structure in enumerate(config.structures):

@@ -19,21 +19,23 @@ valid bound.
 
 The module reads costs and entropies through ``block_cost`` and ``block_entropy`` only, so a new
 block type needs nothing here as long as its cost is such a quadratic and its entropy is linear in
-log btn.
+log btn. Other scores than the entropy add a quadratic in btn as well (``gain``), and the best btn is
+an end of its range or a neighbour of one of two stationary points.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from ..arrays import Flags, Floats, Genomes
-from ..network.blocks import Block
+from ..network.blocks import Block, Size
 from ..network.cost import Cost, block_cost
 from ..network.entropy import block_entropy
+from ..network.scores import Entropy, Placed
 from ..network.stages import downsample, fed_size, stage_ends
 from ..resources import RESOURCES
 from .deadline import Deadline
@@ -57,6 +59,8 @@ class Options:
         btn_low, btn_high: range of btn in steps; 0 where the block has none.
         reward: what the block adds to the score, without log btn (log of btn in channels).
         log_btn: weight of log btn in the score.
+        gain: (2, n) coefficients of btn and btn^2 (btn in channels) in the score; (0, n) for the
+            entropy, which has none.
         use: (3, R, n) coefficients of 1, btn and btn^2 (btn in channels) in the use of each limited
             resource, as a share of its budget.
     """
@@ -69,6 +73,7 @@ class Options:
     btn_high: Genomes
     reward: Floats
     log_btn: Floats
+    gain: Floats
     use: Floats
 
     def __len__(self) -> int:
@@ -144,7 +149,14 @@ class Relaxation:
         """
         self.start = start
         self.deadline = Deadline()
-        alpha = problem.alpha if alpha is None else alpha
+        entropy = problem.scorer if isinstance(problem.scorer, Entropy) else Entropy(problem.alpha)
+        bounded = alpha is None and problem.bounded
+        entropy_alone = not bounded or isinstance(problem.scorer, Entropy)
+        alpha = entropy.alpha if alpha is None else alpha
+        # What each block adds to a score; None: the entropy's, by the weights below.
+        self.terms: Callable[[Placed], Size] | None = (
+            None if entropy_alone else getattr(problem.scorer, "terms")  # noqa: B009
+        )
         self.problem = problem
         self.space = problem.searched
         self.limited = list(problem.limits)
@@ -164,6 +176,8 @@ class Relaxation:
         ]
         # What a detector adds to a stage's last block: the number of the stage.
         self.detected = {end: stage for stage, end in enumerate(ends, start=1)}
+        self.stages = [int(stage) for stage in first_stage]
+        self.stage_closes = [i in ends for i in range(len(self.space.blocks))]
         self.sizes = [fed_size(problem.input_size, strides)]
         for stride in strides[:-1]:
             self.sizes.append(downsample(self.sizes[-1], stride))
@@ -213,22 +227,24 @@ class Relaxation:
             first, inner = self._coefficients(i, pairs, k)
             for depth in depths:
                 self.deadline.check()
-                reward, log_btn, use = (
+                reward, log_btn, gain, use = (
                     a + (depth - 1) * b for a, b in zip(first, inner, strict=True)
                 )
-                reward = reward + self.end_weights[i] * np.log(c_out * float(self.space.step))
+                if self.terms is None:
+                    reward = reward + self.end_weights[i] * np.log(c_out * float(self.space.step))
                 log_btn = np.broadcast_to(log_btn, c_in.shape)
+                gain = np.broadcast_to(gain, (len(gain), len(c_in)))
                 same = np.ones_like(c_in)
                 yield Options(
-                    c_in, c_out, kernel * same, depth * same, low, high, reward, log_btn, use
+                    c_in, c_out, kernel * same, depth * same, low, high, reward, log_btn, gain, use
                 )
 
     def _coefficients(self, i: int, pairs: Pairs, k: int) -> tuple[Any, Any]:
-        """(reward, log_btn, use) of block i with one layer, and what every further layer adds."""
+        """(reward, log_btn, gain, use) of block i with one layer, and what every further layer adds."""
         one, two = self._at_depth(i, pairs, k, 1), self._at_depth(i, pairs, k, 2)
-        return one, (two[0] - one[0], two[1] - one[1], two[2] - one[2])
+        return one, tuple(b - a for a, b in zip(one, two, strict=True))
 
-    def _at_depth(self, i: int, pairs: Pairs, k: int, depth: int) -> tuple[Floats, float, Floats]:
+    def _at_depth(self, i: int, pairs: Pairs, k: int, depth: int) -> tuple[Any, ...]:
         step = float(self.space.step)
         c_in, c_out = (steps.astype(np.float64) * step for steps in pairs)
         if i == 0:
@@ -247,9 +263,59 @@ class Relaxation:
         q2 = np.maximum((y2 - 2 * y1 + y0) / (2 * far * far), 0.0)
         q1 = np.maximum((y1 - y0) / far - q2 * far, 0.0)
         use = np.stack([y0, q1, q2]) / self.limits[:, None]
+        if self.terms is not None:
+            return *self._fitted(i, block, c_in.shape, bool(spec.btn)), use
         reward = self.weights[i] * np.asarray(block_entropy(block(1.0)), float)
         growth = self.weights[i] * np.asarray(block_entropy(block(2.0)), float) - reward
-        return reward, float(np.max(growth) / np.log(2.0)), use
+        return reward, float(np.max(growth) / np.log(2.0)), np.zeros((0, len(c_in))), use
+
+    def _fitted(
+        self, i: int, block: Callable[[float], Block], shape: tuple[int, ...], has_btn: bool
+    ) -> tuple[Floats, Floats, Floats]:
+        """(reward, log_btn, gain) of the score's terms of block i, from four btn, each twice the
+        one before."""
+        assert self.terms is not None
+        terms = self.terms
+
+        def term(btn: float) -> Floats:
+            b = block(btn)
+            sizes = (b.kind, b.c_in, b.c_out, b.k, b.stride, b.depth, b.btn)
+            here = Placed(*sizes, self.stages[i], self.stage_closes[i], self.sizes[i])  # type: ignore[arg-type]
+            return np.broadcast_to(np.asarray(terms(here), float), shape)
+
+        if not has_btn:
+            return term(0.0), np.zeros(shape), np.zeros((2, *shape))
+        b = max(1.0, self.far / 8)
+        y = [term(b * 2**power) for power in range(4)]
+        first = [y[j + 1] - y[j] for j in range(3)]
+        # y = r + n log b + g1 b + g2 b^2: differences over the four b leave one unknown each.
+        second = first[1] - first[0], first[2] - first[1]
+        g2 = (second[1] - 2 * second[0]) / (18 * b * b)
+        g1 = (second[0] - 9 * g2 * b * b) / b
+        n = (first[0] - g1 * b - 3 * g2 * b * b) / np.log(2.0)
+        return y[0] - n * np.log(b) - (g1 + g2 * b) * b, n, np.stack([g1, g2])
+
+    def value(self, genomes: Genomes) -> Floats:
+        """The score of each genome, (N, D), as the bound counts it, (N,)."""
+        total, here = np.zeros(len(genomes)), np.zeros(len(genomes), np.int64)
+        column = {gene: genomes[:, at] for at, gene in enumerate(self.space.genes)}
+        for i, spec in enumerate(self.space.blocks):
+            c_out = column[i, "out"]
+            kernel = column.get((i, "k"), np.zeros_like(here))
+            depth = column.get((i, "L"), np.full_like(here, spec.depth[0]))
+            btn = column.get((i, "btn"), np.zeros_like(here)) * float(self.space.step)
+            for k, size in enumerate(spec.kernels):
+                at = np.flatnonzero(kernel == k)
+                first, inner = self._coefficients(i, Pairs(here[at], c_out[at]), size)
+                r, n, gain = (
+                    a + (depth[at] - 1) * b for a, b in zip(first[:3], inner[:3], strict=True)
+                )
+                b = btn[at]
+                total[at] += r + n * np.log(np.maximum(b, 1.0))
+                if len(gain):
+                    total[at] += (gain[0] + gain[1] * b) * b
+            here = c_out
+        return total
 
     def _cost(self, i: int, block: Block) -> Cost:
         """Of block i, and what the detector adds where a stage ends with it."""
@@ -301,6 +367,9 @@ class Relaxation:
         base = options.reward - q0
         if not options.btn_high.any():
             return base, options.btn_high
+        if len(options.gain):
+            q1, q2 = q1 - options.gain[0], q2 - options.gain[1]
+            return _best_of_any(options, base, q1, q2, step)
         with np.errstate(
             divide="ignore", invalid="ignore"
         ):  # no cost at all: as much btn as there is
@@ -434,6 +503,28 @@ class Relaxation:
         use = self._limited(start.cost, (1,))[:, 0] / self.limits
         largest: Floats = (theta - start.score[0]) / np.maximum(1 - use, 1e-6) + 1.0
         return largest
+
+
+def _best_of_any(
+    options: Options, base: Floats, q1: Floats, q2: Floats, step: float
+) -> tuple[Floats, Genomes]:
+    """Largest base + n log b - q1 b - q2 b^2 over the btn of every option, of whatever sign its
+    coefficients are, and that btn in steps; each of shape (n,)."""
+    n = options.log_btn
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        root = np.sqrt(q1 * q1 + 8 * q2 * n)
+        down = -(q1 + np.copysign(root, q1)) / 2  # 2 q2 b^2 + q1 b - n = 0 without cancellation
+        stationary = [down / (2 * q2) / step, -n / down / step]
+    tried = [options.btn_low, options.btn_high]
+    for point in stationary:
+        whole = np.floor(np.clip(np.nan_to_num(point, nan=0.0), 0, 1e9)).astype(np.int64)
+        tried += [np.clip(whole + up, options.btn_low, options.btn_high) for up in (0, 1)]
+    value, best = np.full(len(options), -np.inf), options.btn_low
+    for btn in tried:
+        b = btn * step
+        at = base + n * np.log(np.maximum(b, 1.0)) - (q1 + q2 * b) * b
+        value, best = np.maximum(value, at), np.where(at > value, btn, best)
+    return value, best
 
 
 def _stepped(bits: int, step: int, times: int) -> int:

@@ -29,6 +29,7 @@ from ..errors import InputError
 from ..network.cost import INPUT_SIZE, Cost, Latencies
 from ..network.detector import Detector
 from ..network.entropy import ALPHA
+from ..network.scores import Entropy, Score, is_additive
 from ..network.structure import Structure
 from .bound import Relaxation
 from .deadline import NEVER, Deadline, OutOfTime
@@ -47,10 +48,14 @@ OFFSPRING = 1024
 PATIENCE = 25
 # Evaluations kept back for structures that branch and bound finds.
 FOR_PROOF = 100
+# Random structures whose terms are compared with their scores.
+CHECKED = 256
 # Structures that can be kept: the size of the population.
 MAX_TOP = Settings.population
 # Structures a worker scores at a time; it does not depend on the number of workers.
 PIECE = 256
+# The same of a score without terms, which may be measured.
+SLOW_PIECE = 8
 # Halvings on the way from a random structure to one within the budgets.
 PULLS = 8
 # Share of a time limit that is kept for bound and proof, and the seconds that the first bound has in
@@ -106,6 +111,7 @@ def search(
     alpha: tuple[float, ...] = ALPHA,
     table: Latencies | None = None,
     detector: Detector | None = None,
+    score: Score | None = None,
     limits: Limits = Limits(),
     top: int = 1,
     **budgets: float | None,
@@ -121,6 +127,8 @@ def search(
         alpha: weights of the entropies of C1 ... C5 in the score.
         table: what ``lightnas profile`` measured (``latency.load_table``).
         detector: whose neck and head count too, ``network.Detector()``; None: the backbone alone.
+        score: what is made large (``network.scores``); None: the entropy. One without ``terms``
+            has no bound.
         limits: when to stop without a proof.
         top: how many structures to keep in ``result.top``.
         budgets: ``flops=``, ``params=``, ``layers=``, ``activations=``, ``latency=`` (seconds, by
@@ -132,7 +140,14 @@ def search(
     chosen = load_space(space) if isinstance(space, str) else space
     deadline = Deadline.after(limits.time_limit)
     problem = Problem(
-        chosen, Budget(**budgets), input_size, alpha, table, detector=detector, deadline=deadline
+        chosen,
+        Budget(**budgets),
+        input_size,
+        alpha,
+        table,
+        detector=detector,
+        deadline=deadline,
+        score=score,
     )
     run = Search(problem, seed, limits, top, executor)
     for _ in run.steps():
@@ -179,6 +194,8 @@ class Search:
         self.evolution = Evolution(*self.space.bounds, np.random.default_rng(seed))
         self.relaxation = Relaxation(problem, start=problem.start)
         self.proof: Proof | None = None
+        if problem.bounded:
+            self._check_terms()
         self.phase = "start"
         self.evaluations = 0
         self.improved_at = 0  # generation of the last improvement
@@ -220,7 +237,7 @@ class Search:
         self._tell(start[None])
         if self.known:
             self._tell(self.space.encode(self.known))
-        n = min(OFFSPRING, self._evaluations_left() // (PULLS + 2))
+        n = min(self._offspring(), self._evaluations_left() // (PULLS + 2))
         if n:
             genomes = self.space.random(self.evolution.rng, n)
             if self.space.initial:
@@ -245,7 +262,7 @@ class Search:
         return between(inside)
 
     def _evolve(self) -> None:
-        n = min(OFFSPRING, self._evaluations_left())
+        n = min(self._offspring(), self._evaluations_left())
         before = self.best_score
         if n > 0:
             self._tell(self.space.repair(self.evolution.ask(n)))
@@ -253,7 +270,7 @@ class Search:
             self.improved_at = self.evolution.generation
         converged = self.evolution.generation - self.improved_at >= PATIENCE
         if n <= 0 or converged or self._out_of_time(1 - FOR_BOUND):
-            self.phase = "prove"
+            self.phase = "prove" if self.problem.bounded else "done"
 
     def _prove(self) -> None:
         """Bound the whole space, then close or split one node a step."""
@@ -275,7 +292,7 @@ class Search:
 
     def _first_bound(self) -> Proof:
         coarse = coarse_chain(self.relaxation)
-        start = np.full(len(self.relaxation.limits), 0.1 * self.best_score)
+        start = np.full(len(self.relaxation.limits), max(0.1 * self.best_score, 0.0))
         multipliers, _ = self.relaxation.minimise(coarse, start, tolerance=1e-6, rounds=60)
         return Proof(self.relaxation, self.evolution.genomes[0], self.best_score, multipliers)
 
@@ -289,7 +306,13 @@ class Search:
     def _evaluations_left(self) -> int:
         """Evaluations that evolution may still use."""
         reserved = min(FOR_PROOF, self.limits.evaluations // 10)
-        return self.limits.evaluations - reserved - self.evaluations
+        most = getattr(self.problem.scorer, "most_evaluations", self.limits.evaluations)
+        return min(self.limits.evaluations - reserved, most) - self.evaluations
+
+    def _offspring(self) -> int:
+        """Of one generation: fewer where few structures may be scored."""
+        most = getattr(self.problem.scorer, "most_evaluations", None)
+        return OFFSPRING if most is None else min(OFFSPRING, max(1, most // 20))
 
     def _out_of_time(self, share: float = 1.0) -> bool:
         limit = self.limits.time_limit
@@ -300,6 +323,21 @@ class Search:
         limit = self.limits.time_limit
         return Deadline.after(None if limit is None else max(limit - self.seconds, at_least))
 
+    def _check_terms(self) -> None:
+        """Refuse a score whose terms are no closed form of it: the bound would be false."""
+        if isinstance(self.problem.scorer, Entropy):
+            return
+        genomes = self.space.random(np.random.default_rng(0), CHECKED)
+        told, counted = self.problem.evaluate(genomes).score, self.relaxation.value(genomes)
+        off = np.abs(told - counted) > 1e-9 * np.maximum(1, np.abs(told))
+        if off.any():
+            at = int(np.argmax(off))
+            raise InputError(
+                f"score {type(self.problem.scorer).__name__}: its terms add up to {counted[at]!r} where "
+                f"evaluate gives {told[at]!r}, expected a sum over blocks, linear in depth, of 1, btn, "
+                "btn^2 and log btn"
+            )
+
     # --- scoring ------------------------------------------------------------------------------------------------
 
     def _tell(self, genomes: Genomes) -> None:
@@ -307,15 +345,22 @@ class Search:
         self.evolution.tell(genomes, evaluation.score, self.problem.feasible(evaluation))
 
     def _evaluate(self, genomes: Genomes) -> Evaluation:
-        self.evaluations += len(genomes)
+        found = self._evaluate_all(genomes)
+        # Without terms only what is within the budgets is scored.
+        scored = is_additive(self.problem.scorer)
+        self.evaluations += len(genomes) if scored else int(self.problem.feasible(found).sum())
+        return found
+
+    def _evaluate_all(self, genomes: Genomes) -> Evaluation:
         if self.executor is None:
             return self.problem.evaluate(genomes)
-        pieces = [genomes[i : i + PIECE] for i in range(0, len(genomes), PIECE)]
+        size = PIECE if is_additive(self.problem.scorer) else SLOW_PIECE
+        pieces = [genomes[i : i + size] for i in range(0, len(genomes), size)]
         # Lists, not iterators: Dask's executor asks for their lengths.
         problems = [self.problem] * len(pieces)
         left = None if self.limits.time_limit is None else max(0.0, self._step.left)
         try:
-            return joined(list(self.executor.map(Problem.evaluate, problems, pieces, timeout=left)))
+            return joined(list(self.executor.map(_evaluate, problems, pieces, timeout=left)))
         except TimeoutError:  # workers that are still starting, say: what is left is done here
             self.executor = None
             return self.problem.evaluate(genomes)
@@ -358,7 +403,7 @@ class Search:
             genes=self.space.genes,
             detector=str(self.problem.detector) if self.problem.detector else None,
             shadow_prices=self._shadow_prices(),
-            score_parts=self.problem.score_parts(top[0]),
+            score_parts=self.problem.score_parts(top[0]) if self.problem.bounded else None,
         )
 
     def _shadow_prices(self) -> dict[str, float] | None:
@@ -404,3 +449,8 @@ class Search:
             if close.all() and self.problem.feasible(found).all():
                 return
         raise InputError("a structure of it is of another search, expected those of this one")
+
+
+def _evaluate(problem: Problem, genomes: Genomes) -> Evaluation:
+    """What a worker does: the problem's own evaluation, a subclass's too."""
+    return problem.evaluate(genomes)

@@ -60,7 +60,7 @@ def _by_bound(problem: Objective, relaxation: Relaxation) -> Genomes:
     met: list[Best] = []
     for at, name in enumerate(relaxation.limited):
         found = maximise_whole(relaxation, np.eye(len(relaxation.limited))[at])
-        use = problem.evaluate(found.genome[None]).cost.known()[name]
+        use = problem.unscored(found.genome[None]).cost.known()[name]
         least[name] = np.asarray(use)
         met.append(found)
     _check_each(problem, {name: float(value[0]) for name, value in least.items()})
@@ -71,7 +71,7 @@ def _by_bound(problem: Objective, relaxation: Relaxation) -> Genomes:
 
 
 def _fits(problem: Objective, genome: Genomes) -> bool:
-    return bool(problem.feasible(problem.evaluate(genome[None]))[0])
+    return bool(problem.feasible(problem.unscored(genome[None]))[0])
 
 
 def _check_each(problem: Objective, least: dict[str, float]) -> None:
@@ -91,7 +91,7 @@ def _check_each(problem: Objective, least: dict[str, float]) -> None:
 
 def _least_of_all(problem: Objective, least: dict[str, float]) -> dict[str, float]:
     """``least``, and for resources without a budget what the smallest structure uses."""
-    smallest = problem.evaluate(problem.searched.smallest[None]).cost.known()
+    smallest = problem.unscored(problem.searched.smallest[None]).cost.known()
     return {name: least.get(name, float(np.asarray(value)[0])) for name, value in smallest.items()}
 
 

@@ -8,7 +8,7 @@ that it has a solution.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from numbers import Real
 from typing import NamedTuple
@@ -17,11 +17,12 @@ import numpy as np
 
 from ..arrays import Flags, Floats, Genomes
 from ..errors import InputError, nearest, shown
-from ..network.blocks import Block
+from ..network.blocks import Block, Size
 from ..network.cost import INPUT_SIZE, Cost, Latencies, cost
 from ..network.detector import Detector
-from ..network.entropy import ALPHA, entropies, score
+from ..network.entropy import ALPHA
 from ..network.score import score_parts
+from ..network.scores import Entropy, Score, is_additive, scores_of
 from ..resources import RESOURCES
 from .space import Space
 
@@ -88,6 +89,7 @@ class Objective:
         alpha: weights of the entropies of C1 ... C5 in the score.
         table: gives the latencies; without one they are not known and cannot be limited.
         detector: whose neck and head count as well; None: the backbone alone.
+        score: what is made large; None: the entropy, with the weights ``alpha``.
     """
 
     space: Space
@@ -96,6 +98,7 @@ class Objective:
     alpha: tuple[float, ...] = ALPHA
     table: Latencies | None = None
     detector: Detector | None = None
+    score: Score | None = field(default=None, kw_only=True)
 
     @cached_property
     def searched(self) -> Space:
@@ -112,20 +115,57 @@ class Objective:
         """Whether activations are counted: only where they are limited."""
         return "activations" in self.limits
 
+    @cached_property
+    def bounded(self) -> bool:
+        """Whether what the search makes large is what bound and proof read: the score has terms,
+        and no subclass computes score, cost or budgets in another way."""
+        own: set[str] = {
+            name
+            for base in type(self).__mro__
+            if not base.__module__.startswith(__package__)
+            for name in vars(base)
+        } | vars(self).keys()
+        read = {name for name, value in vars(Objective).items() if _computes(name, value)}
+        return is_additive(self.scorer) and not own & (read - {"searched", "bounded", "scorer"})
+
+    @cached_property
+    def scorer(self) -> Score:
+        """The score that is made large."""
+        return Entropy(self.alpha) if self.score is None else self.score
+
     def evaluate(self, genomes: Genomes) -> Evaluation:
         """Score and cost, each figure of shape (N,), of a population of shape (N, D), CHUNK
         structures at a time."""
         return joined([self._evaluate_chunk(chunk) for chunk in chunks(genomes)])
 
+    def unscored(self, genomes: Genomes) -> Evaluation:
+        """What a population of shape (N, D) uses, its scores left at 0: scores may be measured."""
+        return self._unscored(self.searched.decode(genomes), len(genomes))
+
+    def _unscored(self, blocks: tuple[Block, ...], n: int) -> Evaluation:
+        figures = cost(blocks, self.input_size, self.table).known()
+        return Evaluation(np.zeros(n), _of_cost(figures, n))
+
     def _evaluate_chunk(self, genomes: Genomes) -> Evaluation:
         blocks = self.searched.decode(genomes)
-        return evaluate_blocks(
-            blocks, self.input_size, self.alpha, self.table, self.detector, self.activations
-        )
+        found = self._unscored(blocks, len(genomes))
+        if is_additive(self.scorer):
+            score = _checked(self.scorer, blocks, self.input_size, len(genomes))
+            return found._replace(score=score)
+        # A score without terms may be measured, by the second: of what is within the budgets alone.
+        at = np.flatnonzero(self.feasible(found))
+        if len(at):
+            some = self.searched.decode(genomes[at])
+            found.score[at] = _checked(self.scorer, some, self.input_size, len(at))
+        return found
 
     def score_parts(self, structure: Sequence[Block[int]]) -> dict[str, float]:
         """What widths, kernels and depth give to a structure's score."""
-        return score_parts(structure, lambda blocks: float(score(entropies(blocks), self.alpha)))
+
+        def score_of(blocks: Sequence[Block[int]]) -> float:
+            return float(scores_of(self.scorer, tuple(blocks), self.input_size).item())
+
+        return score_parts(structure, score_of)
 
     def feasible(self, evaluation: Evaluation) -> Flags:
         """Which structures are within every budget, shape (N,)."""
@@ -146,11 +186,41 @@ def evaluate_blocks(
     """Score and cost of one chain of blocks; its sizes are arrays of shape (N,), or numbers for one
     structure."""
     figures = cost(blocks, input_size, table, detector, activations).known()
-    values = (score(entropies(blocks), alpha), *figures.values())
-    of_chain, *costs = np.broadcast_arrays(
-        *(np.atleast_1d(np.asarray(value, float)) for value in values)
+    n = max(np.size(value) for value in figures.values())
+    return Evaluation(
+        _checked(Entropy(alpha), blocks, input_size, n),
+        _of_cost(figures, n),
     )
-    return Evaluation(of_chain, Cost(**dict(zip(figures, costs, strict=True))))
+
+
+def _computes(name: str, value: object) -> bool:
+    """Whether a member of a class computes something, and is not of every class."""
+    return not name.startswith("__") and (
+        callable(value) or isinstance(value, cached_property | property)
+    )
+
+
+def _of_cost(figures: dict[str, Size], n: int) -> Cost:
+    return Cost(
+        **{name: np.broadcast_to(np.asarray(value, float), n) for name, value in figures.items()}
+    )
+
+
+def _checked(score: Score, blocks: Sequence[Block], size: tuple[int, int], n: int) -> Floats:
+    """The scores of n structures, (n,).
+
+    Raises:
+        InputError: they are not n finite numbers.
+    """
+    name = type(score).__name__
+    found = scores_of(score, blocks, size)
+    if found.shape not in ((), (1,), (n,)):
+        raise InputError(f"score {name} gave shape {found.shape}, expected ({n},)")
+    if not np.isfinite(found).all():
+        raise InputError(
+            f"score {name} gave {found[~np.isfinite(found)][0]}, expected a finite number"
+        )
+    return np.broadcast_to(found, n)
 
 
 def joined(parts: Sequence[Evaluation]) -> Evaluation:

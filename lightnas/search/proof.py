@@ -114,7 +114,7 @@ class Proof:
 
     def _bound_root(self) -> float:
         """theta over the whole space; it leaves the options that boxes are cut from."""
-        target = self.root_score * (1 + TOLERANCE)
+        target = _beyond(self.root_score)
         theta, chain = survivors(self.relaxation, self.root_multipliers, target)
         self._beyond_memory = chain is None
         self._survivors = chain or []
@@ -188,7 +188,7 @@ class Proof:
         self._split(node, chain, bound, multipliers)
 
     def _target(self) -> float:
-        return self.score * (1 + TOLERANCE)
+        return _beyond(self.score)
 
     def _rounding(self, multipliers: Floats) -> float:
         return self.relaxation.rounding(self.score, multipliers)
@@ -434,6 +434,8 @@ def _spell_out(options: Options, step: int) -> Choices:
     log_btn = np.log(np.maximum(b, 1.0))  # weight 0 where the block has no btn
     use = options.use[0][:, row] + (options.use[1][:, row] + options.use[2][:, row] * b) * b
     score = options.reward[row] + options.log_btn[row] * log_btn
+    if len(options.gain):
+        score = score + (options.gain[0][row] + options.gain[1][row] * b) * b
     c_in, c_out, kernel, depth = (
         column[row] for column in (options.c_in, options.c_out, options.kernel, options.depth)
     )
@@ -480,3 +482,8 @@ def _extensions(
     parent = np.repeat(np.arange(len(at)), lengths)
     within = np.arange(len(parent)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     return parent, order[starts[parent] + within], every
+
+
+def _beyond(score: float) -> float:
+    """What a bound has to exceed to be larger than a score but for rounding."""
+    return score * (1 + TOLERANCE if score >= 0 else 1 - TOLERANCE)

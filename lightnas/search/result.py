@@ -45,9 +45,10 @@ OF_BOUND = ("upper_bound", "gap", "proven_optimal")
 
 
 def gap(score: float, upper_bound: float) -> float:
-    """How far a score may be below the best there is, as a share of its bound; both are at least
-    0."""
-    return 1 - score / upper_bound if upper_bound > 0 else 0.0
+    """How far a score may be below the best there is, as a share of its bound."""
+    if upper_bound > 0:
+        return 1 - score / upper_bound
+    return (upper_bound - score) / -upper_bound if upper_bound < 0 else abs(score)
 
 
 # What ``document`` holds, as it is read back; what older versions did not write may be missing, and
@@ -76,9 +77,9 @@ class CheapestFile(Document):
 FoundFile = create_model(
     "FoundFile",
     __base__=Document,
-    score=(Amount, ...),
+    score=(Real, ...),
     **{r.name: (Amount, ...) if r.always else (Amount | None, None) for r in RESOURCES.values()},
-    upper_bound=(Amount | None, None),
+    upper_bound=(Real | None, None),
     gap=(Real | None, None),
     proven_optimal=(bool | None, None),
     evaluations=(Count, ...),
@@ -103,7 +104,8 @@ class Found:
             where there was a latency table, seconds, and where they were limited, activations.
             ``flops``, ``params``, ``layers``, ``latency`` and ``activations`` are short for it.
         upper_bound: no structure of the space within the budgets scores more; None, with ``gap``
-            and ``proven_optimal``, where time ran out before there was a bound.
+            and ``proven_optimal``, where the score has no closed form, or time ran out before there
+            was a bound.
         gap: 1 - score / upper_bound.
         proven_optimal: nothing in the space scores more, but for rounding.
         evaluations: structures that were scored.
@@ -238,7 +240,7 @@ class Found:
     def gap_text(self, proven: str) -> str:
         """The gap as people read it; ``proven`` where it is proven to be none."""
         if self.gap is None:
-            return "unknown (no time for a bound)"
+            return "unknown (no bound)"
         return proven if self.proven_optimal else f"{100 * self.gap:.4f} %"
 
     def __repr__(self) -> str:

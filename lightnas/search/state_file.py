@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import FailFast, Field, model_validator
 
-from ..documents import Amount, Count, Document, check
+from ..documents import Amount, Count, Document, Real, check
 from ..errors import InputError, shown
 from ..json_file import json_text, parse_json
 from ..npz_file import Arrays, array_of, read_npz
@@ -69,10 +69,10 @@ class ProofState(Document):
     """As ``Proof.state`` has it."""
 
     genome: array_of("int64", "D")  # type: ignore[valid-type]
-    score: Amount
+    score: Real
     work: Count
     serial: Count
-    root_score: Amount
+    root_score: Real
     root_multipliers: array_of("float64", "R")  # type: ignore[valid-type]
     # Checkpoints of older versions have none.
     multipliers: array_of("float64", "R") = None  # type: ignore[valid-type]
