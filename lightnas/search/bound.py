@@ -285,7 +285,8 @@ class Relaxation:
 
         if not has_btn:
             return term(0.0), np.zeros(shape), np.zeros((2, *shape))
-        b = max(1.0, self.far / 8)
+        step = float(self.space.step)  # between its multiples a squeeze's width is rounded
+        b = step * max(1.0, np.floor(self.far / (8 * step)))
         y = [term(b * 2**power) for power in range(4)]
         first = [y[j + 1] - y[j] for j in range(3)]
         # y = r + n log b + g1 b + g2 b^2: differences over the four b leave one unknown each.

@@ -143,7 +143,7 @@ class Objective:
         return self._unscored(self.searched.decode(genomes), len(genomes))
 
     def _unscored(self, blocks: tuple[Block, ...], n: int) -> Evaluation:
-        figures = cost(blocks, self.input_size, self.table).known()
+        figures = cost(blocks, self.input_size, self.table, self.detector, self.activations).known()
         return Evaluation(np.zeros(n), _of_cost(figures, n))
 
     def _evaluate_chunk(self, genomes: Genomes) -> Evaluation:
