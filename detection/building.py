@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import cv2
-import torch
 from mmcv import Config
 from mmdet.models import build_detector
 
-from lightnas.errors import InputError, WorkError, shown
+from lightnas.errors import InputError, WorkError, out_of_memory, shown
 
 # What mmdet and torch raise of a config that names what does not exist or does not fit together.
 UNFIT = (
@@ -38,7 +37,7 @@ def fitting(
     except (InputError, WorkError, FloatingPointError):
         raise
     except errors as error:
-        if isinstance(error, torch.cuda.OutOfMemoryError) or "allocate memory" in str(error):
+        if out_of_memory(error):
             raise  # the machine's fault, not the config's
         said = shown(str(error)) if str(error) else type(error).__name__
         raise InputError(f"{source}: {what} ({said}), expected {expected}") from error

@@ -12,28 +12,13 @@ from lightnas.detection.checkpoint import read_checkpoint
 from lightnas.detection.embedded import config_of_literal
 
 from .hostile import replaced
-from .test_train import QUICK, call, refused
+from .test_train import QUICK, call, one_epoch, refused
 
 
 @pytest.fixture(scope="module")
 def run(structure, digits, tmp_path_factory):
     """A work directory of one epoch."""
-    from lightnas.cli.main import main
-
-    path = tmp_path_factory.mktemp("stranger") / "run"
-    arguments = [
-        "train-det",
-        structure,
-        "--data",
-        digits,
-        "--schedule",
-        1,
-        "--work-dir",
-        path,
-        *QUICK,
-    ]
-    assert main([str(argument) for argument in arguments]) == 0
-    return path
+    return one_epoch(structure, digits, tmp_path_factory.mktemp("stranger") / "run")
 
 
 @pytest.fixture

@@ -91,10 +91,8 @@ def same(a, b):
     return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
 
 
-@pytest.fixture(scope="module")
-def trained(structure, digits, tmp_path_factory):
+def one_epoch(structure, digits, path):
     """A work directory of one epoch."""
-    path = tmp_path_factory.mktemp("work") / "run"
     arguments = [
         "train-det",
         structure,
@@ -108,6 +106,12 @@ def trained(structure, digits, tmp_path_factory):
     ]
     assert main([str(argument) for argument in arguments]) == 0
     return path
+
+
+@pytest.fixture(scope="module")
+def trained(structure, digits, tmp_path_factory):
+    """A work directory of one epoch."""
+    return one_epoch(structure, digits, tmp_path_factory.mktemp("work") / "run")
 
 
 def test_a_work_directory(trained, structure):
