@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import printable
 from .boxes import Objects
-from .layouts.found import printable
 from .split import CocoSplit
 
 # Areas of objects in pixels, as COCO's evaluation has them.

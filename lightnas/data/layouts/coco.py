@@ -17,10 +17,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...errors import InputError
+from ...errors import InputError, printable
 from ..split import CocoSplit
 from .content import read_content
-from .found import Found, printable, told
+from .found import Found, told
 from .tree import Located, Near, holding, locate
 from .words import WORDS, split_of, words
 

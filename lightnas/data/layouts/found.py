@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ...errors import printable
 from ..split import CocoSplit
 
 
@@ -102,8 +103,3 @@ def told(count: int, one: str, many: str, examples: Sequence[str]) -> str:
     """``3 pictures have no label file (a.jpg, b.jpg, ...)``: a count, what it counts, and a few."""
     few = ", ".join(map(printable, examples[:3])) + (", ..." if len(examples) > 3 else "")
     return f"{count:,} {one if count == 1 else many}" + (f" ({few})" if few else "")
-
-
-def printable(name: str) -> str:
-    """The name of a file as it can be printed: those of other encodings hold what UTF-8 cannot."""
-    return name.encode("utf-8", "backslashreplace").decode()

@@ -6,9 +6,9 @@ import math
 import os
 from pathlib import Path
 
-from ...errors import InputError, shown
+from ...errors import InputError, printable, shown
 from ...files import read_text
-from .found import Found, Object, printable, told
+from .found import Found, Object, told
 from .tree import folded
 from .yolo_set import CLASS_FILES, YoloSet
 
