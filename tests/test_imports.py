@@ -119,7 +119,7 @@ def test_search_loads_no_detector():
 def test_only_the_rooms_of_torch_import_it():
     # doctor and the commands that need a GPU ask torch whether there is one, and import it only
     # then.
-    ask = {"install/doctor.py", "cli/detection.py"}
+    ask = {"install/doctor.py", "cli/training.py"}
     modules = [path for path in MODULES if path.parts[0] != "detection"]
     rooms = {f"backbone/{name}.py" for name in ("net", "measured", "onnx", "whole", "zen")}
     rooms |= {"latency/measure.py"}

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..errors import InputError, require
-from .detection import frame_options, share_options
+from .detector_options import frame_options, share_options
 from .options import PATH, json_option, overwrite_file
 from .saying import say_json
 

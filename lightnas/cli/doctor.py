@@ -21,7 +21,7 @@ def setup_det(find_links: Path | None) -> None:
     """Install mmcv without a compiler, the last step after pip install 'lightnas[det]'. Can be run
     again."""
     from ..install.setup_det import setup_det as run
-    from .detection import quiet_threads
+    from .detector_options import quiet_threads
 
     quiet_threads()
     run(find_links, say)

@@ -20,14 +20,17 @@ import click
 from .. import __version__
 from ..errors import InputError, WorkError, nearest, out_of_memory, printable
 from .data import data
-from .detection import OF_DETECTORS, demo_data
+from .demo_data import demo_data
+from .detecting import detect, export_det
 from .doctor import doctor, setup_det
+from .evaluation import test_det
 from .front import pareto
 from .latency import latency, profile
 from .options import import_option, in_options
 from .report import report
 from .search import export_structure, score, search
 from .streams import to_nowhere
+from .training import train_det
 from .validate import validate
 
 # What is said, and the exit status.
@@ -73,7 +76,10 @@ for command in (
     profile,
     latency,
     report,
-    *OF_DETECTORS,
+    train_det,
+    test_det,
+    detect,
+    export_det,
     validate,
 ):
     cli.add_command(import_option(command))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError
-from .detection import quiet_threads, train_det
+from .detector_options import quiet_threads
 from .options import (
     PATH,
     STRUCTURES,
@@ -21,6 +21,7 @@ from .options import (
     written_budgets,
 )
 from .saying import say_json
+from .training import train_det
 
 if TYPE_CHECKING:
     from ..runs.study_run import StudyConfig

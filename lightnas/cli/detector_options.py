@@ -1,0 +1,138 @@
+"""What the commands of the detection stage have in common: options, threads, how a result is printed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from .options import PATH, Command, several
+from .saying import say_json
+
+
+class KeyValues(click.Command):
+    """A command whose ``--cfg-options`` takes several KEY=VALUE after one flag, as mmdet's own
+    tools do."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        spread: list[str] = []
+        inside = False
+        for i, arg in enumerate(args):
+            if arg == "--cfg-options":
+                inside = True
+                if i + 1 == len(args) or "=" not in args[i + 1]:
+                    spread.append(arg)
+            elif inside and "=" in arg and not arg.startswith("-"):
+                spread += ["--cfg-options", arg]
+            else:
+                inside = False
+                spread.append(arg)
+        return super().parse_args(ctx, spread)
+
+
+def data_options(command: Any) -> Any:
+    """``--data`` and the explicit paths of each split."""
+    for split in ("test", "val", "train"):
+        command = click.option(
+            f"--{split}-images", metavar="DIR", type=PATH, help=f"Pictures of {split}."
+        )(command)
+        command = click.option(
+            f"--{split}-json", metavar="FILE", type=PATH, help=f"COCO annotations of {split}."
+        )(command)
+    return click.option(
+        "--data",
+        metavar="DIR",
+        type=PATH,
+        help="A folder in COCO, YOLO or Pascal VOC layout, or an export of Roboflow, CVAT or Label Studio.",
+    )(command)
+
+
+cfg_options = click.option(
+    "--cfg-options",
+    metavar="KEY=VALUE ...",
+    multiple=True,
+    help="Replace keys of the mmdet config, e.g. optimizer.lr=0.01.",
+)
+device = click.option(
+    "--device",
+    metavar="NAME",
+    type=click.Choice(["cpu", "cuda"]),
+    help="cpu or cuda.  [default: a GPU if any]",
+)
+trust_checkpoint = click.option(
+    "--trust-checkpoint",
+    is_flag=True,
+    help="Unpickle checkpoints whole and take their configs as they are, whatever code they name.",
+)
+READING = ("skip_bad_images", "boxes", "box_format", "allow_outside")
+frame_options = several(
+    click.option(
+        "--boxes",
+        metavar="FRAME",
+        type=click.Choice(["stored", "shown"]),
+        help="Boxes of pictures that a camera marked as turned: as stored, or as shown.  [default: from the numbers]",
+    ),
+    click.option(
+        "--box-format",
+        metavar="NAME",
+        type=click.Choice(["xywh", "xyxy", "normalised"]),
+        help="xywh (COCO's), xyxy (corners) or normalised (x, y, w, h as fractions).",
+    ),
+    click.option(
+        "--allow-outside",
+        is_flag=True,
+        help="Take pictures that lie outside the folder of pictures.",
+    ),
+)
+reading_options = several(
+    click.option(
+        "--skip-bad-images",
+        is_flag=True,
+        help="Leave out bad pictures and boxes instead of refusing.",
+    ),
+    frame_options,
+)
+layout_option = click.option(
+    "--layout",
+    metavar="NAME",
+    type=click.Choice(["coco", "yolo", "voc"]),
+    help="coco, yolo or voc, where a folder has several.  [default: found out]",
+)
+share_options = several(
+    layout_option,
+    click.option(
+        "--val-share",
+        metavar="P",
+        type=float,
+        help="Share of the pictures set aside where there is no val.  [default: 0.1]",
+    ),
+)
+overwrite_directory = click.option(
+    "--overwrite", is_flag=True, help="Replace what is in the directory."
+)
+
+
+def score_threshold(text: str) -> Callable[[Command], Command]:
+    """``--score-thr``, and what it decides."""
+    probability = click.FloatRange(0, 1)
+    return click.option(
+        "--score-thr", metavar="P", type=probability, default=0.3, show_default=True, help=text
+    )
+
+
+def print_result(result: dict[str, Any], as_json: bool) -> None:
+    """One JSON object, or a table of AP."""
+    if as_json:
+        say_json(result)
+    else:
+        from .tables import print_detection
+
+        print_detection(result)
+
+
+def quiet_threads() -> None:
+    """Two OpenMP threads that spin while they wait can be slower than one; torch reads this when it
+    is imported."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -1,0 +1,96 @@
+"""``test-det``: how good a detector is on pictures that it was not trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..data.export import FORMATS
+from ..errors import InputError
+from .detector_options import (
+    READING,
+    KeyValues,
+    cfg_options,
+    device,
+    layout_option,
+    print_result,
+    quiet_threads,
+    reading_options,
+    score_threshold,
+    trust_checkpoint,
+)
+from .options import PATH, json_option
+
+
+@click.command("test-det", cls=KeyValues)
+@click.argument("source", metavar="WORK_DIR|CONFIG|CHECKPOINT", type=PATH)
+@click.argument("checkpoint", required=False, type=PATH)
+@click.option(
+    "--data",
+    metavar="DIR",
+    type=PATH,
+    help="Another folder than that of the training, in any layout of train-det.",
+)
+@layout_option
+@click.option(
+    "--split",
+    metavar="NAME",
+    type=click.Choice(["train", "val", "test"]),
+    default="test",
+    help="[default: test]",
+)
+@click.option("--annotations", metavar="FILE", type=PATH, help="Another COCO annotation file.")
+@click.option("--images", metavar="DIR", type=PATH, help="Its pictures.")
+@score_threshold("Least score that counts in the confusion matrix.")
+@click.option(
+    "--format",
+    "form",
+    metavar="NAME",
+    type=click.Choice(FORMATS),
+    help="Write what was found, to --output: coco, yolo or csv, with the data's ids and names.",
+)
+@click.option(
+    "--output", metavar="DIR|FILE", type=PATH, help="Of --format: a file, or a folder for yolo."
+)
+@trust_checkpoint
+@reading_options
+@device
+@json_option
+@cfg_options
+def test_det(source: Path, checkpoint: Path | None, as_json: bool, **given: Any) -> None:
+    """AP of a trained detector on the test split."""
+    quiet_threads()
+    from ..data.coco import DataOptions, find_split
+    from ..data.layouts import find_data
+    from ..install.doctor import preflight
+
+    preflight()
+    from lightnas.detection import measure
+
+    split = None
+    if given["annotations"] is not None:
+        split = find_split(given["data"], given["split"], given["annotations"], given["images"])
+    elif given["data"] is not None:
+        found = find_data(given["data"], [given["split"]], layout=given["layout"])
+        split = found.splits.get(given["split"])
+        if split is None:
+            raise InputError(
+                f"--data {given['data']} holds no {given['split']} split ({found.layout}), expected it, or "
+                "--annotations"
+            )
+    form, output = given["form"], given["output"]
+    if (form is None) != (output is None):
+        lone, other = ("format", "output") if output is None else ("output", "format")
+        raise InputError(f"--{lone} without --{other}, expected both or neither")
+    result = measure(
+        source, checkpoint, split, given["split"],
+        device=given["device"], data=DataOptions(**{name: given[name] for name in READING}), trust=given["trust_checkpoint"],
+        cfg_options=given["cfg_options"], score=given["score_thr"], results=form and (form, output),
+    )  # fmt: skip
+    print_result(result, as_json)
+    if not as_json:
+        from .tables import print_classes
+
+        print_classes(result["per_class"])
