@@ -22,7 +22,9 @@ class Document(BaseModel):
     """A file that lightnas wrote: every value has exactly its type; keys of later versions are let
     pass."""
 
-    model_config = ConfigDict(extra="ignore", strict=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        defer_build=True, extra="ignore", strict=True, arbitrary_types_allowed=True
+    )
 
 
 def differences(

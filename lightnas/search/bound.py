@@ -38,6 +38,7 @@ from ..network.entropy import block_entropy
 from ..network.scores import Entropy, Placed
 from ..network.stages import downsample, fed_size, stage_ends
 from ..resources import RESOURCES
+from .cutting_planes import CuttingPlanes
 from .deadline import Deadline
 from .objective import Objective
 
@@ -363,7 +364,7 @@ class Relaxation:
             OutOfTime: the deadline has passed.
         """
         self.deadline.check()
-        q0, q1, q2 = np.tensordot(options.use, multipliers, axes=([1], [0]))
+        q0, q1, q2 = multipliers @ options.use
         n, step = options.log_btn, float(self.space.step)
         base = options.reward - q0
         if not options.btn_high.any():
@@ -466,9 +467,10 @@ class Relaxation:
         """
         met = [self.maximise(chain, start)]
         best, least = start, met[0].theta
-        most = self._largest_multipliers(least)
+        model = CuttingPlanes(self._largest_multipliers(least))
         while len(met) < rounds:
-            lowest = _lowest_point(met, most)
+            model.add(met[-1].score, 1 - met[-1].use)
+            lowest = model.lowest()
             if lowest is None or least - lowest[1] <= tolerance * abs(least):
                 break
             multipliers = lowest[0]
@@ -556,22 +558,3 @@ def best_by(group: Genomes, values: Floats, size: int) -> Floats:
         starts = np.flatnonzero(np.diff(group, prepend=-1))
         result[group[starts]] = np.maximum.reduceat(values, starts)
     return result
-
-
-def _lowest_point(met: list[Best], most: Floats) -> tuple[Floats, float] | None:
-    """Where the cutting-plane model max_x score(x) + lambda (1 - use(x)) is lowest over 0 <= lambda
-    <= most, and its value.
-
-    A small LP; None where it is too ill-conditioned to be solved: the multipliers met so far stay
-    valid.
-    """
-    from scipy.optimize import linprog  # here, because it takes longer to import than to use
-
-    cuts = np.array([[*(1 - best.use), -1.0] for best in met])
-    bounds = [(0.0, float(limit)) for limit in most] + [(None, None)]
-    objective = np.zeros(len(most) + 1)
-    objective[-1] = 1.0
-    solution = linprog(
-        objective, A_ub=cuts, b_ub=[-best.score for best in met], bounds=bounds, method="highs"
-    )
-    return (solution.x[:-1], float(solution.x[-1])) if solution.success else None

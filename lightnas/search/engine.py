@@ -20,18 +20,19 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, TimeoutError
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arrays import Genomes
+from ..arrays import Floats, Genomes
 from ..errors import InputError
 from ..network.cost import INPUT_SIZE, Cost, Latencies
 from ..network.detector import Detector
 from ..network.entropy import ALPHA
 from ..network.scores import Entropy, Score, is_additive
 from ..network.structure import Structure
-from .bound import Relaxation
+from .bound import Best, Relaxation
 from .deadline import NEVER, Deadline, OutOfTime
 from .evolution import Evolution, Settings
 from .objective import Budget, Evaluation, joined
@@ -42,10 +43,14 @@ from .space import Space
 from .space_file import load_space
 from .whole import coarse_chain
 
-# Offspring a generation, and generations without a better structure after which evolution has
-# converged.
+# Offspring a generation, random structures that the first has for parents, and generations without
+# a better structure after which evolution has converged.
 OFFSPRING = 1024
+RANDOM = 128
 PATIENCE = 25
+# The same, and generations until steps are small, where a proof follows: it finds what is left.
+PATIENCE_BEFORE_PROOF = 6
+ANNEAL_BEFORE_PROOF = 25
 # Evaluations kept back for structures that branch and bound finds.
 FOR_PROOF = 100
 # Random structures whose terms are compared with their scores.
@@ -191,7 +196,9 @@ class Search:
         self.problem, self.seed, self.limits = problem, seed, limits
         self.top, self.executor, self.known = top, executor, tuple(known)
         self.space = problem.searched
-        self.evolution = Evolution(*self.space.bounds, np.random.default_rng(seed))
+        self.proving = problem.bounded and limits.proof_work > 0
+        settings = Settings(anneal=ANNEAL_BEFORE_PROOF) if self.proving else Settings()
+        self.evolution = Evolution(*self.space.bounds, np.random.default_rng(seed), settings)
         self.relaxation = Relaxation(problem, start=problem.start)
         self.proof: Proof | None = None
         if problem.bounded:
@@ -231,18 +238,18 @@ class Search:
     # --- steps --------------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
-        """Tell evolution a structure within the budgets, mostly the smallest one, and random ones
-        pulled to it."""
+        """Tell evolution a structure within the budgets, mostly the smallest one, and others pulled
+        to it: random ones, and those that are best where budgets are only paid for."""
         start = self.problem.start
         self._tell(start[None])
         if self.known:
             self._tell(self.space.encode(self.known))
-        n = min(self._offspring(), self._evaluations_left() // (PULLS + 2))
+        n = min(RANDOM, self._offspring(), self._evaluations_left() // (PULLS + 2))
         if n:
             genomes = self.space.random(self.evolution.rng, n)
             if self.space.initial:
                 genomes[0] = self.space.encode([self.space.initial])[0]
-            self._tell(self._pull(genomes, start))
+            self._tell(self._pull(np.concatenate([self._paid_for(), genomes])[:n], start))
         self.phase = "evolve"
 
     def _pull(self, genomes: Genomes, start: Genomes) -> Genomes:
@@ -268,7 +275,8 @@ class Search:
             self._tell(self.space.repair(self.evolution.ask(n)))
         if self.best_score > before:
             self.improved_at = self.evolution.generation
-        converged = self.evolution.generation - self.improved_at >= PATIENCE
+        patience = PATIENCE_BEFORE_PROOF if self.proving else PATIENCE
+        converged = self.evolution.generation - self.improved_at >= patience
         if n <= 0 or converged or self._out_of_time(1 - FOR_BOUND):
             self.phase = "prove" if self.problem.bounded else "done"
 
@@ -290,11 +298,25 @@ class Search:
         if self._proof_ends():
             self.phase = "done"
 
+    def _paid_for(self) -> Genomes:
+        """What the relaxed problem found on its way to good multipliers, the best last met first,
+        (n, D): hardly beyond the budgets, or within them."""
+        self.relaxation.deadline = self._deadline(share=FOR_BOUND)
+        with suppress(OutOfTime):
+            if self.problem.bounded:
+                return np.stack([best.genome for best in reversed(self._relaxed[1])])
+        return np.empty((0, len(self.space.genes)), np.int64)
+
     def _first_bound(self) -> Proof:
+        return Proof(self.relaxation, self.evolution.genomes[0], self.best_score, self._relaxed[0])
+
+    @cached_property
+    def _relaxed(self) -> tuple[Floats, list[Best]]:
+        """Good multipliers, (R,), and the structures met on the way to them."""
         coarse = coarse_chain(self.relaxation)
-        start = np.full(len(self.relaxation.limits), max(0.1 * self.best_score, 0.0))
-        multipliers, _ = self.relaxation.minimise(coarse, start, tolerance=1e-6, rounds=60)
-        return Proof(self.relaxation, self.evolution.genomes[0], self.best_score, multipliers)
+        worth = float(self.problem.evaluate(self.problem.start[None]).score[0])
+        start = np.full(len(self.relaxation.limits), max(0.1 * worth, 0.0))
+        return self.relaxation.minimise(coarse, start, tolerance=1e-6, rounds=60)
 
     def _proof_ends(self) -> bool:
         assert self.proof is not None
@@ -318,10 +340,12 @@ class Search:
         limit = self.limits.time_limit
         return limit is not None and self.seconds >= share * limit
 
-    def _deadline(self, at_least: float = 0.0) -> Deadline:
-        """The end of the time limit, or so many seconds from now if that is later."""
+    def _deadline(self, at_least: float = 0.0, share: float = 1.0) -> Deadline:
+        """The end of the time limit, or of a share of it, or so many seconds from now if that is
+        later."""
         limit = self.limits.time_limit
-        return Deadline.after(None if limit is None else max(limit - self.seconds, at_least))
+        left = None if limit is None else max(share * limit - self.seconds, at_least)
+        return Deadline.after(left)
 
     def _check_terms(self) -> None:
         """Refuse a score whose terms are no closed form of it: the bound would be false."""

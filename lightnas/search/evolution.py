@@ -78,6 +78,8 @@ class Evolution:
         stayed."""
         self.generation += 1
         before = len(self.genomes)
+        if before == self.settings.population:  # what is no better than the last one stays outside
+            feasible = feasible & (scores > self.scores[-1])
         merged = np.concatenate([self.genomes, genomes[feasible]])
         merged_scores = np.concatenate([self.scores, scores[feasible]])
         _, first = np.unique(merged, axis=0, return_index=True)

@@ -28,6 +28,8 @@ import numpy as np
 from ..arrays import Flags, Floats, Genomes
 from .bound import Options, Relaxation, best_by
 from .deadline import OutOfTime
+from .narrowing import narrowed
+from .pairing import Pairing, Pairs
 from .whole import survivors
 
 # A bound that exceeds the best score by less than this share is equal to it: sums of logs are not
@@ -37,9 +39,16 @@ TOLERANCE = 1e-11
 # Choices of a block and of a box, and labels, in memory at a time. A box with more is split.
 MAX_CHOICES = 400_000
 MAX_ALL_CHOICES = 3_200_000
-MAX_LABELS = 100_000
+MAX_LABELS = 80_000
+# Pairs with the last block that are looked at, and the shares of the way from the best relaxed value
+# down to what is needed at which what was found raises the latter.
+MAX_LAST = 200_000
+LAST_SHARES = (1 / 8, 1 / 4, 1 / 2, 3 / 4, 1)
 # Bytes of the boxes that wait. With more the proof ends, and what they leave open is the gap.
 MAX_WAITING = 2**26
+# How far from the best structure known it is improved first, as a share of each gene: any kernel,
+# the same depths.
+NEAR = {"out": 0.1, "btn": 0.2}
 # Every so many boxes the most promising choices of a box too large to list are followed for better
 # structures.
 DIVE_EVERY = 4
@@ -61,6 +70,35 @@ class Choices(NamedTuple):
         """The choices that a mask of shape (n,) or an index array selects."""
         columns: list[Any] = [column[keep] for column in self]
         return Choices(*columns)
+
+
+class Labels(NamedTuple):
+    """n partial structures: out, (n,), score, (n,), and use, (n, R), in shares."""
+
+    at: Genomes
+    score: Floats
+    use: Floats
+
+    def pairing(self, block: Choices, ends: Floats, multipliers: Floats) -> Pairing:
+        """Their pairs with the choices of the next block, whose relaxed values with the best
+        completion are ``ends``."""
+        return Pairing(self.at, self.score - self.use @ multipliers, block.c_in, ends)
+
+    def fitting(self, block: Choices, pairs: Pairs, least: Floats) -> Pairs:
+        """The pairs within the budgets, where the blocks after use at least ``least``, (grid, R)."""
+        # A share may exceed 1 by rounding; ``offer`` decides by the exact evaluation.
+        room = 1 + 1e-9 - block.use - least[block.c_out]
+        label, choice = pairs
+        for r in range(room.shape[1]):
+            fits = self.use[:, r].take(label) <= room[:, r].take(choice)
+            label, choice = label[fits], choice[fits]
+        return Pairs(label, choice)
+
+    def joined(self, block: Choices, pairs: Pairs) -> Labels:
+        """The longer labels of the pairs."""
+        label, choice = pairs
+        score = self.score[label] + block.score[choice]
+        return Labels(block.c_out[choice], score, self.use[label] + block.use[choice])
 
 
 @dataclass(order=True)
@@ -169,6 +207,8 @@ class Proof:
     def _handle(self, node: Node, whole: list[Options]) -> None:
         if -node.minus_bound <= self._target():
             return
+        if node.serial == 0:
+            self._improve(whole, node.multipliers)
         chain = _inside(whole, self._columns(node.low), self._columns(node.high))
         if not all(map(len, chain)):
             return
@@ -187,8 +227,31 @@ class Proof:
             return
         self._split(node, chain, bound, multipliers)
 
+    def _improve(self, whole: list[Options], multipliers: Floats) -> None:
+        """List what is close to the best structure known, and so on from what is better: the better
+        it is, the less is left of the space."""
+        lowest, highest = self.space.bounds
+        keys = [key for _, key in self.space.genes]
+        shares = np.array([NEAR.get(key, 0.0) for key in keys])
+        least = np.where(np.equal(keys, "k"), highest - lowest, 0)
+        score = -np.inf
+        while self.score > score:
+            score = self.score
+            away = np.maximum(least, np.ceil(shares * self.genome).astype(np.int64))
+            low = np.maximum(lowest, self.genome - away)
+            high = np.minimum(highest, self.genome + away)
+            chain = _inside(whole, self._columns(low), self._columns(high))
+            if all(map(len, chain)):
+                chain, through = self._prune(chain, multipliers)
+            if all(map(len, chain)):
+                self._list(chain, through, multipliers, dive=True)
+
     def _target(self) -> float:
         return _beyond(self.score)
+
+    def _need(self, multipliers: Floats) -> float:
+        """What the relaxed values of a structure's blocks have to exceed in sum."""
+        return self._target() - self._rounding(multipliers) - float(multipliers.sum())
 
     def _rounding(self, multipliers: Floats) -> float:
         return self.relaxation.rounding(self.score, multipliers)
@@ -209,7 +272,12 @@ class Proof:
         least = self._target() - self._rounding(multipliers)
         keep = [value > least for value in through]
         chain = [options.where(kept) for options, kept in zip(chain, keep, strict=True)]
-        return chain, [value[kept] for value, kept in zip(through, keep, strict=True)]
+        through = [value[kept] for value, kept in zip(through, keep, strict=True)]
+        chain = [
+            narrowed(self.relaxation, options, multipliers, value - least)
+            for options, value in zip(chain, through, strict=True)
+        ]
+        return chain, through
 
     # --- listing ------------------------------------------------------------------------------------------------
 
@@ -238,7 +306,7 @@ class Proof:
             choices.append(_spell_out(options, self.space.step))
         self.work += sum(len(block.c_in) for block in choices)
         values = [block.score - block.use @ multipliers for block in choices]
-        need = self._target() - self._rounding(multipliers) - multipliers.sum()
+        need = self._need(multipliers)
         through = self.relaxation.through(choices, values)
         choices = [block.where(value > need) for block, value in zip(choices, through, strict=True)]
         if not all(len(block.c_in) for block in choices):
@@ -253,31 +321,49 @@ class Proof:
         """
         values = [block.score - block.use @ multipliers for block in choices]
         rests, least = self.relaxation.backward(choices, values), self._least_use(choices)
-        need = self._target() - self._rounding(multipliers) - multipliers.sum()
-        at, score, use = np.zeros(1, np.int64), np.zeros(1), np.zeros((1, len(multipliers)))
-        trail: list[tuple[Genomes, Genomes]] = []
+        labels = Labels(np.zeros(1, np.int64), np.zeros(1), np.zeros((1, len(multipliers))))
+        trail: list[Pairs] = []
         whole = True
-        for i, block in enumerate(choices):
+        for i, block in enumerate(choices[:-1]):
             self.relaxation.deadline.check()
-            ends = values[i] + rests[i + 1][block.c_out]
-            parent, choice, every = _extensions(
-                at, score - use @ multipliers, block.c_in, ends, need
-            )
-            self.work += len(parent)
+            pairing = labels.pairing(block, values[i] + rests[i + 1][block.c_out], multipliers)
+            pairs, every = pairing.best(self._need(multipliers), MAX_LABELS)
+            self.work += len(pairs.label)
             whole &= every
-            # A share may exceed 1 by rounding; ``offer`` decides by the exact evaluation.
-            fits = (
-                use[parent] + block.use[choice] + least[i + 1][block.c_out[choice]] <= 1 + 1e-9
-            ).all(axis=1)
-            parent, choice = parent[fits], choice[fits]
-            if not len(parent):
-                return whole
-            trail.append((parent, choice))
-            at = block.c_out[choice]
-            score = score[parent] + block.score[choice]
-            use = use[parent] + block.use[choice]
-        self._offer_best(choices, trail, score, use)
-        return whole
+            pairs = labels.fitting(block, pairs, least[i + 1])
+            trail.append(pairs)
+            labels = labels.joined(block, pairs)
+        pairing = labels.pairing(choices[-1], values[-1], multipliers)
+        most = MAX_LAST if whole else MAX_LABELS
+        return self._finish(choices, trail, labels, pairing, multipliers, most) and whole
+
+    def _finish(
+        self,
+        choices: list[Choices],
+        trail: list[Pairs],
+        labels: Labels,
+        pairing: Pairing,
+        multipliers: Floats,
+        most: int,
+    ) -> bool:
+        """Join the last block, the most promising pairs first, while one may still beat the best;
+        True if none was left out."""
+        last, nothing = choices[-1], np.zeros((self.relaxation.grid, len(multipliers)))
+        done, left = np.zeros(len(labels.at), np.int64), most
+        highest = pairing.most
+        for share in LAST_SHARES:
+            self.relaxation.deadline.check()
+            need = self._need(multipliers)
+            lengths = np.maximum(done, pairing.lengths(highest - share * (highest - need)))
+            left -= int((lengths - done).sum())
+            if left < 0:
+                return False
+            pairs = labels.fitting(last, pairing.between(done, lengths), nothing)
+            self.work += int((lengths - done).sum())
+            joined = labels.joined(last, pairs)
+            self._offer_best(choices, [*trail, pairs], joined.score, joined.use)
+            done = lengths
+        return True
 
     def _least_use(self, choices: list[Choices]) -> list[Floats]:
         """For every block, the least share of each budget that the blocks from it on must use, by
@@ -295,7 +381,7 @@ class Proof:
     def _offer_best(
         self,
         choices: list[Choices],
-        trail: list[tuple[Genomes, Genomes]],
+        trail: list[Pairs],
         score: Floats,
         use: Floats,
     ) -> None:
@@ -305,9 +391,7 @@ class Proof:
             if score[label] <= self.score or self.offer(self._genome(choices, trail, int(label))):
                 return
 
-    def _genome(
-        self, choices: list[Choices], trail: list[tuple[Genomes, Genomes]], label: int
-    ) -> Genomes:
+    def _genome(self, choices: list[Choices], trail: list[Pairs], label: int) -> Genomes:
         """The genome of a complete label, from its choices along the trail."""
         genes: dict[tuple[int, str], Any] = {}
         for i in range(len(choices) - 1, -1, -1):
@@ -440,48 +524,6 @@ def _spell_out(options: Options, step: int) -> Choices:
         column[row] for column in (options.c_in, options.c_out, options.kernel, options.depth)
     )
     return Choices(c_in, c_out, kernel, depth, btn, score, use.T)
-
-
-def _extensions(
-    at: Genomes, labels: Floats, c_in: Genomes, ends: Floats, need: float
-) -> tuple[Genomes, Genomes, bool]:
-    """Pairs (label, choice), the choice's in being the label's out, whose relaxed values sum to
-    more than ``need``.
-
-    Args:
-        at, labels: out of every label and its relaxed value, each of shape (labels,).
-        c_in, ends: in of every choice, sorted, and its relaxed value with the best completion;
-            (choices,).
-
-    Returns:
-        Indices of labels and of choices, each of shape (pairs,), and whether these are all: where
-        there are more than MAX_LABELS, a threshold above ``need`` keeps the most promising.
-    """
-    order = np.lexsort((-ends, c_in))  # within each in, the best end first: a label takes a prefix
-    minus_ends = -ends[order]
-    starts = np.searchsorted(c_in, at)
-    groups = []
-    for c in np.unique(at):
-        start, end = np.searchsorted(c_in, [c, c + 1])
-        groups.append((np.flatnonzero(at == c), minus_ends[start:end]))
-
-    def prefixes(threshold: float) -> Genomes:
-        lengths = np.zeros(len(at), np.int64)
-        for rows, of_group in groups:
-            lengths[rows] = np.searchsorted(of_group, labels[rows] - threshold)
-        return lengths
-
-    lengths = prefixes(need)
-    every = int(lengths.sum()) <= MAX_LABELS
-    if not every:
-        low, high = need, float(labels.max() + ends.max())
-        for _ in range(20):
-            middle = (low + high) / 2
-            low, high = (middle, high) if prefixes(middle).sum() > MAX_LABELS else (low, middle)
-        lengths = prefixes(high)
-    parent = np.repeat(np.arange(len(at)), lengths)
-    within = np.arange(len(parent)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    return parent, order[starts[parent] + within], every
 
 
 def _beyond(score: float) -> float:
