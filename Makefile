@@ -156,7 +156,7 @@ wheel:
 .venv-det/ready: setup.cfg pyproject.toml tests/constraints.txt
 	$(PYTHON) -m venv .venv-det
 	@echo '== torch, mmdet and what they need: two minutes where nothing is cached'
-	$(DET)/pip install --quiet -c tests/constraints.txt -e '.[det,test,dask,onnx,emoji]'
+	$(DET)/pip install --quiet -c tests/constraints.txt -e '.[det,test,dask,onnx,emoji,pretrain]'
 	$(DET)/lightnas setup-det
 	touch $@
 
