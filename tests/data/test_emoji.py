@@ -45,9 +45,9 @@ def split_sources():
 
 @pytest.fixture(scope="module")
 def arranged(split_sources):
-    """The things of 12 pictures."""
+    """The things of 10 pictures."""
     grain = np.full((SIDE, SIDE, 3), 0.5)
-    return [arrange(split_sources[0], grain, np.random.default_rng(seed)) for seed in range(12)]
+    return [arrange(split_sources[0], grain, np.random.default_rng(seed)) for seed in range(10)]
 
 
 def test_passes_the_check_of_coco_data(emoji):
@@ -86,7 +86,7 @@ def on_top(things):
 def test_boxes_are_tight_around_what_is_seen(split_sources):
     """Every pixel of an object that shows lies in its box, and one lies on each of the box's sides."""
     hidden = cut = 0
-    for seed in range(8):
+    for seed in range(6):
         _, objects = compose(split_sources[2], np.random.default_rng(seed))
         rng = np.random.default_rng(seed)
         things = arrange(split_sources[2], ground(split_sources[2].photos, SIDE, rng), rng)
@@ -104,7 +104,7 @@ def test_boxes_are_tight_around_what_is_seen(split_sources):
             hidden += len(rows) < 0.9 * whole
             cut += x == 0 or y == 0 or x + w == SIDE or y + h == SIDE
         assert next(boxes, None) is None
-    assert hidden > 3 and cut > 3
+    assert hidden > 2 and cut > 2
 
 
 @given(arrays(bool, st.tuples(st.integers(1, 8), st.integers(1, 8))))
@@ -132,7 +132,7 @@ def test_one_drawing_never_looks_the_same(split_sources):
     """Turned, squeezed, toned and lit anew each time; colours stay colours, and lie under cover."""
     grain = np.random.default_rng(0).uniform(size=(SIDE, SIDE, 3))
     glyph = split_sources[0].glyphs[0][0]
-    looks = [sprite(glyph, 60, grain, np.random.default_rng(seed)) for seed in range(12)]
+    looks = [sprite(glyph, 60, grain, np.random.default_rng(seed)) for seed in range(10)]
     for look in looks:
         assert look.min() > -1e-9 and look.max() < 1 + 1e-9
         assert (look[..., :3] <= look[..., 3:] + 1e-9).all()
@@ -181,9 +181,10 @@ def test_what_is_missing_is_said_in_one_line(tmp_path, capsys, monkeypatch):
             said = refused(capsys, "demo-data", tmp_path / "set", "--kind", "emoji")
         assert f"--kind emoji: {missing} is not installed" in said
         assert "pip install 'lightnas[emoji]'" in said
-    monkeypatch.setattr(photographs, "shipped", lambda _: tmp_path)
-    with pytest.raises(InputError, match=r"motorcycle|astronaut.*'lightnas\[emoji\]'"):
-        photographs.photographs("train")
+    with pytest.raises(InputError, match=r"none\.png is missing.*'lightnas\[emoji\]'"):
+        photographs.shipped("skimage", "data/none.png")
+    with pytest.raises(InputError, match=r"no_such_package is not .*'lightnas\[emoji\]'"):
+        photographs.shipped("no_such_package", "data/none.png")
     with pytest.raises(InputError, match="kind is 'emojis', did you mean 'emoji'"):
         write_demo_data(tmp_path / "set", kind="emojis")
     assert not any(tmp_path.iterdir())
