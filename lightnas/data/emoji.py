@@ -21,9 +21,9 @@ from .sprites import Floats, sprite
 
 DRAWINGS = {
     "bird": "🐦🦜🦉🐧🐓",
-    "fish": "🐟🐠🐡🦈🐬",
+    "sea animal": "🐟🐠🐡🦈🐬",
     "insect": "🐝🐞🦋🪲🦗",
-    "mammal": "🐎🐄🐖🐘🦌",
+    "land mammal": "🐎🐄🐖🐘🦌",
     "fruit": "🍎🍐🍇🍓🍍",
     "vehicle": "🚗🚌🚑🚜🚛",
 }
