@@ -71,7 +71,7 @@ test-pythons:
 		$$bin/pip install --quiet -e '.[test,dask]'; \
 		$$bin/python -m pytest $(SIDE_BY_SIDE); \
 		echo "== $$python: detection"; \
-		$$bin/pip install --quiet -e '.[det,test,dask,onnx]'; \
+		$$bin/pip install --quiet -e '.[det,test,dask,onnx,emoji]'; \
 		$$bin/lightnas setup-det; \
 		$$bin/python -m pytest $(SIDE_BY_SIDE); \
 	done
@@ -80,7 +80,7 @@ test-pythons:
 # Python was built with, so -O3 is said again; -g0 leaves out 76 MB of debug symbols.
 test-compiled:
 	$(PYTHON) -m venv dist/compiled
-	dist/compiled/bin/pip install --quiet -c tests/constraints.txt -e '.[det,test,dask,onnx]' ninja psutil
+	dist/compiled/bin/pip install --quiet -c tests/constraints.txt -e '.[det,test,dask,onnx,emoji]' ninja psutil
 	MMCV_WITH_OPS=1 CFLAGS="-O3 -g0" dist/compiled/bin/pip install --quiet --no-build-isolation mmcv-full==1.7.2
 	dist/compiled/bin/lightnas doctor
 	dist/compiled/bin/python -m pytest tests/detection
@@ -156,7 +156,7 @@ wheel:
 .venv-det/ready: setup.cfg pyproject.toml tests/constraints.txt
 	$(PYTHON) -m venv .venv-det
 	@echo '== torch, mmdet and what they need: two minutes where nothing is cached'
-	$(DET)/pip install --quiet -c tests/constraints.txt -e '.[det,test,dask,onnx]'
+	$(DET)/pip install --quiet -c tests/constraints.txt -e '.[det,test,dask,onnx,emoji,pretrain]'
 	$(DET)/lightnas setup-det
 	touch $@
 

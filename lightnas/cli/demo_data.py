@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -12,31 +13,55 @@ from .detector_options import overwrite_directory
 from .options import PATH, Command
 from .saying import say
 
+# Of each kind the extra with what it is made of, and what it calls its objects.
+KINDS = {"digits": ("det", "digits"), "emoji": ("emoji", "objects")}
 
-def pictures_option(split: str, default: int, text: str) -> Callable[[Command], Command]:
+
+def pictures_option(split: str, default: str, text: str) -> Callable[[Command], Command]:
     """How many pictures of a split ``demo-data`` writes."""
     number = click.IntRange(1, 999_999)
-    return click.option(
-        f"--{split}", metavar="N", type=number, default=default, show_default=True, help=text
-    )
+    return click.option(f"--{split}", metavar="N", type=number, show_default=default, help=text)
 
 
 @click.command("demo-data")
 @click.argument("directory", type=PATH)
-@pictures_option("train", 1500, "Pictures to train on.")
-@pictures_option("val", 200, "Pictures of val.")
-@pictures_option("test", 500, "Pictures of test.")
+@click.option(
+    "--kind",
+    metavar="NAME",
+    type=click.Choice(list(KINDS)),
+    default="digits",
+    show_default=True,
+    help="digits: handwritten ones on textured canvases; emoji: six classes of them in photographs, at "
+    "many sizes and partly hidden.",
+)
+@pictures_option("train", "1500, emoji 400", "Pictures to train on.")
+@pictures_option("val", "200, emoji 100", "Pictures of val.")
+@pictures_option("test", "500, emoji 200", "Pictures of test.")
 @click.option("--seed", metavar="N", type=click.IntRange(0), default=0, show_default=True)
 @overwrite_directory
-def demo_data(directory: Path, train: int, val: int, test: int, seed: int, overwrite: bool) -> None:
-    """Write a small detection set in COCO format: handwritten digits on textured canvases. Needs no
-    network."""
-    require("demo-data", "det", "sklearn", "PIL")
-    from ..data.demo_data import Splits, write_demo_data
+def demo_data(
+    directory: Path,
+    kind: str,
+    train: int | None,
+    val: int | None,
+    test: int | None,
+    seed: int,
+    overwrite: bool,
+) -> None:
+    """Write a small detection set in COCO format: handwritten digits on textured canvases, or emoji in
+    photographs. Needs no network."""
+    extra, objects = KINDS[kind]
+    require("demo-data", extra, "sklearn", "PIL")
+    from ..data import demo_data as made
 
-    counts = write_demo_data(directory, Splits(train, val, test), seed, overwrite)
-    for (name, objects), pictures in zip(counts.items(), (train, val, test), strict=True):
+    given = {"train": train, "val": val, "test": test}
+    splits = replace(
+        made.KINDS[kind].splits, **{name: n for name, n in given.items() if n is not None}
+    )
+    counts = made.write_demo_data(directory, splits, seed, overwrite, kind)
+    for name, n in counts.items():
         say(
-            f"{name:5}  {pictures:6,} pictures  {objects:6,} digits  {directory / 'annotations' / f'instances_{name}.json'}"
+            f"{name:5}  {getattr(splits, name):6,} pictures  {n:6,} {objects}  "
+            f"{directory / 'annotations' / f'instances_{name}.json'}"
         )
     say(f"{directory / 'ground_truth.jpg'}")

@@ -1,8 +1,7 @@
-"""A small real detection set, made offline: scikit-learn's 1,797 handwritten digits on textured
-canvases, in COCO format.
+"""Small detection sets in COCO format, made offline from what packages ship.
 
-The source digits are those of E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits
-(UCI, 1998).
+What the pictures of a kind are made of and how stands in a file of its own; the writing, and what is
+replaced when, is the same for all.
 """
 
 from __future__ import annotations
@@ -11,28 +10,22 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from .. import __version__
-from ..errors import InputError
+from ..errors import InputError, nearest
 from ..files import dead_parts, output_errors, part_of, read_text
 from ..outputs import MARKER, read_marker, write_marker
+from . import digits, emoji
 from .pictures import Box, draw_boxes, encode, grid
 
-CLASSES = tuple("0123456789")
 SPLITS = ("train", "val", "test")
-SHARES = (0.7, 0.1, 0.2)  # of the source digits
-SIDE = 192
-SIZES = (14, 56)
-MOST = 6
 MAX_BYTES = 2**29
 # The files of a set.
 OURS = re.compile(
@@ -40,7 +33,11 @@ OURS = re.compile(
 )
 
 
-@dataclass
+# Label and box (x, y, width, height) in pixels.
+Objects = list[tuple[int, tuple[int, int, int, int]]]
+
+
+@dataclass(frozen=True)
 class Splits:
     """How many pictures of each split."""
 
@@ -49,28 +46,67 @@ class Splits:
     test: int = 500
 
 
+@dataclass(frozen=True)
+class Kind:
+    """A set that can be made.
+
+    ``sources`` makes of a generator what the pictures of each split are made of, and ``compose`` of
+    one of these and a generator a picture with its objects.
+    """
+
+    description: str
+    supercategory: str
+    classes: Sequence[str]
+    side: int
+    splits: Splits
+    sources: Callable[[np.random.Generator], Sequence[Any]]
+    compose: Callable[[Any, np.random.Generator], tuple[Image.Image, Objects]]
+
+
+KINDS = {
+    "digits": Kind(
+        "handwritten digits", "digit", digits.CLASSES, digits.SIDE, Splits(),
+        digits.sources, digits.compose,
+    ),
+    "emoji": Kind(
+        "emoji in photographs", "emoji", emoji.CLASSES, emoji.SIDE, Splits(400, 100, 200),
+        emoji.sources, emoji.compose,
+    ),
+}  # fmt: skip
+
+
 def write_demo_data(
-    directory: Path, splits: Splits | None = None, seed: int = 0, overwrite: bool = False
+    directory: Path,
+    splits: Splits | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+    kind: str = "digits",
 ) -> dict[str, int]:
     """Write the set: ``annotations/instances_{split}.json``, ``{split}/*.jpg``, and
     ``ground_truth.jpg`` to look at.
 
-    The splits share no source digit. The same seed gives the same bytes, and a picture does not
-    depend on how many others there are. Of an earlier set only what it wrote itself is replaced.
+    The splits share no source digit, or no photograph. The same seed gives the same bytes, and a
+    picture does not depend on how many others there are. Of an earlier set only what it wrote
+    itself is replaced.
 
     Returns:
         Objects of each split.
 
     Raises:
-        InputError: the directory is not empty (without ``overwrite``), or cannot be written.
+        InputError: the directory is not empty (without ``overwrite``), or cannot be written; the
+            kind is unknown, or a package that its pictures are made of is not installed.
     """
-    splits, directory = splits or Splits(), directory.resolve()
+    if kind not in KINDS:
+        raise InputError(f"kind is {kind!r}, {nearest(kind, KINDS)}")
+    made, directory = KINDS[kind], directory.resolve()
+    splits = splits or made.splits
     if directory.exists() and not directory.is_dir():
         raise InputError(f"{directory} is a file, expected a directory to write to")
     begun = directory.is_dir() and any(directory.iterdir())
     if begun and not overwrite and not _is_unfinished(directory):
         raise InputError(f"{directory} is not empty, expected a new directory or overwrite=True")
     earlier = _earlier(directory) if begun else []
+    sources = made.sources(np.random.default_rng(seed))
     beside = part_of(directory)
     with output_errors("", directory, "a directory"):
         directory.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +114,7 @@ def write_demo_data(
         beside.mkdir()
         try:
             write_marker(beside, _marker([]))
-            counts = _write(beside, splits, seed)
+            counts = _write(beside, made, sources, splits, seed)
             if directory.is_dir():
                 _replace(directory, earlier, beside)
             else:
@@ -138,11 +174,12 @@ def _earlier(directory: Path) -> list[str]:
     files = ["ground_truth.jpg"]
     for split in SPLITS:
         annotations = f"annotations/instances_{split}.json"
+        descriptions = [_description(kind, split) for kind in KINDS.values()]
         if marker is not None and not (directory / annotations).exists():
             continue  # killed while it was replaced
         try:
             content = json.loads(read_text(directory / annotations, MAX_BYTES))
-            if content["info"]["description"] != _description(split):
+            if content["info"]["description"] not in descriptions:
                 raise ValueError("not a demo set's description")
             names = [f"{split}/{image['file_name']}" for image in content["images"]]
         except (InputError, ValueError, KeyError, TypeError, RecursionError) as error:
@@ -181,55 +218,40 @@ def _replace(directory: Path, earlier: list[str], beside: Path) -> None:
         write_marker(directory, _marker(new))
 
 
-def _description(split: str) -> str:
-    return f"handwritten digits, {split}"
+def _description(kind: Kind, split: str) -> str:
+    return f"{kind.description}, {split}"
 
 
-def _write(directory: Path, splits: Splits, seed: int) -> dict[str, int]:
-    sources = _sources(np.random.default_rng(seed))
+def _write(
+    directory: Path, kind: Kind, sources: Sequence[Any], splits: Splits, seed: int
+) -> dict[str, int]:
     counts = {}
     for i, split in enumerate(SPLITS):
         # A generator for each picture, keyed by what it is: more pictures leave the first ones as
         # they were.
-        seeds = (
-            np.random.default_rng([seed, i, number]) for number in range(getattr(splits, split))
+        pictures = (
+            kind.compose(sources[i], np.random.default_rng([seed, i, number]))
+            for number in range(getattr(splits, split))
         )
-        counts[split] = _write_split(directory, split, sources[i], seeds)
+        counts[split] = _write_split(directory, kind, split, pictures)
     return counts
-
-
-def _sources(rng: np.random.Generator) -> list[list[tuple[NDArray[np.uint8], int]]]:
-    """Of each split its digits, cut to their ink, with their labels."""
-    from sklearn.datasets import load_digits
-
-    images, labels = load_digits(return_X_y=True)
-    images = np.round(images.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
-    order = rng.permutation(len(images))
-    ends = np.round(np.cumsum((0, *SHARES)) * len(images)).astype(int)
-    return [[(_ink(images[i]), int(labels[i])) for i in order[a:b]] for a, b in pairwise(ends)]
-
-
-def _ink(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    rows, columns = (np.flatnonzero((digit > 64).any(axis=axis)) for axis in (1, 0))
-    return digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def _write_split(
     directory: Path,
+    kind: Kind,
     split: str,
-    digits: list[tuple[NDArray[np.uint8], int]],
-    generators: Iterator[np.random.Generator],
+    pictures: Iterator[tuple[Image.Image, Objects]],
 ) -> int:
     (directory / split).mkdir()
     (directory / "annotations").mkdir(exist_ok=True)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     shown = []
-    for number, rng in enumerate(generators, start=1):
-        picture, objects = compose(digits, rng)
+    for number, (picture, objects) in enumerate(pictures, start=1):
         name = f"{number:06d}.jpg"
         (directory / split / name).write_bytes(encode(picture, ".jpg"))
-        images.append({"id": number, "file_name": name, "width": SIDE, "height": SIDE})
+        images.append({"id": number, "file_name": name, "width": kind.side, "height": kind.side})
         for label, (x, y, w, h) in objects:
             annotations.append(
                 {"id": len(annotations) + 1, "image_id": number, "category_id": label + 1, "bbox": [x, y, w, h],
@@ -239,14 +261,18 @@ def _write_split(
             shown.append(
                 draw_boxes(
                     picture,
-                    [Box(CLASSES[label], (x, y, x + w, y + h)) for label, (x, y, w, h) in objects],
+                    [
+                        Box(kind.classes[label], (x, y, x + w, y + h))
+                        for label, (x, y, w, h) in objects
+                    ],
                 )
             )
     categories = [
-        {"id": i, "name": name, "supercategory": "digit"} for i, name in enumerate(CLASSES, start=1)
+        {"id": i, "name": name, "supercategory": kind.supercategory}
+        for i, name in enumerate(kind.classes, start=1)
     ]
     content = {
-        "info": {"description": _description(split)},
+        "info": {"description": _description(kind, split)},
         "images": images,
         "annotations": annotations,
     }
@@ -256,64 +282,3 @@ def _write_split(
     if shown:
         (directory / "ground_truth.jpg").write_bytes(encode(grid(shown, columns=4), ".jpg"))
     return len(annotations)
-
-
-def compose(
-    digits: list[tuple[NDArray[np.uint8], int]], rng: np.random.Generator
-) -> tuple[Image.Image, list[tuple[int, tuple[int, int, int, int]]]]:
-    """One picture, and its objects: label and box (x, y, width, height) in pixels. Objects do not
-    overlap."""
-    canvas = _texture(rng)
-    taken: list[tuple[int, tuple[int, int, int, int]]] = []
-    for _ in range(int(rng.integers(1, MOST + 1))):
-        ink, label = digits[int(rng.integers(len(digits)))]
-        size = int(rng.integers(SIZES[0], SIZES[1] + 1))
-        scale = size / max(ink.shape)
-        h, w = (max(3, round(side * scale)) for side in ink.shape)
-        for _ in range(50):
-            x, y = int(rng.integers(0, SIDE - w + 1)), int(rng.integers(0, SIDE - h + 1))
-            if all(
-                x + w <= a or a + c <= x or y + h <= b or b + d <= y for _, (a, b, c, d) in taken
-            ):
-                _paint(canvas, ink, (x, y, w, h), rng)
-                taken.append((label, (x, y, w, h)))
-                break
-    return Image.fromarray(np.clip(np.round(canvas), 0, 255).astype(np.uint8)), taken
-
-
-def _texture(rng: np.random.Generator) -> NDArray[np.float64]:
-    """A canvas (SIDE, SIDE, 3): a base colour, and noise of three grains."""
-    canvas = np.full((SIDE, SIDE, 3), rng.uniform(60, 195, 3))
-    for grain, strength in ((3, 35), (12, 18), (SIDE, 8)):
-        noise = rng.uniform(-1, 1, (grain, grain, 3)) * rng.uniform(0.2, 1) * strength
-        layers = [
-            Image.fromarray(noise[..., c].astype(np.float32)).resize(
-                (SIDE, SIDE), Image.Resampling.BICUBIC
-            )
-            for c in range(3)
-        ]
-        canvas += np.stack([np.asarray(layer) for layer in layers], axis=2)
-    return canvas
-
-
-def _paint(
-    canvas: NDArray[np.float64],
-    ink: NDArray[np.uint8],
-    box: tuple[int, int, int, int],
-    rng: np.random.Generator,
-) -> None:
-    """Blend a digit into its box, darker or brighter than what lies below by a random contrast."""
-    x, y, w, h = box
-    alpha = (
-        np.asarray(Image.fromarray(ink).resize((w, h), Image.Resampling.BICUBIC), dtype=float)[
-            ..., None
-        ]
-        / 255
-    )
-    below = canvas[y : y + h, x : x + w]
-    ground = below.mean(axis=(0, 1))
-    contrast = rng.uniform(50, 160) * (1 if rng.random() < 0.5 else -1)
-    if not 0 <= ground.mean() + contrast <= 255:
-        contrast = -contrast
-    colour = ground + contrast + rng.uniform(-30, 30, 3)
-    canvas[y : y + h, x : x + w] = below * (1 - alpha) + colour * alpha

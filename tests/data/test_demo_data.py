@@ -18,7 +18,8 @@ pytest.importorskip("PIL")
 from PIL import Image
 
 from lightnas.data.coco import DataOptions, check_split, find_split
-from lightnas.data.demo_data import SPLITS, Splits, _sources, compose, write_demo_data
+from lightnas.data.demo_data import SPLITS, Splits, write_demo_data
+from lightnas.data.digits import compose, sources
 from lightnas.errors import InputError
 from lightnas.outputs import write_marker
 
@@ -43,15 +44,15 @@ def test_passes_the_check_of_coco_data(demo):
 
 
 def test_splits_share_no_digit():
-    sources = _sources(np.random.default_rng(0))
-    assert sum(map(len, sources)) == 1797
-    assert [len(split) / 1797 for split in sources] == pytest.approx([0.7, 0.1, 0.2], abs=0.001)
+    splits = sources(np.random.default_rng(0))
+    assert sum(map(len, splits)) == 1797
+    assert [len(split) / 1797 for split in splits] == pytest.approx([0.7, 0.1, 0.2], abs=0.001)
 
 
 def test_objects():
     """1 to 6 a picture, of 14 to 56 pixels, inside the picture, apart from each other, and
     visible."""
-    digits = _sources(np.random.default_rng(0))[0]
+    digits = sources(np.random.default_rng(0))[0]
     counts, sizes = set(), []
     for seed in range(60):
         picture, objects = compose(digits, np.random.default_rng(seed))
