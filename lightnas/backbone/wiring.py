@@ -102,15 +102,15 @@ class WiredLayer:
         return "identity" if self.projection is None else "projected"
 
 
-def wired(structure: Structure) -> list[WiredLayer]:
+def wired(structure: Structure) -> Iterator[WiredLayer]:
     """The layers of a network in the order they run, under the names that ``CnnNet`` gives them."""
     spaces = count(PICTURE + 1)
-    taken, chain = PICTURE, []
+    taken = PICTURE
     for i, (block, stage) in enumerate(zip(structure, structure.stages, strict=True)):
         for prefix, layer, plain in _named(f"block_list.{i}.", block):
-            chain.append(_wired(prefix, layer, plain, stage, taken, spaces))
-            taken = chain[-1].writes
-    return chain
+            found = _wired(prefix, layer, plain, stage, taken, spaces)
+            yield found
+            taken = found.writes
 
 
 def _named(prefix: str, block: Block[int]) -> Iterator[tuple[str, Layer[int], bool]]:

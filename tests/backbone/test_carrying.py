@@ -41,7 +41,7 @@ def keeps_the_function(old, new, picture=None):
     """The first channels of every stage are the old network's."""
     picture = torch.randn(1, 3, 64, 32) if picture is None else picture
     for before, after in zip(outputs(old, picture), outputs(new, picture), strict=True):
-        scale = float(before.abs().max()) + 1e-6
+        scale = float(before.abs().max()) + 0.1  # rounding is all there is of a silent channel
         assert after.shape[1] >= before.shape[1]
         assert torch.allclose(after[:, : before.shape[1]], before, atol=1e-4 * scale)
 
