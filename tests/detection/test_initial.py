@@ -121,7 +121,7 @@ def test_the_weights_of_a_backbone_alone(run, tmp_path, prefix, blocks):
         begun = begin_from(model, cfg, tmp_path / "b.pth")
         # What is smaller everywhere has all of its weights from there, too.
         assert (begun.carried == 1) == (
-            blocks is target or blocks[-1]["btn"] == 23 and target is SMALL
+            blocks is target or (blocks[-1]["btn"] == 23 and target is SMALL)
         )
         assert "neck and head: 0 of" in begun.said and "classifier: 0 of 10" in begun.said
         assumed = "of its 6 blocks, 0, 1, 3, 4, 5 are taken to have stride 2" in begun.said
