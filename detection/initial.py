@@ -84,7 +84,7 @@ def initial_of(model: Any, cfg: Config, start: Start, run: WorkDir) -> InitialFi
     """
     if start.init_from is None and not start.resume:
         return None
-    if start.load_from is not None:
+    if start.init_from is not None and start.load_from is not None:
         raise InputError(
             f"init_from='{start.init_from}' and load_from='{start.load_from}' are both given, expected "
             "one of them"
@@ -285,29 +285,22 @@ def _classifier(
 ) -> int:
     """Add to ``rest`` the classifier's weights (classes, ...) of the classes that both know by name;
     returns how many those are."""
-    if tuple(theirs) == tuple(ours):
-        same = {k for k in classifier_keys(cfg.model) if k in weights}
-        same = {k for k in same if weights[k].shape == own[k].shape}
-        rest |= {k: weights[k] for k in same}
-        return len(ours) if same else 0
     known = [(i, theirs.index(name)) for i, name in enumerate(ours) if name in theirs]
-    fitting = [
-        key
-        for key in classifier_keys(cfg.model)
-        if key in weights
-        and weights[key].shape[1:] == own[key].shape[1:]
-        and _of_classes(own[key], ours)
-        and _of_classes(weights[key], theirs)
-    ]
-    if not known or not fitting:
-        return 0
-    for key in fitting:
-        rest[key] = own[key].clone()
-        for here, there in known:
-            rest[key][here] = weights[key][there].to(own[key].dtype)
-    return len(known)
+    alike = tuple(theirs) == tuple(ours)
+    taken = False
+    for key in classifier_keys(cfg.model) & weights.keys():
+        here, there = own[key], weights[key]
+        if alike and here.shape == there.shape:
+            rest[key], taken = there, True
+        elif (
+            known and _rows(here, ours) and _rows(there, theirs) and here[0].shape == there[0].shape
+        ):
+            rest[key], taken = here.clone(), True
+            for i, j in known:
+                rest[key][i] = there[j].to(here.dtype)
+    return len(known) if taken else 0
 
 
-def _of_classes(weight: Tensor, names: Sequence[str]) -> bool:
+def _rows(weight: Tensor, names: Sequence[str]) -> bool:
     """Whether a weight (n, ...) has a row for each class, and at most one for the background."""
     return weight.dim() > 0 and len(weight) - len(names) in (0, 1)
