@@ -6,7 +6,8 @@ the first of them: from scratch, from the weights of the same structure, and fro
 other. Same pictures, options and seeds for all. The sets are made of ``lightnas demo-data``: the
 digits of the other classes are painted over, and pictures that have none left are left out.
 
-Killed, it goes on where it was. Options that are not its own are those of ``train-det``.
+Killed, it goes on where it was. Options that are not its own are those of ``train-det``. ``--shares``
+prints how much of each of our structures comes from each other one, and trains nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from lightnas.backbone import CnnNet, carry
+from lightnas.files import data_file
 from lightnas.json_file import json_text
+from lightnas.network import Structure
 from lightnas.runs.training_log import read_logs
 from lightnas.runs.training_run import CONFIG, RESULT
 
@@ -110,9 +114,27 @@ def print_table(rows, epochs):
         print(f"| {name} | {' | '.join(cells)} |")
 
 
+def print_shares():
+    """Shares of parameters that come from each structure, and of those that come along."""
+    structures = {
+        name: Structure.from_file(data_file("configs", f"structures/{name}.txt"))
+        for name in ("maedet_s", "maedet_m", "maedet_l")
+    }
+    states = {name: CnnNet(structure).state_dict() for name, structure in structures.items()}
+    print(f"| from | {' | '.join(f'to {name}' for name in structures)} |")
+    print("| --- |" + " ---: |" * len(structures))
+    for source, structure in structures.items():
+        found = [
+            carry(structure, states[source], target, states[name])
+            for name, target in structures.items()
+        ]
+        print(f"| {source} | {' | '.join(f'{f.share:.0%} / {f.used:.0%}' for f in found)} |")
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("outputs/carrying"))
+    parser.add_argument("--shares", action="store_true", help="print shares, and train nothing")
     parser.add_argument("--pictures", type=int, default=1500)
     parser.add_argument("--held-out", type=int, default=200, help="pictures of val")
     parser.add_argument("--budgets", nargs=2, default=["150M", "100M"], help="FLOPs of both")
@@ -121,6 +143,9 @@ def main():
     parser.add_argument("--epochs", type=int, default=10, help="epochs on 5 to 9")
     parser.add_argument("--seeds", type=int, default=3)
     arguments, options = parser.parse_known_args()  # what is left are options of train-det
+    if arguments.shares:
+        print_shares()
+        return
     folder, size = arguments.folder, f"{arguments.side}x{arguments.side}"
     folder.mkdir(parents=True, exist_ok=True)
     options = ["--input-size", size, "--optimizer", "adamw", "--flip", 0, *options]
