@@ -1,40 +1,36 @@
 """Beginning from the weights of another detector or backbone, whatever its structure
 (``--init-from``): what is in a checkpoint, and how it gets into a detector.
 
-The backbone is carried by ``lightnas.backbone.carry``. Of neck and head what has the name and shape
-of ours is taken as it is; of the convolutions by which an FPN reads the backbone, the channels that
-were carried; of the classifier, the classes that both know by name.
+The backbone is carried by ``lightnas.backbone.carry``, neck and head as ``heads`` says.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmcv import Config
-from torch import Tensor, nn
+from torch import Tensor
 
-from lightnas.backbone.carrying import Carried, carry
+from lightnas.backbone.carrying import carry
 from lightnas.backbone.recognising import recognised
 from lightnas.errors import InputError
-from lightnas.network.stages import chosen_stages
 from lightnas.network.structure import Structure
 from lightnas.runs.training_run import CONFIG, InitialFile, TrainingRun
 
 from .checkpoint import classes_of, load_weights, read_checkpoint
-from .classifier import classifier_keys
 from .config import data_classes, structure_of
 from .embedded import config_of_literal
+from .heads import LATERAL, classifier, neck_and_head
 from .options import Start
 from .theirs import known_fault
 from .work_dir import WorkDir
 
 BODY = "backbone.body."
 FIRST = re.compile(r"((?:(?!block_list\.).)*)block_list\.0\.(?:conv1|block_list)\..*")
-LATERAL = re.compile(r"(neck\.lateral_convs\.)(\d+)(\.conv\.weight)")
 
 
 class Backbone(NamedTuple):
@@ -145,10 +141,11 @@ def begin_from(model: Any, cfg: Config, checkpoint: Path, trust: bool = False) -
     except InputError as error:
         raise InputError(f"{source}: {error}") from error
     theirs, ours = classes_of(content, source), data_classes(cfg)
-    rest = _neck_and_head(model, cfg, content["state_dict"], found.structure, carried)
-    classes = _classifier(rest, cfg, own, content["state_dict"], theirs, ours)
+    others = {k: v for k, v in own.items() if not k.startswith(BODY)}
+    rest = neck_and_head(model, cfg, others, content["state_dict"], found.structure, carried)
+    known, classes = classifier(cfg, others, content["state_dict"], theirs, ours)
+    rest |= known
     load_weights(model, own | {f"{BODY}{k}": v for k, v in carried.weights.items()} | rest, source)
-    others = [key for key in own if not key.startswith(BODY)]
     words = [
         f"{carried.share:.1%} of the backbone's parameters came from {checkpoint}, "
         f"{carried.used:.1%} of those that it has",
@@ -229,78 +226,3 @@ def _widths(weights: Mapping[str, Tensor]) -> list[int]:
         if (match := LATERAL.fullmatch(key)) and value.dim() == 4
     }
     return [laterals[number] for number in sorted(laterals)]
-
-
-def _neck_and_head(
-    model: nn.Module,
-    cfg: Config,
-    weights: Mapping[str, Tensor],
-    source: Structure,
-    carried: Carried,
-) -> dict[str, Tensor]:
-    """Of neck and head, without the classifier, what the checkpoint has the weights of."""
-    classifier = classifier_keys(cfg.model)
-    taken = {}
-    for key, value in model.state_dict().items():
-        theirs = weights.get(key)
-        if theirs is None or key.startswith(BODY) or key in classifier:
-            continue
-        if theirs.shape == value.shape:
-            taken[key] = theirs
-        elif match := LATERAL.fullmatch(key):
-            stage = _stage_read(model, cfg, int(match[2]))
-            fitted = _lateral(value, theirs, source, carried, stage)
-            taken |= {} if fitted is None else {key: fitted}
-    return taken
-
-
-def _stage_read(model: Any, cfg: Config, number: int) -> int | None:
-    """The stage, from 0, that a convolution of the FPN reads."""
-    stages = chosen_stages(tuple(cfg.model.backbone.get("out_indices", (1, 2, 3, 4))))
-    at = number + getattr(model.neck, "start_level", 0)
-    return stages[at] if at < len(stages) else None
-
-
-def _lateral(
-    own: Tensor, theirs: Tensor, source: Structure, carried: Carried, stage: int | None
-) -> Tensor | None:
-    """The convolution that reads a stage, with the channels of it that were carried."""
-    kept = None if stage is None else carried.channels[stage]
-    if stage is None or kept is None:
-        return None
-    if theirs.shape != (own.shape[0], source.widths[stage], *own.shape[2:]):
-        return None
-    fitted = own.new_zeros(own.shape)
-    fitted[:, : len(kept)] = theirs[:, kept].to(own.dtype)
-    return fitted
-
-
-def _classifier(
-    rest: dict[str, Tensor],
-    cfg: Config,
-    own: Mapping[str, Tensor],
-    weights: Mapping[str, Tensor],
-    theirs: Sequence[str],
-    ours: Sequence[str],
-) -> int:
-    """Add to ``rest`` the classifier's weights (classes, ...) of the classes that both know by name;
-    returns how many those are."""
-    known = [(i, theirs.index(name)) for i, name in enumerate(ours) if name in theirs]
-    alike = tuple(theirs) == tuple(ours)
-    taken = False
-    for key in classifier_keys(cfg.model) & weights.keys():
-        here, there = own[key], weights[key]
-        if alike and here.shape == there.shape:
-            rest[key], taken = there, True
-        elif (
-            known and _rows(here, ours) and _rows(there, theirs) and here[0].shape == there[0].shape
-        ):
-            rest[key], taken = here.clone(), True
-            for i, j in known:
-                rest[key][i] = there[j].to(here.dtype)
-    return len(known) if taken else 0
-
-
-def _rows(weight: Tensor, names: Sequence[str]) -> bool:
-    """Whether a weight (n, ...) has a row for each class, and at most one for the background."""
-    return weight.dim() > 0 and len(weight) - len(names) in (0, 1)
