@@ -35,10 +35,10 @@ from torch import Tensor
 from ..network.blocks import DEPTHWISE
 from ..network.stages import FOCUS, STAGES, has_focus
 from ..network.structure import Structure
-from .aligning import aligned
+from .aligning import aligned, counterparts
 from .net import Focus
 from .source_weights import NORM, Moments, Norm, SourceWeights, parameters, spaces
-from .wiring import GIVEN, INSIDE, PICTURE, SQUEEZED, TAKEN, Op, WiredLayer, wired
+from .wiring import INSIDE, PICTURE, SQUEEZED, Op, WiredLayer, wired
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class _Carrier:
 
     def _layer(self, number: int, target: WiredLayer) -> None:
         source = self.old.layers[number]
-        found = _counterparts(source, target)
+        found = counterparts(source, target)
         if not found and source.shortcut == "identity" and number:
             self._passing(target, source.reads, self.old.given(number - 1))
             return
@@ -242,23 +242,6 @@ class _Carrier:
                 kept = best[:want].sort().values
             self._channels[target, source] = kept
         return self._channels[target, source]
-
-
-def _counterparts(source: WiredLayer, target: WiredLayer) -> dict[str, Op]:
-    """Of the convolutions of a target's layer, by their keys, those of another layer that read and
-    write in the same place.
-
-    A main path whose ends have none is left as it is drawn, whole.
-    """
-    found: dict[str, Op] = {}
-    roles = {op.role for op in target.ops} & {op.role for op in source.ops}
-    if not {(TAKEN, INSIDE), (INSIDE, GIVEN)} <= roles:
-        roles &= {(TAKEN, GIVEN)}
-    for role in roles:
-        ours = (op.key for op in target.ops if op.role == role)
-        theirs = (op for op in source.ops if op.role == role)
-        found |= dict(zip(ours, theirs, strict=False))
-    return found
 
 
 def _centred(weight: Tensor, k: int) -> Tensor:

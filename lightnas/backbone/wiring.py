@@ -85,14 +85,9 @@ class WiredLayer:
         return self.last.writes
 
     @property
-    def widths(self) -> tuple[int, int]:
-        """Channels that it takes and gives."""
-        return int(self.main[0].conv.c_in), int(self.last.conv.c_out)
-
-    @property
-    def kind(self) -> tuple[object, ...]:
-        """What its main path is made of, whatever the sizes."""
-        return tuple((op.role, op.conv.groups) for op in self.main)
+    def description(self) -> tuple[object, ...]:
+        """What it is made of, equal for layers that are alike."""
+        return self.shortcut, tuple((op.role, op.shape) for op in self.ops)
 
     @property
     def shortcut(self) -> str:

@@ -124,6 +124,15 @@ def test_a_block_in_two_is_the_same_function():
     assert found.used == 1 and found.share < 1
 
 
+def test_a_layer_takes_after_the_one_it_has_room_for():
+    """Blocks of like types between the old ones: what is too small for an old layer is new."""
+    before = [(BLOCK, 20, 3, 1, 7), (BLOCK, 20, 5, 3, 12, 1)]
+    after = [before[0], (BLOCK, 20, 3, 2, 5, 1), before[1], (BLOCK, 20, 3, 2, 5, 1)]
+    old, new, found = carried(structure([*PLAIN[:3], *before]), structure([*PLAIN[:3], *after]))
+    keeps_the_function(old, new)
+    assert found.used == 1
+
+
 @pytest.mark.parametrize(("k", "behind"), [(3, 3), (5, 3), (7, 5), (1, 1)])
 def test_a_stem_of_stride_two_behind_a_focus(k, behind):
     old, new, found = carried(structure(PLAIN, k=k), structure(PLAIN, k=behind, focus=True))
