@@ -36,6 +36,7 @@ Of mmdet:
     runners, hooks               of a training
     finding      a detector behind its test pipeline
     training, testing, detecting, onnx    ``train``, ``measure``, ``detect``, ``export_detector``
+    initial, heads               beginning from the weights of any structure
     classifier   which weights belong to the classes
     work_dir     a ``runs.training_run`` whose config is one of mmdet's
     boxes, evaluation, confusion, measured    AP and what is beside it, in mmdet's data sets too

@@ -64,8 +64,9 @@ class TrainOptions:
 class Start:
     """How a run begins.
 
-    ``layout`` and ``notes`` are what ``find_data`` says of the folder of data, for the log and the
-    report.
+    ``load_from`` is a checkpoint of an equal detector, ``init_from`` one of any structure, or a work
+    directory. ``layout`` and ``notes`` are what ``find_data`` says of the folder of data, for the
+    log and the report.
     """
 
     work_dir: Path
@@ -74,6 +75,7 @@ class Start:
     overwrite: bool = False
     data: DataOptions = field(default_factory=DataOptions)
     load_from: Path | None = None
+    init_from: Path | None = None
     allow_mismatch: bool = False
     trust_checkpoint: bool = False
     device: str | None = None

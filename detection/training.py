@@ -32,7 +32,15 @@ from lightnas.json_file import json_text, read_json
 from lightnas.outputs import record_made
 from lightnas.report.page import write_report
 from lightnas.runs.output_dir import REPORT
-from lightnas.runs.training_run import ANNOTATIONS, CONFIG, DATA, EVALUATION, PICTURE
+from lightnas.runs.training_run import (
+    ANNOTATIONS,
+    CONFIG,
+    DATA,
+    EVALUATION,
+    INITIAL,
+    PICTURE,
+    InitialFile,
+)
 
 from . import cpu
 from .allowed import initial_weights
@@ -53,6 +61,7 @@ from .config import (
 )
 from .distributed import choose_device, first_process, process_group
 from .embedded import config_as_written, config_of_literal, config_of_run
+from .initial import begin_from, initial_of
 from .loading import loader_errors, training_data, with_reader
 from .options import Start, TrainOptions
 from .output import stdout_to_stderr
@@ -133,6 +142,7 @@ def _prepare(
     with_reader(cfg.data, source)
     model = build_model(cfg, source)
     _check_parts(cfg, model, source)
+    begun = initial_of(model, cfg, start, run)
     if start.load_from is not None:
         _load_from(model, cfg, start)
     settled = [f"{name}.json" for name in splits]
@@ -140,8 +150,8 @@ def _prepare(
         resume=start.resume,
         overwrite=start.overwrite,
         inputs=_read_before(options, splits),
-        kept=_read_later(splits, start),
-        names=[f"{ANNOTATIONS}/{name}" for name in settled],
+        kept=_read_later(splits, start, begun),
+        names=[INITIAL, *(f"{ANNOTATIONS}/{name}" for name in settled)],
     )
     changed = False
     if there is not None:
@@ -161,6 +171,8 @@ def _prepare(
     use_data(cfg, splits)
     if summary is not None:
         run.write(DATA, json_text(summary, indent=1) + "\n")
+    if begun is not None and run.last is None:
+        run.write(INITIAL, json_text(begun.model_dump(), indent=1) + "\n")
     if changed or not resume:
         run.write_config(cfg)
     run.note_data(splits)
@@ -203,10 +215,12 @@ def _read_before(options: TrainOptions | None, splits: dict[str, CocoSplit]) -> 
     return [path for path in named if path] + [split.annotations for split in splits.values()]
 
 
-def _read_later(splits: dict[str, CocoSplit], start: Start) -> list[Path]:
+def _read_later(
+    splits: dict[str, CocoSplit], start: Start, begun: InitialFile | None
+) -> list[Path]:
     """What the training reads while it goes on."""
-    pictures = [split.images for split in splits.values()]
-    return [*pictures, start.load_from] if start.load_from else pictures
+    weights = [start.load_from, Path(begun.checkpoint) if begun else None]
+    return [*(split.images for split in splits.values()), *filter(None, weights)]
 
 
 def _load_from(model: nn.Module, cfg: Config, start: Start) -> list[str]:
@@ -283,6 +297,9 @@ def _run(cfg: Config, start: Start, to_measure: Path | None) -> None:
     if start.load_from is not None and cfg.resume_from is None:
         notes = _load_from(model, cfg, start)
         logger.info("; ".join([f"loaded {start.load_from}", *notes]))
+    begun = WorkDir(start.work_dir).initial
+    if begun is not None and cfg.resume_from is None:
+        logger.info(begin_from(model, cfg, Path(begun.checkpoint), start.trust_checkpoint).said)
     if cfg.get("sync_bn") and cfg.device == "cuda" and world_size > 1:
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     if cfg.device == "cpu":
@@ -384,9 +401,11 @@ def _finish(cfg: Config, run: WorkDir, trust: bool) -> dict[str, Any]:
     best = run.best
     assert best is not None and run.last is not None
     evaluation, detections = evaluate(cfg, best, "val", trust)
+    begun = run.initial
     result = {
         "checkpoint": best.name, "last": run.last.name, "epochs": cfg.runner.get("max_epochs"), "split": "val",
-        "classes": list(cfg.data.val.classes), **evaluation.metrics,
+        "classes": list(cfg.data.val.classes), **({"carried": begun.carried} if begun else {}),
+        **evaluation.metrics,
     }  # fmt: skip
     run.write(EVALUATION, json_text(evaluation.details) + "\n")
     run.finish(result)

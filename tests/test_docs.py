@@ -99,8 +99,9 @@ def test_tested_versions_are_the_pinned_ones():
         assert tested == pinned[name], name
 
 
-# Options of pip, torchrun and srun that the pages show.
+# Options of pip, torchrun, srun and the scripts of benchmarks that the pages show.
 FOREIGN = {
+    "--shares",
     "--no-build-isolation",
     "--no-deps",
     "--nproc",

@@ -25,6 +25,7 @@ from lightnas.runs.history import HISTORY
 from lightnas.runs.output_dir import MARKER, STRUCTURE, read_marker
 from lightnas.runs.search_run import CHECKPOINT, CONFIG, POPULATION, RESULT, SearchRun
 from lightnas.runs.training_run import CONFIG as TRAINING_CONFIG
+from lightnas.runs.training_run import INITIAL
 from lightnas.search.engine import Search
 from lightnas.search.space_file import load_space
 
@@ -145,6 +146,8 @@ def _write_training(folder: Path) -> None:
         **precisions,
     }
     (folder / RESULT).write_text(json.dumps(result))
+    begun = {"given": "/runs/a", "checkpoint": "/runs/a/best.pth", "carried": 0.5, "said": "50 %"}
+    (folder / INITIAL).write_text(json.dumps(begun))
 
 
 # --- readers --------------------------------------------------------------------------------------
@@ -266,6 +269,10 @@ READERS = [
     ),
     Reader(
         "result of a training", f"training/{RESULT}",
+        lambda folder: read_section(folder / "training", "s0"), (JSON,),
+    ),
+    Reader(
+        "beginning of a training", f"training/{INITIAL}",
         lambda folder: read_section(folder / "training", "s0"), (JSON,),
     ),
     Reader("latency table", "table.json", _read_table, (JSON,)),

@@ -288,6 +288,8 @@ def print_detection(result: dict[str, Any]) -> None:
     console.print(table)
     for line in result.get("skipped", ()):
         console.print(_text(f"left out: {line}"))
+    if result.get("carried") is not None:
+        console.print(_text(f"carried: {result['carried']:.1%} of the backbone's parameters"))
     if "last" in result:
         console.print(_text(f"{Path(result['last']).parent / 'report.html'}"))
 

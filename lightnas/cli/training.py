@@ -85,7 +85,16 @@ if TYPE_CHECKING:
 @click.option("--seed", metavar="N", type=click.IntRange(0, 2**31 - 1), help="[default: 0]")
 @click.option("--amp", is_flag=True, help="Mixed precision (GPUs only).")
 @click.option(
-    "--load-from", metavar="FILE", type=PATH, help="Start from the weights of a checkpoint."
+    "--load-from",
+    metavar="FILE",
+    type=PATH,
+    help="Start from a checkpoint of the same detector, every weight by its name.",
+)
+@click.option(
+    "--init-from",
+    metavar="FILE|WORK_DIR",
+    type=PATH,
+    help="Start from weights of any structure: what does not fit is carried over as far as it goes.",
 )
 @click.option(
     "--allow-mismatch",
@@ -152,6 +161,7 @@ def _request(
         "new_data",
         "overwrite",
         "load_from",
+        "init_from",
         "allow_mismatch",
         "trust_checkpoint",
         "device",

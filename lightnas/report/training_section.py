@@ -22,7 +22,8 @@ def read_training(path: Path, key: str) -> Section:
     Raises:
         InputError: it holds no log, or a file of it is damaged.
     """
-    result = TrainingRun(path).read_result()
+    run = TrainingRun(path)
+    result, begun = run.read_result(), run.initial
     log = read_logs(path)
     structure = read_structures(path / STRUCTURE)[0] if (path / STRUCTURE).is_file() else None
     charts = [("Training loss", _loss_chart(log.losses))] if log.losses else []
@@ -41,6 +42,7 @@ def read_training(path: Path, key: str) -> Section:
         figures=[
             *((name, "-" if value is None else f"{value:.3f}") for name, value in known),
             ("epochs", str(epochs)),
+            *([("backbone carried over", f"{begun.carried:.1%}")] if begun else []),
             *((name, str(number)) for name, number in troubles.items() if number),
         ],
         text=f"{key}-0" if structure else "",

@@ -8,6 +8,7 @@
     result.json                 AP of the best checkpoint; its presence says that the run is finished
     evaluation.json             which classes it takes for which, and precision over recall
     fingerprint.json            counts, classes and a hash of its data, by which others are told
+    initial.json                what it began from, if from the weights of another structure
     report.html                 curves, AP, structure and pictures on one page
     detections.jpg              what it finds on pictures of the val split
     annotations/                of each split the one file that everything reads: a link to the user's, or written anew
@@ -26,14 +27,16 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, create_model, model_validator
 
-from ..documents import Amount, Count, Document
+from ..documents import Amount, Count, Document, check
+from ..errors import advised
 from ..files import part_of
+from ..json_file import read_json
 from ..outputs import read_marker
 from .output_dir import REPORT, STRUCTURE, OutputDir
 
 CONFIG, RESULT, PICTURE, ANNOTATIONS = "config.py", "result.json", "detections.jpg", "annotations"
 EVALUATION, FINGERPRINT = "evaluation.json", "fingerprint.json"
-DATA = "data.json"
+DATA, INITIAL = "data.json", "initial.json"
 
 # Patterns of their names, by epoch or iteration.
 CHECKPOINTS, BEST = r"(?:epoch|iter)_(\d+)\.pth", r"best_\w+_(?:epoch|iter)_(\d+)\.pth"
@@ -47,6 +50,7 @@ METRICS = {
     "ap_m": "AP medium",
     "ap_l": "AP large",
 }
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Precision = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
 
 
@@ -64,8 +68,19 @@ TrainedFile = create_model(
     "TrainedFile",
     __base__=Document,
     per_class=(list[ClassFile] | None, None),
+    carried=(Share | None, None),
     **dict.fromkeys(METRICS, (Precision | None, None)),
 )  # type: ignore[call-overload]
+
+
+class InitialFile(Document):
+    """What initial.json says: the path that was ``given``, the ``checkpoint`` there that a run began
+    from, the share of its backbone's parameters that were ``carried`` over, and what was ``said``."""
+
+    given: str
+    checkpoint: str
+    carried: Share
+    said: str
 
 
 class CurvesFile(Document):
@@ -183,6 +198,19 @@ class TrainingRun(OutputDir):
         directory: that may be moved."""
         names = {key: Path(str(result[key])).name for key in ("checkpoint", "last")}
         return {**result, **{key: str(self.path / name) for key, name in names.items()}}
+
+    @property
+    def initial(self) -> InitialFile | None:
+        """What it began from, None where that were no weights of another structure.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        path = self.path / INITIAL
+        if not path.is_file():
+            return None
+        with advised("overwrite=True starts anew"):
+            return check(InitialFile, read_json(path, "what a run began from"), str(path))
 
     @property
     def last(self) -> Path | None:
