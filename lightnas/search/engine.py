@@ -132,7 +132,7 @@ def search(
         limits: when to stop without a proof.
         top: how many structures to keep in ``result.top``.
         budgets: ``flops=``, ``params=``, ``layers=``, ``activations=``, ``latency=`` (seconds, by
-            the table), at least one.
+            the table), ``rho=`` (``network.entropy.largest_rho``), at least one.
 
     Raises:
         InputError: a budget is missing, unknown, not positive, or below what any structure uses.
@@ -292,9 +292,10 @@ class Search:
 
     def _first_bound(self) -> Proof:
         coarse = coarse_chain(self.relaxation)
-        start = np.full(len(self.relaxation.limits), max(0.1 * self.best_score, 0.0))
+        best = self.evolution.genomes[0]
+        start = self.relaxation.alike(max(0.1 * self.best_score, 0.0), best)
         multipliers, _ = self.relaxation.minimise(coarse, start, tolerance=1e-6, rounds=60)
-        return Proof(self.relaxation, self.evolution.genomes[0], self.best_score, multipliers)
+        return Proof(self.relaxation, best, self.best_score, multipliers)
 
     def _proof_ends(self) -> bool:
         assert self.proof is not None

@@ -47,7 +47,8 @@ DIVE_EVERY = 4
 
 class Choices(NamedTuple):
     """n ways to fill one block, sorted by in: its genes and what it adds to the score, (n,); use,
-    (n, R), in shares."""
+    (n, R), in shares; reach, (n, 2), under a limit on rho: its convolutions and their entropy; else
+    (n, 0)."""
 
     c_in: Genomes
     c_out: Genomes
@@ -56,6 +57,7 @@ class Choices(NamedTuple):
     btn: Genomes
     score: Floats
     use: Floats
+    reach: Floats
 
     def where(self, keep: Flags | Genomes) -> Choices:
         """The choices that a mask of shape (n,) or an index array selects."""
@@ -204,8 +206,9 @@ class Proof:
         Returns what is left, and for each option the relaxed optimum among the structures that hold
         it.
         """
-        values = [self.relaxation.best_btn(options, multipliers)[0] for options in chain]
-        through = [value + multipliers.sum() for value in self.relaxation.through(chain, values)]
+        values = [self.relaxation.best(i, opts, multipliers)[0] for i, opts in enumerate(chain)]
+        allowed = self.relaxation.lambdas(multipliers).sum()
+        through = [value + allowed for value in self.relaxation.through(chain, values)]
         least = self._target() - self._rounding(multipliers)
         keep = [value > least for value in through]
         chain = [options.where(kept) for options, kept in zip(chain, keep, strict=True)]
@@ -233,35 +236,46 @@ class Proof:
                 options.where(value >= least) for options, value in zip(chain, through, strict=True)
             ]
         choices = []
-        for options in chain:
+        for i, options in enumerate(chain):
             self.relaxation.deadline.check()
-            choices.append(_spell_out(options, self.space.step))
+            choices.append(self._cut(i, _spell_out(options, self.space.step), multipliers))
         self.work += sum(len(block.c_in) for block in choices)
-        values = [block.score - block.use @ multipliers for block in choices]
-        need = self._target() - self._rounding(multipliers) - multipliers.sum()
+        lambdas = self.relaxation.lambdas(multipliers)
+        values = [block.score - block.use @ lambdas for block in choices]
+        need = self._target() - self._rounding(multipliers) - lambdas.sum()
         through = self.relaxation.through(choices, values)
         choices = [block.where(value > need) for block, value in zip(choices, through, strict=True)]
         if not all(len(block.c_in) for block in choices):
             return whole
         return self._follow(choices, multipliers) and whole
 
+    def _cut(self, i: int, choices: Choices, multipliers: Floats) -> Choices:
+        """Choices of block i whose use has that of the cuts of rho too."""
+        rho = self.relaxation.rho
+        if not rho:
+            return choices
+        shares = rho.of_block(i, choices.reach, rho.tangents(multipliers))
+        return choices._replace(use=np.hstack([choices.use, shares]))
+
     def _follow(self, choices: list[Choices], multipliers: Floats) -> bool:
         """Label setting, block by block; True if no label was left out.
 
-        A label is a partial structure: its out, score and use. ``trail`` holds parents and choices
-        per block.
+        A label is a partial structure: its out, score, use and reach. ``trail`` holds parents and
+        choices per block.
         """
-        values = [block.score - block.use @ multipliers for block in choices]
+        lambdas = self.relaxation.lambdas(multipliers)
+        values = [block.score - block.use @ lambdas for block in choices]
         rests, least = self.relaxation.backward(choices, values), self._least_use(choices)
-        need = self._target() - self._rounding(multipliers) - multipliers.sum()
-        at, score, use = np.zeros(1, np.int64), np.zeros(1), np.zeros((1, len(multipliers)))
+        need = self._target() - self._rounding(multipliers) - lambdas.sum()
+        at, score, use = np.zeros(1, np.int64), np.zeros(1), np.zeros((1, len(lambdas)))
+        reach = np.zeros((1, choices[0].reach.shape[1]))
         trail: list[tuple[Genomes, Genomes]] = []
         whole = True
         for i, block in enumerate(choices):
             self.relaxation.deadline.check()
             ends = values[i] + rests[i + 1][block.c_out]
             parent, choice, every = _extensions(
-                at, score - use @ multipliers, block.c_in, ends, need
+                at, score - use @ lambdas, block.c_in, ends, need
             )
             self.work += len(parent)
             whole &= every
@@ -269,6 +283,8 @@ class Proof:
             fits = (
                 use[parent] + block.use[choice] + least[i + 1][block.c_out[choice]] <= 1 + 1e-9
             ).all(axis=1)
+            if self.relaxation.rho:
+                fits &= self.relaxation.rho.within(i, reach[parent] + block.reach[choice])
             parent, choice = parent[fits], choice[fits]
             if not len(parent):
                 return whole
@@ -276,13 +292,14 @@ class Proof:
             at = block.c_out[choice]
             score = score[parent] + block.score[choice]
             use = use[parent] + block.use[choice]
+            reach = reach[parent] + block.reach[choice]
         self._offer_best(choices, trail, score, use)
         return whole
 
     def _least_use(self, choices: list[Choices]) -> list[Floats]:
         """For every block, the least share of each budget that the blocks from it on must use, by
         in; (grid, R)."""
-        grid, resources = self.relaxation.grid, range(len(self.relaxation.limits))
+        grid, resources = self.relaxation.grid, range(choices[0].use.shape[1])
         least = [np.zeros((grid, len(resources)))]
         for block in reversed(choices):
             after = least[-1][block.c_out]
@@ -439,7 +456,11 @@ def _spell_out(options: Options, step: int) -> Choices:
     c_in, c_out, kernel, depth = (
         column[row] for column in (options.c_in, options.c_out, options.kernel, options.depth)
     )
-    return Choices(c_in, c_out, kernel, depth, btn, score, use.T)
+    reach = np.zeros((len(row), 0))
+    if len(options.trained):
+        n, h, log_h = options.trained[:, row]
+        reach = np.stack([n, h + log_h * log_btn], axis=1)
+    return Choices(c_in, c_out, kernel, depth, btn, score, use.T, reach)
 
 
 def _extensions(
