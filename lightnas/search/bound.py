@@ -45,6 +45,8 @@ from .objective import Objective
 # Relative error of a block's terms, as a sum of at most sixteen of them, each right to half a unit
 # in the last place.
 ROUNDING = 16 * 2.0**-53
+# Multipliers where nothing may be within the budgets, at most, as a multiple of theta.
+FAR = 1e2
 # Pairs (in, out) handled at a time where all of them are met: bounds the memory of fine grids.
 PAIRS_AT_A_TIME = 65_536
 
@@ -515,7 +517,12 @@ class Relaxation:
         return ROUNDING * len(self.space.blocks) * (abs(theta) + terms)
 
     def minimise(
-        self, chain: list[Options], start: Floats, tolerance: float, rounds: int
+        self,
+        chain: list[Options],
+        start: Floats,
+        tolerance: float,
+        rounds: int,
+        enough: float = -np.inf,
     ) -> tuple[Floats, list[Best]]:
         """Multipliers that make theta small over a chain, and what was met on the way (the least
         theta is a bound).
@@ -524,28 +531,35 @@ class Relaxation:
             start: multipliers to begin with, shape (R,).
             tolerance: stop once theta is proven to be this close to its minimum (relative).
             rounds: stop after so many evaluations of theta.
+            enough: stop once theta is no more than this.
         """
-        best, met = self._descend(chain, start, [], tolerance, rounds)
+        best, met = self._descend(chain, start, [], tolerance, rounds, enough)
         while self.rho and len(met) < rounds:  # cuts that touch elsewhere are tighter
             moved, least = self._moved(best, met), min(point.theta for point in met)
-            if moved is None:
+            if moved is None or least <= enough:
                 break
             met = [self._touching(point, moved) for point in met]
-            lower, met = self._descend(chain, moved, met, tolerance, rounds)
+            lower, met = self._descend(chain, moved, met, tolerance, rounds, enough)
             if min(point.theta for point in met) >= least - tolerance * abs(least):
                 break
             best = lower
         return best, met
 
     def _descend(
-        self, chain: list[Options], start: Floats, met: list[Best], tolerance: float, rounds: int
+        self,
+        chain: list[Options],
+        start: Floats,
+        met: list[Best],
+        tolerance: float,
+        rounds: int,
+        enough: float,
     ) -> tuple[Floats, list[Best]]:
         """As ``minimise``, from what was met before; cuts of rho touch where they do at the
         start, (R,)."""
         met = [*met, self.maximise(chain, start)]
         best, least = start, met[-1].theta
-        most = self._largest_multipliers(least, start)
-        while len(met) < rounds:
+        most = self._largest_multipliers(least, len(self.lambdas(start)))
+        while len(met) < rounds and least > enough:
             lowest = _lowest_point(met, most)
             if lowest is None or least - lowest[1] <= tolerance * abs(least):
                 break
@@ -565,7 +579,7 @@ class Relaxation:
         n = np.mean([met[at].reach[0] for at in near], axis=0)  # type: ignore[index]
         if np.abs(n / self.rho.tangents(multipliers) - 1).max() < 0.01:
             return None
-        return self.rho.at(lambdas, n)
+        return self.rho.moved(multipliers, n)
 
     def _touching(self, point: Best, multipliers: Floats) -> Best:
         """A maximiser with the use of the cuts of rho that touch where multipliers (R,) say."""
@@ -590,20 +604,20 @@ class Relaxation:
         slopes = dict(zip(self.limited, each, strict=True))
         return slopes | ({"rho": self.rho.slope(multipliers)} if self.rho else {})
 
-    def _largest_multipliers(self, theta: float, multipliers: Floats) -> Floats:
+    def _largest_multipliers(self, theta: float, size: int) -> Floats:
         """Some x within the budgets has score(x) + lambda (1 - use(x)) <= theta: no multiplier
         beyond improves on it.
 
         Where none is known yet, the relaxed problem is one of costs alone, and only ratios of
-        multipliers count. Of ``multipliers`` (R,) only the tangents count.
+        multipliers count. Under a limit on rho many boxes hold no x within the budgets, which large
+        multipliers show.
         """
         if self.start is None:
-            return np.ones(len(self.lambdas(multipliers)))
+            return np.ones(size)
+        if self.rho:
+            return np.full(size, FAR * (abs(theta) + 1.0))
         start = self.problem.evaluate(self.start[None])
         use = self._limited(start.cost, (1,))[:, 0] / self.limits
-        if self.rho:
-            reach = self.rho.reach_of(self.space.decode(self.start[None]))
-            use = np.concatenate([use, self.rho.shares(reach, self.rho.tangents(multipliers))])
         largest: Floats = (theta - start.score[0]) / np.maximum(1 - use, 1e-6) + 1.0
         return largest
 

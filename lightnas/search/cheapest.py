@@ -240,8 +240,8 @@ class _SameSpace(Objective):
 class _Unmet(Relaxation):
     """A relaxation of budgets that perhaps nothing meets: its multipliers may be large."""
 
-    def _largest_multipliers(self, theta: float, multipliers: Floats) -> Floats:
-        return np.full(len(self.lambdas(multipliers)), 1e3 * (abs(theta) + 1.0))
+    def _largest_multipliers(self, theta: float, size: int) -> Floats:
+        return np.full(size, 1e3 * (abs(theta) + 1.0))
 
 
 class _Looking(Proof):

@@ -22,7 +22,7 @@ of the budgets, those of the cuts, and the tangents. It says all that theta depe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -46,12 +46,14 @@ class RhoLimit:
         stages: the stage of every block, from 0; ``closes``: whether a stage ends with it.
         most: convolutions and entropy of the deepest and widest structure at the stage ends, (2,
             E).
+        layers: convolutions of every block with one layer, and of each layer more; (2, blocks).
     """
 
     limit: float
     stages: tuple[int, ...]
     closes: tuple[bool, ...]
     most: Floats
+    layers: Floats
 
     @classmethod
     def of(cls, problem: Objective) -> RhoLimit | None:
@@ -69,7 +71,12 @@ class RhoLimit:
         ]
         each = [(convolutions(block), float(np.max(block_entropy(block)))) for block in largest]
         most = np.cumsum(each, axis=0)[ends].T
-        return cls(limit, stages, tuple(i in ends for i in range(len(stages))), most)
+        closes = tuple(i in ends for i in range(len(stages)))
+        one, two = (
+            np.array([convolutions(replace(block, depth=depth)) for block in largest])
+            for depth in (1, 2)
+        )
+        return cls(limit, stages, closes, most, np.stack([one, two - one]))
 
     # --- multipliers -------------------------------------------------------------------------------------------
 
@@ -90,6 +97,17 @@ class RhoLimit:
     def at(self, lambdas: Floats, tangents: Floats) -> Floats:
         """Multipliers (R + 2 E,) of those of budgets and cuts, (R + E,), and of tangents (E,)."""
         return np.concatenate([lambdas, tangents])
+
+    def moved(self, multipliers: Floats, tangents: Floats) -> Floats:
+        """Multipliers (R + 2 E,) that weigh entropy as these do, with other tangents (E,)."""
+        each, before = self._cuts(multipliers)
+        budgets = multipliers[: -2 * STAGES]
+        return np.concatenate([budgets, each * tangents / before, tangents])
+
+    def ends_of(self, depths: Floats) -> Floats:
+        """Convolutions where stages end, (N, E), of combinations of depths, (N, blocks)."""
+        one, more = self.layers
+        return np.cumsum(one + (depths - 1) * more, axis=1)[:, np.array(self.closes)]
 
     def lambdas(self, multipliers: Floats) -> Floats:
         """Those of budgets and cuts, (R + E,), without the tangents."""

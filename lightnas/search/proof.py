@@ -28,7 +28,8 @@ import numpy as np
 from ..arrays import Flags, Floats, Genomes
 from .bound import Options, Relaxation, best_by
 from .deadline import OutOfTime
-from .whole import survivors
+from .depths import combinations, of_chain, of_space
+from .whole import narrowed, survivors
 
 # A bound that exceeds the best score by less than this share is equal to it: sums of logs are not
 # exact.
@@ -118,7 +119,7 @@ class Proof:
         """theta over the whole space; it leaves the options that boxes are cut from."""
         target = _beyond(self.root_score)
         theta, chain = survivors(self.relaxation, self.root_multipliers, target)
-        self._beyond_memory = chain is None
+        self._beyond_memory = chain is None and not self.relaxation.rho
         self._survivors = chain or []
         return theta
 
@@ -171,11 +172,20 @@ class Proof:
     def _handle(self, node: Node, whole: list[Options]) -> None:
         if -node.minus_bound <= self._target():
             return
-        chain = _inside(whole, self._columns(node.low), self._columns(node.high))
+        chain = self._chain_of(node, whole)
+        if chain is None and self._depths_given(node):
+            self._beyond_memory = True
+            heapq.heappush(self.nodes, node)
+            return
+        if chain is None:
+            self._apart(node, None, -node.minus_bound, node.multipliers)
+            return
         if not all(map(len, chain)):
             return
+        # Under a limit on rho there are many boxes, most of them closed by their first thetas.
+        enough = self._target() if self.relaxation.rho else -np.inf
         multipliers, met = self.relaxation.minimise(
-            chain, node.multipliers, tolerance=1e-7, rounds=12
+            chain, node.multipliers, tolerance=1e-7, rounds=12, enough=enough
         )
         self.work += sum(map(len, chain)) * len(met)
         if node.serial == 0:  # over all channel counts, not the few that the root's were found by
@@ -187,7 +197,19 @@ class Proof:
         dive = node.serial % DIVE_EVERY == 0
         if not all(map(len, chain)) or self._list(chain, through, multipliers, dive):
             return
-        self._split(node, chain, bound, multipliers)
+        if self.relaxation.rho and not self._depths_given(node):
+            self._apart(node, chain, bound, multipliers)
+        else:
+            self._split(node, chain, bound, multipliers)
+
+    def _chain_of(self, node: Node, whole: list[Options]) -> list[Options] | None:
+        """The options of a box; None where they are too many."""
+        low, high = self._columns(node.low), self._columns(node.high)
+        if whole or not self.relaxation.rho:
+            return _inside(whole, low, high)
+        part = narrowed(self.relaxation, low, high)
+        theta, chain = survivors(part, node.multipliers, self._target())
+        return [] if theta <= self._target() else chain and _inside(chain, low, high)
 
     def _target(self) -> float:
         return _beyond(self.score)
@@ -352,13 +374,52 @@ class Proof:
             smallest, largest = _range_of(chain[i], key)
             low[column] = max(low[column], smallest)
             high[column] = min(high[column], largest)
+        self._halve(low, high, bound, multipliers)
+
+    def _halve(self, low: Genomes, high: Genomes, bound: float, multipliers: Floats) -> None:
         column = self._gene_to_split(low, high)
         middle = (low[column] + high[column]) // 2
         upper_low, lower_high = low.copy(), high.copy()
         upper_low[column], lower_high[column] = middle + 1, middle
         for box in ((low, lower_high), (upper_low, high)):
-            self.serial += 1
-            heapq.heappush(self.nodes, Node(-bound, self.serial, *box, multipliers))
+            self._push(bound, *box, multipliers)
+
+    def _push(self, bound: float, low: Genomes, high: Genomes, multipliers: Floats) -> None:
+        self.serial += 1
+        heapq.heappush(self.nodes, Node(-bound, self.serial, low, high, multipliers))
+
+    def _depths_given(self, node: Node) -> bool:
+        depth = np.array([key == "L" for _, key in self.space.genes])
+        return bool((node.low == node.high)[depth].all())
+
+    def _apart(
+        self, node: Node, chain: list[Options] | None, bound: float, multipliers: Floats
+    ) -> None:
+        """Split a box into one for every combination of depths that may beat the best score; a
+        chain of None: its options are too many."""
+        low, high = self._columns(node.low), self._columns(node.high)
+        allowed = float(self.relaxation.lambdas(multipliers).sum())
+        slack = self._rounding(multipliers)
+        need = self._target() - slack - allowed
+        if chain is None:
+            ways = of_space(narrowed(self.relaxation, low, high), multipliers, need)
+        else:
+            ways = of_chain(self.relaxation, chain, multipliers)
+        self.work += sum(len(each.value) for block in ways for each in block)
+        found = combinations(self.relaxation, ways, need)
+        if found is None:
+            self._halve(node.low, node.high, bound, multipliers)
+            return
+        tangents = self.relaxation.rho.ends_of(found.depths)
+        columns = [(at, i) for at, (i, key) in enumerate(self.space.genes) if key == "L"]
+        for depths, theta, ends in zip(found.depths, found.bounds, tangents, strict=True):
+            low, high = node.low.copy(), node.high.copy()
+            for at, i in columns:
+                low[at] = high[at] = depths[i]
+            self._push(
+                min(bound, theta + allowed + slack), low, high,
+                self.relaxation.rho.moved(multipliers, ends),
+            )  # fmt: skip
 
     def _gene_to_split(self, low: Genomes, high: Genomes) -> int:
         """Depths and kernels first: the relaxation is loose there, and nearly exact between channel

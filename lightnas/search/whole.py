@@ -7,6 +7,9 @@ best needs no L between.
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import replace
+
 import numpy as np
 
 from ..arrays import Floats
@@ -106,6 +109,21 @@ def maximise_whole(relaxation: Relaxation, multipliers: Floats) -> Best:
         chain.append(options.where(np.array([at])))
         here = int(options.c_out[at])
     return relaxation.maximise(chain, multipliers)
+
+
+def narrowed(
+    relaxation: Relaxation, low: dict[tuple[int, str], int], high: dict[tuple[int, str], int]
+) -> Relaxation:
+    """The relaxation of the part of the space whose depths lie between the genes ``low`` and
+    ``high``."""
+    space = relaxation.space
+    blocks = (
+        replace(block, depth=(low[i, "L"], high[i, "L"])) if (i, "L") in low else block
+        for i, block in enumerate(space.blocks)
+    )
+    part = copy(relaxation)
+    part.space = replace(space, blocks=tuple(blocks))
+    return part
 
 
 def survivors(
