@@ -21,6 +21,7 @@ from ..network.structure import Structure
 from ..resources import RESOURCES
 from ..units import whole
 from .objective import Evaluation
+from .space import Space
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -225,6 +226,13 @@ class Found:
             for name, value in self.cost.known().items()
         }
         return {"score": f"{self.score:.3f}"} | costs | {"gap": self.gap_text("0 (proven optimal)")}
+
+    def depth_is_at_limit(self, space: Space) -> bool:
+        """Whether every block that has a choice is as deep as the searched space allows: then its
+        limits decide, not the budgets."""
+        blocks = zip(self.structure, space.blocks, strict=True)
+        free = [(one.depth, of.depth[1]) for one, of in blocks if of.depth[0] < of.depth[1]]
+        return bool(free) and all(depth == most for depth, most in free)
 
     def priced(self) -> dict[str, str]:
         """The shadow prices as people read them, by resource: ``1.545 a G of FLOPs``."""
