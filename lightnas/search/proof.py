@@ -109,6 +109,7 @@ class Proof:
         self.serial = 0
         self._survivors: list[Options] | None = None
         self._beyond_memory = False
+        self._picked: dict[tuple[int, int], Options] = {}
         if nodes is None:
             low, high = self.space.bounds
             nodes = [Node(-self._bound_root(), 0, low, high, multipliers)]
@@ -180,7 +181,7 @@ class Proof:
         if chain is None:
             self._apart(node, None, -node.minus_bound, node.multipliers)
             return
-        if not all(map(len, chain)):
+        if not (chain and all(map(len, chain))):
             return
         # Under a limit on rho there are many boxes, most of them closed by their first thetas.
         enough = self._target() if self.relaxation.rho else -np.inf
@@ -203,13 +204,26 @@ class Proof:
             self._split(node, chain, bound, multipliers)
 
     def _chain_of(self, node: Node, whole: list[Options]) -> list[Options] | None:
-        """The options of a box; None where they are too many."""
+        """The options of a box, none where nothing in it beats the target; None where they are too
+        many."""
         low, high = self._columns(node.low), self._columns(node.high)
-        if whole or not self.relaxation.rho:
+        if not self.relaxation.rho:
             return _inside(whole, low, high)
+        if whole:
+            given = [low[i, "L"] if (i, "L") in low else 1 for i in range(len(whole))]
+            apart = self._depths_given(node)
+            return _inside(self._of_depths(whole, given) if apart else whole, low, high)
         part = narrowed(self.relaxation, low, high)
         theta, chain = survivors(part, node.multipliers, self._target())
         return [] if theta <= self._target() else chain and _inside(chain, low, high)
+
+    def _of_depths(self, whole: list[Options], depths: list[int]) -> list[Options]:
+        """The options of blocks of given depths; each is met in many boxes, and picked out once."""
+        for at in enumerate(depths):
+            if at not in self._picked:
+                options = whole[at[0]]
+                self._picked[at] = options.where(options.depth == at[1])
+        return [self._picked[at] for at in enumerate(depths)]
 
     def _target(self) -> float:
         return _beyond(self.score)
@@ -482,7 +496,7 @@ def _inside(
                 btn_high=np.minimum(options.btn_high, high[i, "btn"]),
             )
             keep &= options.btn_low <= options.btn_high
-        result.append(options.where(keep))
+        result.append(options if keep.all() else options.where(keep))
     return result
 
 
