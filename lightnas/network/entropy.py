@@ -76,7 +76,8 @@ def effectiveness(blocks: Sequence[Block]) -> list[Size]:
 
 def largest_rho(blocks: Sequence[Block]) -> Size:
     """The largest of rho_1 ... rho_5, which a budget limits: a number, or an array of shape (N,)."""
-    return np.maximum.reduce(np.broadcast_arrays(*effectiveness(blocks)))
+    largest: Size = np.maximum.reduce(np.broadcast_arrays(*effectiveness(blocks)))
+    return largest
 
 
 def score(entropies_: Sequence[Size], alpha: Sequence[float] = ALPHA) -> Size:

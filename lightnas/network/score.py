@@ -41,7 +41,10 @@ def score_structures(
         counts = {name: int(value) for name, value in cost.known().items()}
         row = entropy_row(entropies(structure), alpha)
         score = row["score"] if by is None else scores_of(by, tuple(structure), input_size).item()
-        rhos = {"rho": float(largest_rho(structure)), "rhos": list(map(float, effectiveness(structure)))}
+        rhos = {
+            "rho": float(largest_rho(structure)),
+            "rhos": list(map(float, effectiveness(structure))),
+        }
         rows.append({"score": score} | counts | {"entropies": row["entropies"]} | rhos)
     return rows
 

@@ -384,6 +384,14 @@ class Relaxation:
         tangents = self.rho.reach_of(blocks)[0]
         return self.rho.at(np.full(len(self.limits) + STAGES, value), tangents)
 
+    def touching_at(self, multipliers: Floats, depths: Genomes) -> Floats:
+        """Multipliers (R,) for each of N combinations of depths, (N, blocks), whose cuts of rho
+        touch at the convolutions there; (N, R)."""
+        if not self.rho:
+            return np.broadcast_to(multipliers, (len(depths), len(multipliers)))
+        ends = self.rho.ends_of(depths)
+        return np.array([self.rho.moved(multipliers, n) for n in ends])
+
     def _with_lambdas(self, lambdas: Floats, multipliers: Floats) -> Floats:
         """Other lambdas (R,), and the tangents of multipliers, (R,)."""
         return self.rho.at(lambdas, self.rho.tangents(multipliers)) if self.rho else lambdas

@@ -213,9 +213,9 @@ class _Task:
         start = relaxation.alike(0.1 * self.least, self.problem.start)
         coarse = coarse_chain(relaxation)
         multipliers, _ = relaxation.minimise(coarse, start, tolerance=1e-6, rounds=60)
-        # Of rho the cut at the last stage end stands for it: the labels that use least come first.
-        at = (relaxation.limited + [self.resource]).index(self.resource)
-        at = at if at < len(relaxation.limited) else -1
+        # Which labels come first; for rho its cut at the last stage end, behind the budgets.
+        limited = relaxation.limited
+        at = limited.index(self.resource) if self.resource in limited else -1
         proof = _Looking(relaxation, self.problem.start, self.least, multipliers, at)
         while not proof.complete and proof.found is None:
             if proof.too_large or proof.work >= self.work:

@@ -89,8 +89,8 @@ def _ways(options: Options, value: Floats) -> Ways:
 
 
 def _joined(parts: list[Ways]) -> Ways:
-    columns = zip(*(part[1:] for part in parts), strict=True)
-    return Ways(parts[0].depth, *map(np.concatenate, columns))
+    c_in, c_out = (np.concatenate([part[at] for part in parts]) for at in (1, 2))
+    return Ways(parts[0].depth, c_in, c_out, np.concatenate([part.value for part in parts]))
 
 
 def _worth(blocks: list[list[Ways]], grid: int, need: float) -> list[list[Ways]]:
@@ -103,7 +103,7 @@ def _worth(blocks: list[list[Ways]], grid: int, need: float) -> list[list[Ways]]
         kept = []
         for ways in block:
             keep = so_far[ways.c_in] + ways.value + after[ways.c_out] > need
-            kept.append(Ways(ways.depth, *(column[keep] for column in ways[1:])))
+            kept.append(Ways(ways.depth, ways.c_in[keep], ways.c_out[keep], ways.value[keep]))
         result.append([ways for ways in kept if len(ways.value)])
     return result
 
@@ -134,9 +134,7 @@ def _through(ways: Ways, rest: Floats, grid: int) -> Floats:
     return result
 
 
-def combinations(
-    relaxation: Relaxation, blocks: list[list[Ways]], need: float
-) -> Depths | None:
+def combinations(relaxation: Relaxation, blocks: list[list[Ways]], need: float) -> Depths | None:
     """The combinations of depths with a chain worth more than ``need``, and the best of each; None
     where they are too many.
 

@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..arrays import Flags, Floats
+from ..arrays import Flags, Floats, Genomes
 from ..network.blocks import Block
 from ..network.cost import block_cost
 from ..network.entropy import block_entropy
@@ -104,10 +104,11 @@ class RhoLimit:
         budgets = multipliers[: -2 * STAGES]
         return np.concatenate([budgets, each * tangents / before, tangents])
 
-    def ends_of(self, depths: Floats) -> Floats:
+    def ends_of(self, depths: Genomes) -> Floats:
         """Convolutions where stages end, (N, E), of combinations of depths, (N, blocks)."""
         one, more = self.layers
-        return np.cumsum(one + (depths - 1) * more, axis=1)[:, np.array(self.closes)]
+        layers: Floats = np.cumsum(one + (depths - 1) * more, axis=1)
+        return layers[:, np.array(self.closes)]
 
     def lambdas(self, multipliers: Floats) -> Floats:
         """Those of budgets and cuts, (R + E,), without the tangents."""
@@ -141,7 +142,8 @@ class RhoLimit:
         """What choices of block i use of each cut, (n, E); reach: (n, 2), their n and h."""
         n, h = reach.T[:, :, None]
         after = np.arange(STAGES) >= self.stages[i]
-        return after * (self._slopes(tangents) * n - 2 * h) / tangents
+        shares: Floats = after * (self._slopes(tangents) * n - 2 * h) / tangents
+        return shares
 
     def terms(self, multipliers: Floats) -> float:
         """What the terms of the cuts at multipliers, (R + 2 E,), add up to without their signs, at
@@ -157,11 +159,13 @@ class RhoLimit:
         if not self.closes[i]:
             return np.ones(len(reach), bool)
         n, s = reach.T
-        return n * np.exp(-2 * s / n) <= self.limit * (1 + SLACK)
+        fits: Flags = n * np.exp(-2 * s / n) <= self.limit * (1 + SLACK)
+        return fits
 
     def at_ends(self, each: Floats) -> Floats:
         """(n, S) where stages end, (2, E), of what every block of a chain adds, (blocks, 2)."""
-        return np.cumsum(each, axis=0)[np.array(self.closes)].T
+        ends: Floats = np.cumsum(each, axis=0)[np.array(self.closes)].T
+        return ends
 
     def reach_of(self, blocks: Sequence[Block]) -> Floats:
         """(n, S) where the stages of a structure end, (2, E); its sizes are numbers or of shape

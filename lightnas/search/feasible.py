@@ -69,8 +69,8 @@ def _drawn(problem: Objective) -> Genomes | None:
             genomes[:, column] = space.bounds[0][column]
     found = problem.unscored(genomes)
     columns = found.cost.known()
-    most = np.max([columns[name] / limit for name, limit in problem.limits.items()], axis=0)
-    at = np.argmin(most)
+    shares = [np.asarray(columns[name]) / limit for name, limit in problem.limits.items()]
+    at = np.argmin(np.max(shares, axis=0))
     return genomes[at] if problem.feasible(found)[at] else None
 
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -210,7 +211,7 @@ class Proof:
         if not self.relaxation.rho:
             return _inside(whole, low, high)
         if whole:
-            given = [low[i, "L"] if (i, "L") in low else 1 for i in range(len(whole))]
+            given = [low.get((i, "L"), 1) for i in range(len(whole))]
             apart = self._depths_given(node)
             return _inside(self._of_depths(whole, given) if apart else whole, low, high)
         part = narrowed(self.relaxation, low, high)
@@ -310,9 +311,7 @@ class Proof:
         for i, block in enumerate(choices):
             self.relaxation.deadline.check()
             ends = values[i] + rests[i + 1][block.c_out]
-            parent, choice, every = _extensions(
-                at, score - use @ lambdas, block.c_in, ends, need
-            )
+            parent, choice, every = _extensions(at, score - use @ lambdas, block.c_in, ends, need)
             self.work += len(parent)
             whole &= every
             # A share may exceed 1 by rounding; ``offer`` decides by the exact evaluation.
@@ -403,37 +402,38 @@ class Proof:
         heapq.heappush(self.nodes, Node(-bound, self.serial, low, high, multipliers))
 
     def _depths_given(self, node: Node) -> bool:
-        depth = np.array([key == "L" for _, key in self.space.genes])
-        return bool((node.low == node.high)[depth].all())
+        return bool((node.low == node.high)[self._depth_genes].all())
+
+    @cached_property
+    def _depth_genes(self) -> Flags:
+        return np.array([key == "L" for _, key in self.space.genes])
 
     def _apart(
         self, node: Node, chain: list[Options] | None, bound: float, multipliers: Floats
     ) -> None:
         """Split a box into one for every combination of depths that may beat the best score; a
         chain of None: its options are too many."""
-        low, high = self._columns(node.low), self._columns(node.high)
         allowed = float(self.relaxation.lambdas(multipliers).sum())
         slack = self._rounding(multipliers)
         need = self._target() - slack - allowed
-        if chain is None:
-            ways = of_space(narrowed(self.relaxation, low, high), multipliers, need)
-        else:
-            ways = of_chain(self.relaxation, chain, multipliers)
+        relaxation = narrowed(self.relaxation, self._columns(node.low), self._columns(node.high))
+        ways = (
+            of_space(relaxation, multipliers, need)
+            if chain is None
+            else of_chain(relaxation, chain, multipliers)
+        )
         self.work += sum(len(each.value) for block in ways for each in block)
-        found = combinations(self.relaxation, ways, need)
+        found = combinations(relaxation, ways, need)
         if found is None:
             self._halve(node.low, node.high, bound, multipliers)
             return
-        tangents = self.relaxation.rho.ends_of(found.depths)
-        columns = [(at, i) for at, (i, key) in enumerate(self.space.genes) if key == "L"]
-        for depths, theta, ends in zip(found.depths, found.bounds, tangents, strict=True):
+        blocks = [i for i, key in self.space.genes if key == "L"]
+        for depths, theta, rows in zip(
+            *found, relaxation.touching_at(multipliers, found.depths), strict=True
+        ):
             low, high = node.low.copy(), node.high.copy()
-            for at, i in columns:
-                low[at] = high[at] = depths[i]
-            self._push(
-                min(bound, theta + allowed + slack), low, high,
-                self.relaxation.rho.moved(multipliers, ends),
-            )  # fmt: skip
+            low[self._depth_genes] = high[self._depth_genes] = depths[blocks]
+            self._push(min(bound, theta + allowed + slack), low, high, rows)
 
     def _gene_to_split(self, low: Genomes, high: Genomes) -> int:
         """Depths and kernels first: the relaxation is loose there, and nearly exact between channel

@@ -102,7 +102,9 @@ def test_rho_of_known_structures(size):
 
 def test_rho_of_the_smallest_structure():
     space = load_space("k1kxk1")
-    assert float(largest_rho(space.decode(space.smallest[None]))[0]) == pytest.approx(0.7527, abs=1e-4)
+    assert float(largest_rho(space.decode(space.smallest[None]))[0]) == pytest.approx(
+        0.7527, abs=1e-4
+    )
 
 
 def test_alpha_weights_the_stages():

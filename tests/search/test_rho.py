@@ -134,8 +134,14 @@ def test_every_theta_is_a_bound_and_the_exact_maximum(seed):
     best = every.best(mix)
     relaxation = Relaxation(problem, start=problem.start)
     chain = chain_of(relaxation)
-    use = [every.costs[name] / limit for name, limit in zip(relaxation.limited, relaxation.limits)]
-    logs = [np.broadcast_to(rho, len(every.scores)) for rho in effectiveness(space.decode(every.genomes))]
+    use = [
+        every.costs[name] / limit
+        for name, limit in zip(relaxation.limited, relaxation.limits, strict=True)
+    ]
+    logs = [
+        np.broadcast_to(rho, len(every.scores))
+        for rho in effectiveness(space.decode(every.genomes))
+    ]
     n = relaxation.rho.ends_of(depths_of(space, every.genomes)).T
     twice_s = n * np.log(n / np.array(logs))  # rho = n exp(-2 S / n)
     for scale in (1, 30, 1000, 1e5):
@@ -156,7 +162,9 @@ def test_every_theta_is_a_bound_and_the_exact_maximum(seed):
 
 def depths_of(space, genomes):
     columns = [
-        genomes[:, space.genes.index((i, "L"))] if (i, "L") in space.genes else np.ones(len(genomes))
+        genomes[:, space.genes.index((i, "L"))]
+        if (i, "L") in space.genes
+        else np.ones(len(genomes))
         for i in range(len(space.blocks))
     ]
     return np.stack(columns, axis=1).astype(float)
@@ -197,9 +205,9 @@ def test_a_start_without_luck(seed, monkeypatch):
         else:
             problem = problem_of(mix)
             assert problem.feasible(problem.evaluate(problem.start[None]))[0]
-    with pytest.raises(InputError, match="budget rho .* is met by no structure of space drawn"):
+    with pytest.raises(InputError, match=r"budget rho .* is met by no structure of space drawn"):
         problem_of({"rho": least * 0.999})
-    with pytest.raises(InputError, match="budget rho .* is met by no structure of space drawn"):
+    with pytest.raises(InputError, match=r"budget rho .* is met by no structure of space drawn"):
         problem_of({"rho": least * 0.999, "flops": 1e15})
 
 
