@@ -52,7 +52,8 @@ def of_chain(
 
 
 def of_space(relaxation: Relaxation, multipliers: Floats, need: float) -> list[list[Ways]]:
-    """The same over all options of the space, less those that are not worth ``need``.
+    """The same over all options of the space, less those that are not worth ``need``; multipliers:
+    (R,).
 
     Raises:
         OutOfTime: the relaxation's deadline has passed.

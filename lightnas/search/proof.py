@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arrays import Flags, Floats, Genomes
-from .bound import Options, Relaxation, best_by
+from .bound import Best, Options, Relaxation, best_by
 from .deadline import OutOfTime
 from .depths import combinations, of_chain, of_space
 from .whole import narrowed, survivors
@@ -192,14 +192,17 @@ class Proof:
         self.work += sum(map(len, chain)) * len(met)
         if node.serial == 0:  # over all channel counts, not the few that the root's were found by
             self.multipliers = multipliers
+        if self.relaxation.rho:
+            self._offer_met(met)
         bound = min(-node.minus_bound, min(best.theta for best in met))
         if bound <= self._target():
             return
         chain, through = self._prune(chain, multipliers)
-        dive = node.serial % DIVE_EVERY == 0
+        apart = self.relaxation.rho is not None and self._depths_given(node)
+        dive = apart or node.serial % DIVE_EVERY == 0
         if not all(map(len, chain)) or self._list(chain, through, multipliers, dive):
             return
-        if self.relaxation.rho and not self._depths_given(node):
+        if self.relaxation.rho and not apart:
             self._apart(node, chain, bound, multipliers)
         else:
             self._split(node, chain, bound, multipliers)
@@ -369,6 +372,12 @@ class Proof:
             genes |= {(i, "L"): block.depth[c], (i, "btn"): block.btn[c]}
             label = int(parent[label])
         return np.array([genes[gene] for gene in self.space.genes], np.int64)
+
+    def _offer_met(self, met: list[Best]) -> None:
+        """Offer the maximisers that may be within the budgets: in a small box some are."""
+        for best in met:
+            if best.score > self.score and (best.use <= 1 + 1e-9).all():
+                self.offer(best.genome)
 
     def offer(self, genome: Genomes) -> bool:
         """Make a genome, shape (D,), the best known if, evaluated exactly, it is within the budgets
