@@ -217,7 +217,10 @@ class Proof:
             given = [low.get((i, "L"), 1) for i in range(len(whole))]
             apart = self._depths_given(node)
             return _inside(self._of_depths(whole, given) if apart else whole, low, high)
+        if node.serial == 0:  # as was found when it was bounded
+            return None
         part = narrowed(self.relaxation, low, high)
+        self.work += sum(int(p.sum()) * part.each_pair(i) for i, p in enumerate(part.space.pairs))
         theta, chain = survivors(part, node.multipliers, self._target())
         return [] if theta <= self._target() else chain and _inside(chain, low, high)
 
