@@ -184,7 +184,13 @@ class Proof:
             return
         if not (chain and all(map(len, chain))):
             return
-        # Under a limit on rho there are many boxes, most of them closed by their first thetas.
+        # Under a limit on rho there are many boxes, most of them closed by their first thetas, and
+        # better structures are known than when the options of the whole space were chosen.
+        if self.relaxation.rho and node.serial:
+            self.work += sum(map(len, chain))
+            chain, _ = self._prune(chain, node.multipliers)
+            if not all(map(len, chain)):
+                return
         enough = self._target() if self.relaxation.rho else -np.inf
         multipliers, met = self.relaxation.minimise(
             chain, node.multipliers, tolerance=1e-7, rounds=12, enough=enough
