@@ -36,9 +36,12 @@ for name, budgets in json.loads(sys.argv[1]).items():
 
 def python(tree: Path, words: list[str]) -> str:
     """What a Python process that imports lightnas from a tree prints; its bytecode is kept."""
-    environment = {
-        **os.environ, "PYTHONDONTWRITEBYTECODE": "", "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive",
-    }  # fmt: skip
+    environment = os.environ | {
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPATH": str(tree),
+        "OMP_NUM_THREADS": "1",
+        "OMP_WAIT_POLICY": "passive",
+    }
     process = subprocess.run(
         [sys.executable, *words],
         cwd="/",

@@ -10,7 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from .units import NAMED_FLOPS, format_count, format_seconds, parse_count, parse_seconds
+from .units import (
+    NAMED_FLOPS,
+    format_count,
+    format_ratio,
+    format_seconds,
+    parse_count,
+    parse_ratio,
+    parse_seconds,
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,7 @@ class Resource:
         metavar: of the option.
         counted: a structure's figure is a whole number.
         always: every structure has a figure, whether it is asked for or not.
+        summed: it is used up, block by block; a limit on anything else is no resource to share.
     """
 
     name: str
@@ -40,6 +49,7 @@ class Resource:
     metavar: str = "N"
     counted: bool = True
     always: bool = True
+    summed: bool = True
 
     @property
     def one_more(self) -> str:
@@ -105,6 +115,20 @@ RESOURCES = {
             unit="M",
             scale=1e6,
             always=False,
+        ),
+        Resource(
+            name="rho",
+            label="rho",
+            help="Depth over the mean width, at most, wherever a stage ends: 0.3, say, is trainable.",
+            row="Likewise for rho, depth over the mean width: 0.1:0.5:9.",
+            parse=parse_ratio,
+            format=format_ratio,
+            unit="0.01",
+            scale=0.01,
+            metavar="R",
+            counted=False,
+            always=False,
+            summed=False,
         ),
     )
 }

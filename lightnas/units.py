@@ -84,6 +84,24 @@ def format_seconds(value: float, digits: int = 4) -> str:
     return f"{value / 1e-6:.{digits}g} us"
 
 
+def parse_ratio(text: object, what: str) -> float:
+    """A positive finite number without a unit such as ``0.3``.
+
+    Raises:
+        InputError: anything else.
+    """
+    match = re.fullmatch(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?", _word(text))
+    value = float(match[0]) if match else 0.0
+    if not (value > 0 and math.isfinite(value)):
+        raise InputError(f"{what} is {shown(text)}, expected a positive number such as 0.3")
+    return value
+
+
+def format_ratio(value: float, digits: int = 5) -> str:
+    """At most so many digits: 0.1461; ``parse_ratio`` reads it back, rounded."""
+    return f"{value:.{digits}g}"
+
+
 def parse_range(
     text: str, what: str, parse: Callable[[object, str], float] = parse_count
 ) -> list[float]:

@@ -109,6 +109,18 @@ def score(structure, alpha=(0, 0, 1, 1, 6)):
     return total
 
 
+def rhos(structure):
+    """Convolutions over the geometric mean of the fan-ins, at every stage end."""
+    found = []
+    for stage in range(1, 6):
+        fan_ins = [
+            k * k * c_in for c_in, _, k, _, main, at in convs_of(structure) if main and at <= stage
+        ]
+        mean = math.exp(math.fsum(map(math.log, fan_ins)) / len(fan_ins))
+        found.append(len(fan_ins) / mean)
+    return found
+
+
 def all_structures(document):
     """Every structure of a space document whose bounds are all spelled out."""
     step, most = document["step"], document["max_channels"]

@@ -46,7 +46,7 @@ def attack(count: int, seed: int) -> list[Tally]:
         table = random_table(space, rng) if kind == 1 else None
         detector = random_detector(rng) if kind == 2 else None
         alpha = random_alpha(rng)
-        every = listed(space, table, alpha, detector, activations=True)
+        every = listed(space, table, alpha, detector, activations=True, rho=True)
         for at in range(MIXES):
             mix = random_mix(every.costs, rng)
             where = f"seed {seed}, space {number}, mix {at}: {mix}"

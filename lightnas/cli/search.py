@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from ..runs import SearchConfig
 
 
+AT_LIMIT = "depth is at the space's limit in every stage; consider --budget-layers or --budget-rho"
+
+
 @click.command()
 @budget_options()
 @latency_table_option
@@ -101,8 +104,13 @@ def search(
             config, output, resume=resume, overwrite=overwrite, workers=workers,
             on_progress=show, write_report=write_report,
         )  # fmt: skip
+    warnings = [AT_LIMIT] if result.depth_is_at_limit(config.problem.searched) else []
+    for warning in warnings:
+        say(f"warning: {warning}", err=True)
     if as_json:
-        say_json(result.document | {"output": str(output)})
+        rhos = {"rho": result.rho, "rhos": result.rhos}
+        told = {"warnings": warnings} if warnings else {}
+        say_json(result.document | rhos | told | {"output": str(output)})
     else:
         print_search(result, config, output)
 

@@ -186,12 +186,14 @@ def print_search(result: SearchResult, config: SearchConfig, output: Path) -> No
     table.add_row("score" if by == "entropy" else f"score {by}", f"{result.score:.4f}")
     for part, given in (result.score_parts or {}).items():
         table.add_row(f"  from {part}", f"{given:.4f}", "", _share(given, result.score))
-    for name, value in result.cost.known().items():
+    for name, value in (result.cost.known() | {"rho": result.rho}).items():
         limit, show = problem.limits.get(name), RESOURCES[name].format
         share = (show(limit), f"{100 * float(value) / limit:.2f} %") if limit else ("-", "")
         label = f"FLOPs at {format_size(problem.input_size)}" if name == "flops" else name
         price = [prices[name]] if name in prices else []
         table.add_row(label, show(value), *share, *price)
+    for stage, rho in enumerate(result.rhos, start=1):
+        table.add_row(f"  at C{stage}", RESOURCES["rho"].format(rho))
     bound = "-" if result.upper_bound is None else f"{result.upper_bound:.4f}"
     table.add_row("upper bound", bound)
     table.add_row("gap", result.gap_text("proven optimal"))

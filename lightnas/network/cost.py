@@ -47,7 +47,8 @@ class Cost(NamedTuple):
 
     Fields are named as in ``resources.RESOURCES``. Units: multiply-accumulates, weights, layers,
     seconds, elements. ``latency`` is None where there is no latency table, ``activations`` where
-    they are not asked for.
+    they are not asked for. ``rho``, which is no sum over blocks, is never set here: it is
+    ``entropy.largest_rho`` of a whole network, beside its costs where it is limited.
     """
 
     flops: Size
@@ -55,6 +56,7 @@ class Cost(NamedTuple):
     layers: Size
     latency: Size | None = None
     activations: Size | None = None
+    rho: Size | None = None
 
     def known(self) -> dict[str, Size]:
         """The figures there are, by resource."""

@@ -53,6 +53,33 @@ def entropies(blocks: Sequence[Block]) -> list[Size]:
     return result
 
 
+def effectiveness(blocks: Sequence[Block]) -> list[Size]:
+    """rho_1 ... rho_5 of a backbone (numbers), or of a population (arrays of shape (N,)).
+
+    rho_i = n_i exp(-2 S_i / n_i), with S_i the sum of h to the end of stage i (without
+    log(channels)) and n_i its convolutions on the main path: depth over the geometric mean of the
+    fan-ins. Networks of large rho are hard to train (DeepMAD, CVPR 2023, arXiv 2303.02165,
+    which limits it to 0.3 for ResNet-18 to 50 and 0.5 for 29 M to 89 M parameters).
+    """
+    ends = stage_ends([block.stride for block in blocks])
+    n: Size = 0
+    total: Size = 0
+    result: list[Size] = []
+    for i, block in enumerate(blocks):
+        for layer, times in layers(block):
+            n = n + times * len(layer.main)
+            total = total + times * _layer_entropy(layer)
+        if i in ends:
+            result.append(n * np.exp(-2 * total / n))
+    return result
+
+
+def largest_rho(blocks: Sequence[Block]) -> Size:
+    """The largest of rho_1 ... rho_5, which a budget limits: a number, or an array of shape (N,)."""
+    largest: Size = np.maximum.reduce(np.broadcast_arrays(*effectiveness(blocks)))
+    return largest
+
+
 def score(entropies_: Sequence[Size], alpha: Sequence[float] = ALPHA) -> Size:
     """sum_i alpha_i H_i; stages of weight 0 are skipped."""
     total: Size = 0

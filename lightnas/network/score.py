@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import InputError, shown
 from .blocks import Block, Size
 from .cost import INPUT_SIZE, Added
-from .entropy import ALPHA, entropies
+from .entropy import ALPHA, effectiveness, entropies, largest_rho
 from .entropy import score as weighted
 from .scores import Score, scores_of
 from .stages import STAGES
@@ -32,7 +32,8 @@ def score_structures(
     ``by`` is what scores them; None: the entropy with the weights ``alpha``.
 
     Keys: score, flops, params, layers, activations where asked for, entropies (H_1 ... H_5, in
-    nats). With a detector its neck and head count too.
+    nats), rhos (rho_1 ... rho_5) and rho, the largest of them. With a detector its neck and head
+    count too.
     """
     rows = []
     for structure in structures:
@@ -40,7 +41,11 @@ def score_structures(
         counts = {name: int(value) for name, value in cost.known().items()}
         row = entropy_row(entropies(structure), alpha)
         score = row["score"] if by is None else scores_of(by, tuple(structure), input_size).item()
-        rows.append({"score": score} | counts | {"entropies": row["entropies"]})
+        rhos = {
+            "rho": float(largest_rho(structure)),
+            "rhos": list(map(float, effectiveness(structure))),
+        }
+        rows.append({"score": score} | counts | {"entropies": row["entropies"]} | rhos)
     return rows
 
 

@@ -57,7 +57,10 @@ def read_search(path: Path, key: str) -> Section:
                 (f"from {part}", f"{value:.1f}")
                 for part, value in (result.score_parts or {}).items()
             ),
-            *((RESOURCES[name].label, RESOURCES[name].format(costs[name], 4)) for name in costs),
+            *(
+                (RESOURCES[name].label, RESOURCES[name].format(value, 4))
+                for name, value in (costs | {"rho": result.rho}).items()
+            ),
             ("gap to the bound", result.gap_text("0, proven optimal")),
             *((("cheapest", said),) if (said := result.cheapest_text()) else ()),
             ("search", f"{result.seconds:.2f} s"),

@@ -43,7 +43,7 @@ BudgetFile = create_model(
 
 
 # Budgets that configs of the first versions did not have.
-LATER = ("activations",)
+LATER = ("activations", "rho")
 
 
 class ConfigFile(BaseModel):

@@ -349,8 +349,11 @@ def compared(names: Sequence[str | Path], problem: Problem) -> list[dict[str, An
     Raises:
         InputError: one of them is none of these.
     """
+    # What is not limited is not written: older fronts keep their bytes.
+    lacks = {"rhos", *(() if "rho" in problem.limits else ("rho",))}
     return [
-        {"name": name_of(name) if i == 0 else f"{name_of(name)} {i}"} | row
+        {"name": name_of(name) if i == 0 else f"{name_of(name)} {i}"}
+        | {key: value for key, value in row.items() if key not in lacks}
         for name in names
         for i, row in enumerate(
             score_structures(

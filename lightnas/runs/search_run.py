@@ -114,7 +114,7 @@ class SearchRun(OutputDir):
         if not path.is_file():
             return False
         with advised(ANEW):
-            state = read_state(path, len(search.space.genes), len(search.problem.limits))
+            state = read_state(path, len(search.space.genes), search.relaxation.size)
             try:
                 search.restore(state)
             except InputError as error:

@@ -26,7 +26,7 @@ an end of its range or a neighbour of one of two stationary points.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -36,15 +36,18 @@ from ..network.blocks import Block, Size
 from ..network.cost import Cost, block_cost
 from ..network.entropy import block_entropy
 from ..network.scores import Entropy, Placed
-from ..network.stages import downsample, fed_size, stage_ends
+from ..network.stages import STAGES, downsample, fed_size, stage_ends
 from ..resources import RESOURCES
 from .cutting_planes import CuttingPlanes
 from .deadline import Deadline
+from .effectiveness import RhoLimit
 from .objective import Objective
 
 # Relative error of a block's terms, as a sum of at most sixteen of them, each right to half a unit
 # in the last place.
 ROUNDING = 16 * 2.0**-53
+# Multipliers where nothing may be within the budgets, at most, as a multiple of theta.
+FAR = 1e2
 # Pairs (in, out) handled at a time where all of them are met: bounds the memory of fine grids.
 PAIRS_AT_A_TIME = 65_536
 
@@ -64,6 +67,8 @@ class Options:
             entropy, which has none.
         use: (3, R, n) coefficients of 1, btn and btn^2 (btn in channels) in the use of each limited
             resource, as a share of its budget.
+        trained: (3, n), under a limit on rho: convolutions, and the coefficients of 1 and log btn
+            in their entropy; else (0, n).
     """
 
     c_in: Genomes
@@ -76,6 +81,7 @@ class Options:
     log_btn: Floats
     gain: Floats
     use: Floats
+    trained: Floats
 
     def __len__(self) -> int:
         return len(self.c_in)
@@ -118,18 +124,20 @@ class Pairs(NamedTuple):
 
 
 class Best(NamedTuple):
-    """The maximiser of the relaxed problem. ``use``: (R,), shares of the budgets; ``genome``:
-    (D,)."""
+    """The maximiser of the relaxed problem. ``use``: (R,), shares of the budgets and of the cuts of
+    rho; ``genome``: (D,); ``reach``: (2, E), its convolutions and entropy where stages end, under a
+    limit on rho."""
 
     theta: float
     score: float
     use: Floats
     genome: Genomes
+    reach: Floats | None = None
 
 
 class Relaxation:
     """The relaxed problem of R budgets. ``use`` is counted in shares of a budget, and multipliers
-    go with that.
+    go with that. A limit on rho adds multipliers behind those of the budgets (``effectiveness``).
 
     Attributes:
         limited: the resources that have a budget.
@@ -160,8 +168,10 @@ class Relaxation:
         )
         self.problem = problem
         self.space = problem.searched
-        self.limited = list(problem.limits)
-        self.limits = np.array(list((problem.limits | self._attainable_layers()).values()))
+        self.rho = RhoLimit.of(problem)
+        self.limited = [name for name in problem.limits if RESOURCES[name].summed]
+        limits = problem.limits | self._attainable_layers()
+        self.limits = np.array([limits[name] for name in self.limited])
         self.grid = self.space.max_channels // self.space.step + 1
         # Costs are sampled at btn 0, far and 2 far: the farther, the less their rounding shows in
         # the coefficients.
@@ -228,7 +238,7 @@ class Relaxation:
             first, inner = self._coefficients(i, pairs, k)
             for depth in depths:
                 self.deadline.check()
-                reward, log_btn, gain, use = (
+                reward, log_btn, gain, use, trained = (
                     a + (depth - 1) * b for a, b in zip(first, inner, strict=True)
                 )
                 if self.terms is None:
@@ -237,11 +247,13 @@ class Relaxation:
                 gain = np.broadcast_to(gain, (len(gain), len(c_in)))
                 same = np.ones_like(c_in)
                 yield Options(
-                    c_in, c_out, kernel * same, depth * same, low, high, reward, log_btn, gain, use
-                )
+                    c_in, c_out, kernel * same, depth * same, low, high, reward, log_btn, gain, use,
+                    trained,
+                )  # fmt: skip
 
     def _coefficients(self, i: int, pairs: Pairs, k: int) -> tuple[Any, Any]:
-        """(reward, log_btn, gain, use) of block i with one layer, and what every further layer adds."""
+        """(reward, log_btn, gain, use, trained) of block i with one layer, and what every further
+        layer adds."""
         one, two = self._at_depth(i, pairs, k, 1), self._at_depth(i, pairs, k, 2)
         return one, tuple(b - a for a, b in zip(one, two, strict=True))
 
@@ -264,11 +276,16 @@ class Relaxation:
         q2 = np.maximum((y2 - 2 * y1 + y0) / (2 * far * far), 0.0)
         q1 = np.maximum((y1 - y0) / far - q2 * far, 0.0)
         use = np.stack([y0, q1, q2]) / self.limits[:, None]
+        trained = np.zeros((0, len(c_in)))
+        if self.rho:
+            h, twice = (np.asarray(block_entropy(block(btn)), float) for btn in (1.0, 2.0))
+            rows = (costs[0].layers, h, (twice - h) / np.log(2.0))
+            trained = np.stack([np.broadcast_to(row, c_in.shape) for row in rows])
         if self.terms is not None:
-            return *self._fitted(i, block, c_in.shape, bool(spec.btn)), use
+            return *self._fitted(i, block, c_in.shape, bool(spec.btn)), use, trained
         reward = self.weights[i] * np.asarray(block_entropy(block(1.0)), float)
         growth = self.weights[i] * np.asarray(block_entropy(block(2.0)), float) - reward
-        return reward, float(np.max(growth) / np.log(2.0)), np.zeros((0, len(c_in))), use
+        return reward, float(np.max(growth) / np.log(2.0)), np.zeros((0, len(c_in))), use, trained
 
     def _fitted(
         self, i: int, block: Callable[[float], Block], shape: tuple[int, ...], has_btn: bool
@@ -332,9 +349,8 @@ class Relaxation:
     def _limited(self, of_blocks: Cost, shape: tuple[int, ...]) -> Floats:
         """The figures of the limited resources, (R, n)."""
         figures = of_blocks.known()
-        return np.stack(
-            [np.broadcast_to(np.asarray(figures[name], float), shape) for name in self.limited]
-        )
+        limited = [np.broadcast_to(np.asarray(figures[n], float), shape) for n in self.limited]
+        return np.stack(limited) if limited else np.zeros((0, *shape))
 
     def each_pair(self, i: int) -> int:
         """How many options block i has for each pair (in, out)."""
@@ -348,7 +364,56 @@ class Relaxation:
             piece = slice(start, start + PAIRS_AT_A_TIME)
             yield Pairs(c_in[piece], c_out[piece])
 
+    # --- multipliers -------------------------------------------------------------------------------------------------
+
+    @property
+    def size(self) -> int:
+        """How many numbers multipliers have."""
+        return len(self.limits) + (2 * STAGES if self.rho else 0)
+
+    def lambdas(self, multipliers: Floats) -> Floats:
+        """What use is multiplied with, (R,): of multipliers (R,) all, but for the tangents of the
+        cuts of rho behind them."""
+        return self.rho.lambdas(multipliers) if self.rho else multipliers
+
+    def alike(self, value: float, genome: Genomes | None = None) -> Floats:
+        """Multipliers (R,) that are all of one value; cuts of rho touch at a genome (D,), the
+        smallest one unless given."""
+        if not self.rho:
+            return np.full(len(self.limits), value)
+        blocks = self.space.decode((self.space.smallest if genome is None else genome)[None])
+        tangents = self.rho.reach_of(blocks)[0]
+        return self.rho.at(np.full(len(self.limits) + STAGES, value), tangents)
+
+    def touching_at(self, multipliers: Floats, depths: Genomes) -> Floats:
+        """Multipliers (R,) for each of N combinations of depths, (N, blocks), whose cuts of rho
+        touch at the convolutions there; (N, R)."""
+        if not self.rho:
+            return np.broadcast_to(multipliers, (len(depths), len(multipliers)))
+        ends = self.rho.ends_of(depths)
+        return np.array([self.rho.moved(multipliers, n) for n in ends])
+
+    def _with_lambdas(self, lambdas: Floats, multipliers: Floats) -> Floats:
+        """Other lambdas (R,), and the tangents of multipliers, (R,)."""
+        return self.rho.at(lambdas, self.rho.tangents(multipliers)) if self.rho else lambdas
+
     # --- the relaxed problem at given multipliers --------------------------------------------------------------------
+
+    def best(self, i: int, options: Options, multipliers: Floats) -> tuple[Floats, Genomes]:
+        """``best_btn`` of options of block i, n of them, with what cuts of rho give and take; (n,)
+        each. Multipliers: (R,)."""
+        return self.best_btn(*self.priced(i, options, multipliers))
+
+    def priced(self, i: int, options: Options, multipliers: Floats) -> tuple[Options, Floats]:
+        """Options of block i with what cuts of rho give and take in their reward, and the
+        multipliers (R,) of the budgets."""
+        if not self.rho:
+            return options, multipliers
+        reward, log_btn = self.rho.worth(i, options.trained, multipliers)
+        options = replace(
+            options, reward=options.reward + reward, log_btn=options.log_btn + log_btn
+        )
+        return options, multipliers[: len(self.limits)]
 
     def best_btn(self, options: Options, multipliers: Floats) -> tuple[Floats, Genomes]:
         """Largest reward - multipliers * use of every option over its btn, and that btn in steps.
@@ -423,11 +488,12 @@ class Relaxation:
     def maximise(self, chain: list[Options], multipliers: Floats) -> Best:
         """theta at the multipliers, shape (R,), over the options of the chain, and a structure that
         reaches it."""
-        solved = [self.best_btn(options, multipliers) for options in chain]
+        solved = [self.best(i, options, multipliers) for i, options in enumerate(chain)]
         rest = self.backward(chain, [value for value, _ in solved])
-        theta = float(rest[0][0] + multipliers.sum())
+        lambdas = self.lambdas(multipliers)
+        theta = float(rest[0][0] + lambdas.sum())
         bound = theta + self.rounding(theta, multipliers)
-        here, use = 0, np.zeros(len(self.limits))
+        here, use, each = 0, np.zeros(len(self.limits)), []
         genes: dict[tuple[int, str], int] = {}
         for i, (options, (value, btns)) in enumerate(zip(chain, solved, strict=True)):
             start, end = np.searchsorted(options.c_in, [here, here + 1])
@@ -435,6 +501,9 @@ class Relaxation:
             here = int(options.c_out[at])
             b = float(btns[at] * self.space.step)
             use += options.use[:, :, at].T @ (1.0, b, b * b)
+            if self.rho:
+                n, h, log_btn = options.trained[:, at]
+                each.append((n, h + log_btn * np.log(max(b, 1.0))))
             genes |= {
                 (i, "out"): here,
                 (i, "k"): options.kernel[at],
@@ -442,7 +511,11 @@ class Relaxation:
                 (i, "btn"): btns[at],
             }
         genome = np.array([genes[gene] for gene in self.space.genes], np.int64)
-        return Best(bound, theta - float(multipliers @ (1 - use)), use, genome)
+        if not self.rho:
+            return Best(bound, theta - float(lambdas @ (1 - use)), use, genome)
+        reach = self.rho.at_ends(np.array(each))
+        use = np.concatenate([use, self.rho.shares(reach, self.rho.tangents(multipliers))])
+        return Best(bound, theta - float(lambdas @ (1 - use)), use, genome, reach)
 
     def rounding(self, theta: float, multipliers: Floats) -> float:
         """What theta at the multipliers, (R,), may have lost to rounding.
@@ -452,10 +525,18 @@ class Relaxation:
         block, each right to half a unit in the last place. Multipliers far above the score cost
         digits.
         """
-        return ROUNDING * len(self.space.blocks) * (abs(theta) + 2 * float(multipliers.sum()))
+        terms = 2 * float(multipliers[: len(self.limits)].sum())
+        if self.rho:  # whose terms are of both signs
+            terms += self.rho.terms(multipliers)
+        return ROUNDING * len(self.space.blocks) * (abs(theta) + terms)
 
     def minimise(
-        self, chain: list[Options], start: Floats, tolerance: float, rounds: int
+        self,
+        chain: list[Options],
+        start: Floats,
+        tolerance: float,
+        rounds: int,
+        enough: float = -np.inf,
     ) -> tuple[Floats, list[Best]]:
         """Multipliers that make theta small over a chain, and what was met on the way (the least
         theta is a bound).
@@ -464,20 +545,64 @@ class Relaxation:
             start: multipliers to begin with, shape (R,).
             tolerance: stop once theta is proven to be this close to its minimum (relative).
             rounds: stop after so many evaluations of theta.
+            enough: stop once theta is no more than this.
         """
-        met = [self.maximise(chain, start)]
-        best, least = start, met[0].theta
-        model = CuttingPlanes(self._largest_multipliers(least))
-        while len(met) < rounds:
+        best, met = self._descend(chain, start, [], tolerance, rounds, enough)
+        while self.rho and len(met) < rounds:  # cuts that touch elsewhere are tighter
+            moved, least = self._moved(best, met), min(point.theta for point in met)
+            if moved is None or least <= enough:
+                break
+            met = [self._touching(point, moved) for point in met]
+            lower, met = self._descend(chain, moved, met, tolerance, rounds, enough)
+            if min(point.theta for point in met) >= least - tolerance * abs(least):
+                break
+            best = lower
+        return best, met
+
+    def _descend(
+        self,
+        chain: list[Options],
+        start: Floats,
+        met: list[Best],
+        tolerance: float,
+        rounds: int,
+        enough: float,
+    ) -> tuple[Floats, list[Best]]:
+        """As ``minimise``, from what was met before; cuts of rho touch where they do at the
+        start, (R,)."""
+        met = [*met, self.maximise(chain, start)]
+        best, least = start, met[-1].theta
+        model = CuttingPlanes(self._largest_multipliers(least, len(self.lambdas(start))))
+        for point in met[:-1]:
+            model.add(point.score, 1 - point.use)
+        while len(met) < rounds and least > enough:
             model.add(met[-1].score, 1 - met[-1].use)
             lowest = model.lowest()
             if lowest is None or least - lowest[1] <= tolerance * abs(least):
                 break
-            multipliers = lowest[0]
+            multipliers = self._with_lambdas(lowest[0], start)
             met.append(self.maximise(chain, multipliers))
             if met[-1].theta < least:
                 best, least = multipliers, met[-1].theta
         return best, met
+
+    def _moved(self, multipliers: Floats, met: list[Best]) -> Floats | None:
+        """The multipliers (R,) with cuts of rho that touch between the maximisers there; None where
+        they do."""
+        assert self.rho
+        lambdas = self.lambdas(multipliers)
+        values = np.array([point.score + lambdas @ (1 - point.use) for point in met])
+        near = np.flatnonzero(values >= values.max() - 1e-5 * abs(values.max()))
+        n = np.mean([met[at].reach[0] for at in near], axis=0)  # type: ignore[index]
+        if np.abs(n / self.rho.tangents(multipliers) - 1).max() < 0.01:
+            return None
+        return self.rho.moved(multipliers, n)
+
+    def _touching(self, point: Best, multipliers: Floats) -> Best:
+        """A maximiser with the use of the cuts of rho that touch where multipliers (R,) say."""
+        assert self.rho and point.reach is not None
+        shares = self.rho.shares(point.reach, self.rho.tangents(multipliers))
+        return point._replace(use=np.concatenate([point.use[: len(self.limits)], shares]))
 
     def shadow_prices(self, multipliers: Floats) -> dict[str, float]:
         """What a little more of each budget adds to the bound, by resource, per unit of its scale:
@@ -487,21 +612,27 @@ class Relaxation:
         budget; at the multipliers (R,) that minimise theta it is that of the bound (Everett 1963).
         A budget that does not bind has the price 0.
         """
-        each = multipliers / self.limits
-        return {
-            name: float(price * RESOURCES[name].scale)
-            for name, price in zip(self.limited, each, strict=True)
-        }
+        slopes = self.slopes(multipliers).items()
+        return {name: float(slope * RESOURCES[name].scale) for name, slope in slopes}
 
-    def _largest_multipliers(self, theta: float) -> Floats:
+    def slopes(self, multipliers: Floats) -> dict[str, float]:
+        """The same in the units of the budgets, at multipliers (R,)."""
+        each = multipliers[: len(self.limits)] / self.limits
+        slopes = dict(zip(self.limited, each, strict=True))
+        return slopes | ({"rho": self.rho.slope(multipliers)} if self.rho else {})
+
+    def _largest_multipliers(self, theta: float, size: int) -> Floats:
         """Some x within the budgets has score(x) + lambda (1 - use(x)) <= theta: no multiplier
         beyond improves on it.
 
         Where none is known yet, the relaxed problem is one of costs alone, and only ratios of
-        multipliers count.
+        multipliers count. Under a limit on rho many boxes hold no x within the budgets, which large
+        multipliers show.
         """
         if self.start is None:
-            return np.ones(len(self.limits))
+            return np.ones(size)
+        if self.rho:
+            return np.full(size, FAR * (abs(theta) + 1.0))
         start = self.problem.evaluate(self.start[None])
         use = self._limited(start.cost, (1,))[:, 0] / self.limits
         largest: Floats = (theta - start.score[0]) / np.maximum(1 - use, 1e-6) + 1.0

@@ -185,11 +185,10 @@ class _Task:
         """Where the bound over few channel counts reaches the score that is asked for."""
         for _ in range(GUESSES):
             relaxation = self._relaxation(limit)
-            at = relaxation.limited.index(self.resource)
             coarse = coarse_chain(relaxation)
-            start = np.full(len(relaxation.limits), 0.1 * self.least)
+            start = relaxation.alike(0.1 * self.least, self.problem.start)
             multipliers, met = relaxation.minimise(coarse, start, tolerance=1e-6, rounds=60)
-            slope = multipliers[at] / relaxation.limits[at]
+            slope = relaxation.slopes(multipliers)[self.resource]
             excess = min(best.theta for best in met) - self.least
             if slope <= 0 or abs(excess) <= 1e-6 * self.least:
                 break
@@ -211,10 +210,12 @@ class _Task:
         if limit <= 0:
             return None
         relaxation = self._relaxation(limit)
-        start = np.full(len(relaxation.limits), 0.1 * self.least)
+        start = relaxation.alike(0.1 * self.least, self.problem.start)
         coarse = coarse_chain(relaxation)
         multipliers, _ = relaxation.minimise(coarse, start, tolerance=1e-6, rounds=60)
-        at = relaxation.limited.index(self.resource)
+        # Which labels come first; for rho its cut at the last stage end, behind the budgets.
+        limited = relaxation.limited
+        at = limited.index(self.resource) if self.resource in limited else -1
         proof = _Looking(relaxation, self.problem.start, self.least, multipliers, at)
         while not proof.complete and proof.found is None:
             if proof.too_large or proof.work >= self.work:
@@ -239,8 +240,8 @@ class _SameSpace(Objective):
 class _Unmet(Relaxation):
     """A relaxation of budgets that perhaps nothing meets: its multipliers may be large."""
 
-    def _largest_multipliers(self, theta: float) -> Floats:
-        return np.full(len(self.limits), 1e3 * (abs(theta) + 1.0))
+    def _largest_multipliers(self, theta: float, size: int) -> Floats:
+        return np.full(size, 1e3 * (abs(theta) + 1.0))
 
 
 class _Looking(Proof):

@@ -137,7 +137,7 @@ def search(
         limits: when to stop without a proof.
         top: how many structures to keep in ``result.top``.
         budgets: ``flops=``, ``params=``, ``layers=``, ``activations=``, ``latency=`` (seconds, by
-            the table), at least one.
+            the table), ``rho=`` (``network.entropy.largest_rho``), at least one.
 
     Raises:
         InputError: a budget is missing, unknown, not positive, or below what any structure uses.
@@ -314,9 +314,10 @@ class Search:
     def _relaxed(self) -> tuple[Floats, list[Best]]:
         """Good multipliers, (R,), and the structures met on the way to them."""
         coarse = coarse_chain(self.relaxation)
-        worth = float(self.problem.evaluate(self.problem.start[None]).score[0])
-        start = np.full(len(self.relaxation.limits), max(0.1 * worth, 0.0))
-        return self.relaxation.minimise(coarse, start, tolerance=1e-6, rounds=60)
+        start = self.problem.start
+        worth = float(self.problem.evaluate(start[None]).score[0])
+        multipliers = self.relaxation.alike(max(0.1 * worth, 0.0), start)
+        return self.relaxation.minimise(coarse, multipliers, tolerance=1e-6, rounds=60)
 
     def _proof_ends(self) -> bool:
         assert self.proof is not None

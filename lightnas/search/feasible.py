@@ -25,13 +25,15 @@ from ..resources import RESOURCES
 from ..units import format_size
 from .bound import Best, Relaxation
 from .deadline import NEVER, Deadline, OutOfTime
-from .objective import Objective
+from .objective import Budget, Objective
 from .proof import Proof
 from .whole import maximise_whole
 
 # Cutting planes, and operations of the proof, before a feasible structure is given up.
 ROUNDS = 60
 WORK = 50_000_000
+# Structures drawn where a limit on rho excludes the smallest one.
+DRAWN = 4096
 # Rounding of a sum of shares; a bound this close to 1 proves nothing.
 SLACK = 1e-9
 
@@ -47,6 +49,8 @@ def find_start(problem: Objective, deadline: Deadline = NEVER) -> Genomes:
     smallest = problem.searched.smallest
     if _fits(problem, smallest):
         return smallest
+    if "rho" in problem.limits and (drawn := _drawn(problem)) is not None:
+        return drawn
     relaxation = Relaxation(problem, alpha=(0.0,) * STAGES)
     relaxation.deadline = deadline
     try:
@@ -55,19 +59,53 @@ def find_start(problem: Objective, deadline: Deadline = NEVER) -> Genomes:
         raise _not_found(relaxation, " in the time allowed") from None
 
 
+def _drawn(problem: Objective) -> Genomes | None:
+    """Of random structures as shallow as can be, which rho favours as other budgets do, the one
+    farthest within the budgets, (D,); None where none is."""
+    space = problem.searched
+    genomes = space.random(np.random.default_rng(0), DRAWN)
+    for column, (_, key) in enumerate(space.genes):
+        if key == "L":
+            genomes[:, column] = space.bounds[0][column]
+    found = problem.unscored(genomes)
+    columns = found.cost.known()
+    shares = [np.asarray(columns[name]) / limit for name, limit in problem.limits.items()]
+    at = np.argmin(np.max(shares, axis=0))
+    return genomes[at] if problem.feasible(found)[at] else None
+
+
 def _by_bound(problem: Objective, relaxation: Relaxation) -> Genomes:
     least: dict[str, Floats] = {}
     met: list[Best] = []
     for at, name in enumerate(relaxation.limited):
-        found = maximise_whole(relaxation, np.eye(len(relaxation.limited))[at])
+        found = maximise_whole(relaxation, _alone(relaxation, at))
         use = problem.unscored(found.genome[None]).cost.known()[name]
         least[name] = np.asarray(use)
         met.append(found)
     _check_each(problem, {name: float(value[0]) for name, value in least.items()})
+    if relaxation.rho:
+        if relaxation.limited:
+            _check_rho(problem, relaxation.deadline)
+        for at in range(len(relaxation.limited), len(relaxation.lambdas(relaxation.alike(0.0)))):
+            met.append(maximise_whole(relaxation, _alone(relaxation, at)))
     for found in _between(relaxation, met):
         if _fits(problem, found.genome):
             return found.genome
     return _by_proof(relaxation, met)
+
+
+def _alone(relaxation: Relaxation, at: int) -> Floats:
+    """Multipliers (R,) that count one budget, or cut of rho, alone."""
+    multipliers = relaxation.alike(0.0)
+    multipliers[at] = 1.0
+    return multipliers
+
+
+def _check_rho(problem: Objective, deadline: Deadline) -> None:
+    """Refuse a limit on rho that nothing meets, whatever it uses."""
+    budget = Budget(rho=problem.limits["rho"])
+    size, alpha, table = problem.input_size, problem.alpha, problem.table
+    find_start(Objective(problem.searched, budget, size, alpha, table), deadline)
 
 
 def _fits(problem: Objective, genome: Genomes) -> bool:
@@ -76,7 +114,7 @@ def _fits(problem: Objective, genome: Genomes) -> bool:
 
 def _check_each(problem: Objective, least: dict[str, float]) -> None:
     for name, limit in problem.limits.items():
-        if least[name] > limit:
+        if least.get(name, 0.0) > limit:
             shown = RESOURCES[name].format
             figures = ", ".join(
                 f"{RESOURCES[r].format(value, digits=15)} {RESOURCES[r].label}"
@@ -104,10 +142,12 @@ def _between(relaxation: Relaxation, met: list[Best]) -> Iterator[Best]:
     yield from met
     least = 0.0
     for _ in range(ROUNDS):
-        multipliers, most = _highest_point(met)
+        shares, most = _highest_point(met)
+        multipliers = relaxation.alike(0.0)
+        multipliers[: len(shares)] = shares
         found = maximise_whole(relaxation, multipliers)
         met.append(found)
-        least = max(least, float(multipliers @ found.use))
+        least = max(least, float(shares @ found.use))
         if least > 1 + SLACK:
             raise _together(relaxation)
         yield found
@@ -141,7 +181,9 @@ def _highest_point(met: list[Best]) -> tuple[Floats, float]:
 def _by_proof(relaxation: Relaxation, met: list[Best]) -> Genomes:
     """Branch and bound for any structure within the budgets: all are worth 0, and what is known
     less."""
-    multipliers, _ = _highest_point(met)
+    shares, _ = _highest_point(met)
+    multipliers = relaxation.alike(0.0)
+    multipliers[: len(shares)] = shares
     proof = Proof(relaxation, met[0].genome, -SLACK, multipliers)
     while not (proof.complete or proof.too_large) and proof.score < 0 and proof.work < WORK:
         proof.step()
@@ -160,8 +202,13 @@ def _not_found(relaxation: Relaxation, when: str = "") -> InputError:
 
 
 def _together(relaxation: Relaxation) -> InputError:
+    name = relaxation.problem.space.name
+    if len(relaxation.problem.limits) == 1:  # the least of any other budget is known before
+        return InputError(
+            f"{_budgets(relaxation)} is met by no structure of space {name}, expected a larger one"
+        )
     return InputError(
-        f"no structure of space {relaxation.problem.space.name} is within {_budgets(relaxation)} "
+        f"no structure of space {name} is within {_budgets(relaxation)} "
         "together, expected looser ones; each of them alone can be met"
     )
 

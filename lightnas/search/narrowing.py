@@ -15,24 +15,25 @@ from ..arrays import Flags, Floats, Genomes
 from .bound import Options, Relaxation
 
 
-def narrowed(
-    relaxation: Relaxation, options: Options, multipliers: Floats, slack: Floats
+def trimmed(
+    relaxation: Relaxation, i: int, options: Options, multipliers: Floats, slack: Floats
 ) -> Options:
     """The options with ranges of btn in which they are worth at most ``slack`` less than at their best.
 
     Args:
         relaxation: theirs.
-        options: n of them. Those of a score that is a quadratic in btn too (``gain``) stay as they
+        options: n of block i. Those of a score that is a quadratic in btn too (``gain``) stay as they
             are: it may rise at both ends.
         multipliers: shape (R,).
         slack: shape (n,), not negative.
     """
     if len(options.gain) or not options.btn_high.any():
         return options
-    value, best = relaxation.best_btn(options, multipliers)
-    q0, q1, q2 = multipliers @ options.use
-    n, step = options.log_btn, float(relaxation.space.step)
-    least = value - slack - (options.reward - q0)
+    priced, lambdas = relaxation.priced(i, options, multipliers)
+    value, best = relaxation.best_btn(priced, lambdas)
+    q0, q1, q2 = lambdas @ priced.use
+    n, step = priced.log_btn, float(relaxation.space.step)
+    least = value - slack - (priced.reward - q0)
 
     def enough(btn: Genomes) -> Flags:
         b = btn * step

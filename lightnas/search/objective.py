@@ -20,7 +20,7 @@ from ..errors import InputError, nearest, shown
 from ..network.blocks import Block, Size
 from ..network.cost import INPUT_SIZE, Cost, Latencies, cost
 from ..network.detector import Detector
-from ..network.entropy import ALPHA
+from ..network.entropy import ALPHA, largest_rho
 from ..network.score import score_parts
 from ..network.scores import Entropy, Score, is_additive, scores_of
 from ..resources import RESOURCES
@@ -144,6 +144,8 @@ class Objective:
 
     def _unscored(self, blocks: tuple[Block, ...], n: int) -> Evaluation:
         figures = cost(blocks, self.input_size, self.table, self.detector, self.activations).known()
+        if "rho" in self.limits:
+            figures["rho"] = largest_rho(blocks)
         return Evaluation(np.zeros(n), _of_cost(figures, n))
 
     def _evaluate_chunk(self, genomes: Genomes) -> Evaluation:
@@ -182,10 +184,13 @@ def evaluate_blocks(
     table: Latencies | None = None,
     detector: Detector | None = None,
     activations: bool = False,
+    rho: bool = False,
 ) -> Evaluation:
-    """Score and cost of one chain of blocks; its sizes are arrays of shape (N,), or numbers for one
-    structure."""
+    """Score and cost of one chain of blocks, and rho where it is asked for; its sizes are arrays of
+    shape (N,), or numbers for one structure."""
     figures = cost(blocks, input_size, table, detector, activations).known()
+    if rho:
+        figures["rho"] = largest_rho(blocks)
     n = max(np.size(value) for value in figures.values())
     return Evaluation(
         _checked(Entropy(alpha), blocks, input_size, n),

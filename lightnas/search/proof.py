@@ -21,16 +21,18 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..arrays import Flags, Floats, Genomes
-from .bound import Options, Relaxation, best_by
+from .bound import Best, Options, Relaxation, best_by
 from .deadline import OutOfTime
-from .narrowing import narrowed
+from .depths import combinations, of_chain, of_space
+from .narrowing import trimmed
 from .pairing import Pairing, Pairs
-from .whole import survivors
+from .whole import narrowed, survivors
 
 # A bound that exceeds the best score by less than this share is equal to it: sums of logs are not
 # exact.
@@ -56,7 +58,8 @@ DIVE_EVERY = 4
 
 class Choices(NamedTuple):
     """n ways to fill one block, sorted by in: its genes and what it adds to the score, (n,); use,
-    (n, R), in shares."""
+    (n, R), in shares; reach, (n, 2), under a limit on rho: its convolutions and their entropy; else
+    (n, 0)."""
 
     c_in: Genomes
     c_out: Genomes
@@ -65,6 +68,7 @@ class Choices(NamedTuple):
     btn: Genomes
     score: Floats
     use: Floats
+    reach: Floats
 
     def where(self, keep: Flags | Genomes) -> Choices:
         """The choices that a mask of shape (n,) or an index array selects."""
@@ -73,16 +77,23 @@ class Choices(NamedTuple):
 
 
 class Labels(NamedTuple):
-    """n partial structures: out, (n,), score, (n,), and use, (n, R), in shares."""
+    """n partial structures: out, (n,), score, (n,), use, (n, R), in shares, and reach as in
+    ``Choices``."""
 
     at: Genomes
     score: Floats
     use: Floats
+    reach: Floats
 
-    def pairing(self, block: Choices, ends: Floats, multipliers: Floats) -> Pairing:
+    @classmethod
+    def none(cls, budgets: int, reach: int) -> Labels:
+        """The one label before the first block, under so many budgets."""
+        return cls(np.zeros(1, np.int64), np.zeros(1), np.zeros((1, budgets)), np.zeros((1, reach)))
+
+    def pairing(self, block: Choices, ends: Floats, lambdas: Floats) -> Pairing:
         """Their pairs with the choices of the next block, whose relaxed values with the best
         completion are ``ends``."""
-        return Pairing(self.at, self.score - self.use @ multipliers, block.c_in, ends)
+        return Pairing(self.at, self.score - self.use @ lambdas, block.c_in, ends)
 
     def fitting(self, block: Choices, pairs: Pairs, least: Floats) -> Pairs:
         """The pairs within the budgets, where the blocks after use at least ``least``, (grid, R)."""
@@ -97,8 +108,12 @@ class Labels(NamedTuple):
     def joined(self, block: Choices, pairs: Pairs) -> Labels:
         """The longer labels of the pairs."""
         label, choice = pairs
-        score = self.score[label] + block.score[choice]
-        return Labels(block.c_out[choice], score, self.use[label] + block.use[choice])
+        return Labels(
+            block.c_out[choice],
+            self.score[label] + block.score[choice],
+            self.use[label] + block.use[choice],
+            self.reach[label] + block.reach[choice],
+        )
 
 
 @dataclass(order=True)
@@ -144,6 +159,7 @@ class Proof:
         self.serial = 0
         self._survivors: list[Options] | None = None
         self._beyond_memory = False
+        self._picked: dict[tuple[int, int], Options] = {}
         if nodes is None:
             low, high = self.space.bounds
             nodes = [Node(-self._bound_root(), 0, low, high, multipliers)]
@@ -154,7 +170,7 @@ class Proof:
         """theta over the whole space; it leaves the options that boxes are cut from."""
         target = _beyond(self.root_score)
         theta, chain = survivors(self.relaxation, self.root_multipliers, target)
-        self._beyond_memory = chain is None
+        self._beyond_memory = chain is None and not self.relaxation.rho
         self._survivors = chain or []
         return theta
 
@@ -207,25 +223,71 @@ class Proof:
     def _handle(self, node: Node, whole: list[Options]) -> None:
         if -node.minus_bound <= self._target():
             return
-        if node.serial == 0:
+        if node.serial == 0 and whole:
             self._improve(whole, node.multipliers)
-        chain = _inside(whole, self._columns(node.low), self._columns(node.high))
-        if not all(map(len, chain)):
+        chain = self._chain_of(node, whole)
+        if chain is None and self._depths_given(node):
+            self._beyond_memory = True
+            heapq.heappush(self.nodes, node)
             return
+        if chain is None:
+            self._apart(node, None, -node.minus_bound, node.multipliers)
+            return
+        if not (chain and all(map(len, chain))):
+            return
+        # Under a limit on rho there are many boxes, most of them closed by their first thetas, and
+        # better structures are known than when the options of the whole space were chosen.
+        if self.relaxation.rho and node.serial:
+            self.work += sum(map(len, chain))
+            chain, _ = self._prune(chain, node.multipliers)
+            if not all(map(len, chain)):
+                return
+        enough = self._target() if self.relaxation.rho or node.serial else -np.inf
         multipliers, met = self.relaxation.minimise(
-            chain, node.multipliers, tolerance=1e-7, rounds=12
+            chain, node.multipliers, tolerance=1e-7, rounds=12, enough=enough
         )
         self.work += sum(map(len, chain)) * len(met)
         if node.serial == 0:  # over all channel counts, not the few that the root's were found by
             self.multipliers = multipliers
+        if self.relaxation.rho:
+            self._offer_met(met)
         bound = min(-node.minus_bound, min(best.theta for best in met))
         if bound <= self._target():
             return
         chain, through = self._prune(chain, multipliers)
-        dive = node.serial % DIVE_EVERY == 0
+        apart = self.relaxation.rho is not None and self._depths_given(node)
+        dive = apart or node.serial % DIVE_EVERY == 0
         if not all(map(len, chain)) or self._list(chain, through, multipliers, dive):
             return
-        self._split(node, chain, bound, multipliers)
+        if self.relaxation.rho and not apart:
+            self._apart(node, chain, bound, multipliers)
+        else:
+            self._split(node, chain, bound, multipliers)
+
+    def _chain_of(self, node: Node, whole: list[Options]) -> list[Options] | None:
+        """The options of a box, none where nothing in it beats the target; None where they are too
+        many."""
+        low, high = self._columns(node.low), self._columns(node.high)
+        if not self.relaxation.rho:
+            return _inside(whole, low, high)
+        if whole:
+            given = [low.get((i, "L"), 1) for i in range(len(whole))]
+            apart = self._depths_given(node)
+            return _inside(self._of_depths(whole, given) if apart else whole, low, high)
+        if node.serial == 0:  # as was found when it was bounded
+            return None
+        part = narrowed(self.relaxation, low, high)
+        self.work += sum(int(p.sum()) * part.each_pair(i) for i, p in enumerate(part.space.pairs))
+        theta, chain = survivors(part, node.multipliers, self._target())
+        return [] if theta <= self._target() else chain and _inside(chain, low, high)
+
+    def _of_depths(self, whole: list[Options], depths: list[int]) -> list[Options]:
+        """The options of blocks of given depths; each is met in many boxes, and picked out once."""
+        for at in enumerate(depths):
+            if at not in self._picked:
+                options = whole[at[0]]
+                self._picked[at] = options.where(options.depth == at[1])
+        return [self._picked[at] for at in enumerate(depths)]
 
     def _improve(self, whole: list[Options], multipliers: Floats) -> None:
         """List what is close to the best structure known, and so on from what is better: the better
@@ -251,7 +313,8 @@ class Proof:
 
     def _need(self, multipliers: Floats) -> float:
         """What the relaxed values of a structure's blocks have to exceed in sum."""
-        return self._target() - self._rounding(multipliers) - float(multipliers.sum())
+        allowed = float(self.relaxation.lambdas(multipliers).sum())
+        return self._target() - self._rounding(multipliers) - allowed
 
     def _rounding(self, multipliers: Floats) -> float:
         return self.relaxation.rounding(self.score, multipliers)
@@ -267,15 +330,16 @@ class Proof:
         Returns what is left, and for each option the relaxed optimum among the structures that hold
         it.
         """
-        values = [self.relaxation.best_btn(options, multipliers)[0] for options in chain]
-        through = [value + multipliers.sum() for value in self.relaxation.through(chain, values)]
+        values = [self.relaxation.best(i, opts, multipliers)[0] for i, opts in enumerate(chain)]
+        allowed = self.relaxation.lambdas(multipliers).sum()
+        through = [value + allowed for value in self.relaxation.through(chain, values)]
         least = self._target() - self._rounding(multipliers)
         keep = [value > least for value in through]
         chain = [options.where(kept) for options, kept in zip(chain, keep, strict=True)]
         through = [value[kept] for value, kept in zip(through, keep, strict=True)]
         chain = [
-            narrowed(self.relaxation, options, multipliers, value - least)
-            for options, value in zip(chain, through, strict=True)
+            trimmed(self.relaxation, i, options, multipliers, value - least)
+            for i, (options, value) in enumerate(zip(chain, through, strict=True))
         ]
         return chain, through
 
@@ -301,11 +365,12 @@ class Proof:
                 options.where(value >= least) for options, value in zip(chain, through, strict=True)
             ]
         choices = []
-        for options in chain:
+        for i, options in enumerate(chain):
             self.relaxation.deadline.check()
-            choices.append(_spell_out(options, self.space.step))
+            choices.append(self._cut(i, _spell_out(options, self.space.step), multipliers))
         self.work += sum(len(block.c_in) for block in choices)
-        values = [block.score - block.use @ multipliers for block in choices]
+        lambdas = self.relaxation.lambdas(multipliers)
+        values = [block.score - block.use @ lambdas for block in choices]
         need = self._need(multipliers)
         through = self.relaxation.through(choices, values)
         choices = [block.where(value > need) for block, value in zip(choices, through, strict=True)]
@@ -313,27 +378,36 @@ class Proof:
             return whole
         return self._follow(choices, multipliers) and whole
 
+    def _cut(self, i: int, choices: Choices, multipliers: Floats) -> Choices:
+        """Choices of block i whose use has that of the cuts of rho too."""
+        rho = self.relaxation.rho
+        if not rho:
+            return choices
+        shares = rho.of_block(i, choices.reach, rho.tangents(multipliers))
+        return choices._replace(use=np.hstack([choices.use, shares]))
+
     def _follow(self, choices: list[Choices], multipliers: Floats) -> bool:
         """Label setting, block by block; True if no label was left out.
 
-        A label is a partial structure: its out, score and use. ``trail`` holds parents and choices
-        per block.
+        A label is a partial structure: its out, score, use and reach. ``trail`` holds parents and
+        choices per block.
         """
-        values = [block.score - block.use @ multipliers for block in choices]
+        lambdas = self.relaxation.lambdas(multipliers)
+        values = [block.score - block.use @ lambdas for block in choices]
         rests, least = self.relaxation.backward(choices, values), self._least_use(choices)
-        labels = Labels(np.zeros(1, np.int64), np.zeros(1), np.zeros((1, len(multipliers))))
+        labels = Labels.none(len(lambdas), choices[0].reach.shape[1])
         trail: list[Pairs] = []
         whole = True
         for i, block in enumerate(choices[:-1]):
             self.relaxation.deadline.check()
-            pairing = labels.pairing(block, values[i] + rests[i + 1][block.c_out], multipliers)
+            pairing = labels.pairing(block, values[i] + rests[i + 1][block.c_out], lambdas)
             pairs, every = pairing.best(self._need(multipliers), MAX_LABELS)
             self.work += len(pairs.label)
             whole &= every
-            pairs = labels.fitting(block, pairs, least[i + 1])
+            pairs = self._fitting(i, labels, block, pairs, least[i + 1])
             trail.append(pairs)
             labels = labels.joined(block, pairs)
-        pairing = labels.pairing(choices[-1], values[-1], multipliers)
+        pairing = labels.pairing(choices[-1], values[-1], lambdas)
         most = MAX_LAST if whole else MAX_LABELS
         return self._finish(choices, trail, labels, pairing, multipliers, most) and whole
 
@@ -348,7 +422,7 @@ class Proof:
     ) -> bool:
         """Join the last block, the most promising pairs first, while one may still beat the best;
         True if none was left out."""
-        last, nothing = choices[-1], np.zeros((self.relaxation.grid, len(multipliers)))
+        last, nothing = choices[-1], np.zeros((self.relaxation.grid, labels.use.shape[1]))
         done, left = np.zeros(len(labels.at), np.int64), most
         highest = pairing.most
         for share in LAST_SHARES:
@@ -358,17 +432,28 @@ class Proof:
             left -= int((lengths - done).sum())
             if left < 0:
                 return False
-            pairs = labels.fitting(last, pairing.between(done, lengths), nothing)
+            pairs = pairing.between(done, lengths)
+            pairs = self._fitting(len(choices) - 1, labels, last, pairs, nothing)
             self.work += int((lengths - done).sum())
             joined = labels.joined(last, pairs)
             self._offer_best(choices, [*trail, pairs], joined.score, joined.use)
             done = lengths
         return True
 
+    def _fitting(
+        self, i: int, labels: Labels, block: Choices, pairs: Pairs, least: Floats
+    ) -> Pairs:
+        """The pairs with block i within the budgets and the limit on rho."""
+        label, choice = pairs = labels.fitting(block, pairs, least)
+        if not self.relaxation.rho:
+            return pairs
+        fits = self.relaxation.rho.within(i, labels.reach[label] + block.reach[choice])
+        return Pairs(label[fits], choice[fits])
+
     def _least_use(self, choices: list[Choices]) -> list[Floats]:
         """For every block, the least share of each budget that the blocks from it on must use, by
         in; (grid, R)."""
-        grid, resources = self.relaxation.grid, range(len(self.relaxation.limits))
+        grid, resources = self.relaxation.grid, range(choices[0].use.shape[1])
         least = [np.zeros((grid, len(resources)))]
         for block in reversed(choices):
             after = least[-1][block.c_out]
@@ -402,6 +487,12 @@ class Proof:
             label = int(parent[label])
         return np.array([genes[gene] for gene in self.space.genes], np.int64)
 
+    def _offer_met(self, met: list[Best]) -> None:
+        """Offer the maximisers that may be within the budgets: in a small box some are."""
+        for best in met:
+            if best.score > self.score and (best.use <= 1 + 1e-9).all():
+                self.offer(best.genome)
+
     def offer(self, genome: Genomes) -> bool:
         """Make a genome, shape (D,), the best known if, evaluated exactly, it is within the budgets
         and scores more."""
@@ -419,13 +510,53 @@ class Proof:
             smallest, largest = _range_of(chain[i], key)
             low[column] = max(low[column], smallest)
             high[column] = min(high[column], largest)
+        self._halve(low, high, bound, multipliers)
+
+    def _halve(self, low: Genomes, high: Genomes, bound: float, multipliers: Floats) -> None:
         column = self._gene_to_split(low, high)
         middle = (low[column] + high[column]) // 2
         upper_low, lower_high = low.copy(), high.copy()
         upper_low[column], lower_high[column] = middle + 1, middle
         for box in ((low, lower_high), (upper_low, high)):
-            self.serial += 1
-            heapq.heappush(self.nodes, Node(-bound, self.serial, *box, multipliers))
+            self._push(bound, *box, multipliers)
+
+    def _push(self, bound: float, low: Genomes, high: Genomes, multipliers: Floats) -> None:
+        self.serial += 1
+        heapq.heappush(self.nodes, Node(-bound, self.serial, low, high, multipliers))
+
+    def _depths_given(self, node: Node) -> bool:
+        return bool((node.low == node.high)[self._depth_genes].all())
+
+    @cached_property
+    def _depth_genes(self) -> Flags:
+        return np.array([key == "L" for _, key in self.space.genes])
+
+    def _apart(
+        self, node: Node, chain: list[Options] | None, bound: float, multipliers: Floats
+    ) -> None:
+        """Split a box into one for every combination of depths that may beat the best score; a
+        chain of None: its options are too many."""
+        allowed = float(self.relaxation.lambdas(multipliers).sum())
+        slack = self._rounding(multipliers)
+        need = self._target() - slack - allowed
+        relaxation = narrowed(self.relaxation, self._columns(node.low), self._columns(node.high))
+        ways = (
+            of_space(relaxation, multipliers, need)
+            if chain is None
+            else of_chain(relaxation, chain, multipliers)
+        )
+        self.work += sum(len(each.value) for block in ways for each in block)
+        found = combinations(relaxation, ways, need)
+        if found is None:
+            self._halve(node.low, node.high, bound, multipliers)
+            return
+        blocks = [i for i, key in self.space.genes if key == "L"]
+        for depths, theta, rows in zip(
+            *found, relaxation.touching_at(multipliers, found.depths), strict=True
+        ):
+            low, high = node.low.copy(), node.high.copy()
+            low[self._depth_genes] = high[self._depth_genes] = depths[blocks]
+            self._push(min(bound, theta + allowed + slack), low, high, rows)
 
     def _gene_to_split(self, low: Genomes, high: Genomes) -> int:
         """Depths and kernels first: the relaxation is loose there, and nearly exact between channel
@@ -488,7 +619,7 @@ def _inside(
                 btn_high=np.minimum(options.btn_high, high[i, "btn"]),
             )
             keep &= options.btn_low <= options.btn_high
-        result.append(options.where(keep))
+        result.append(options if keep.all() else options.where(keep))
     return result
 
 
@@ -523,7 +654,11 @@ def _spell_out(options: Options, step: int) -> Choices:
     c_in, c_out, kernel, depth = (
         column[row] for column in (options.c_in, options.c_out, options.kernel, options.depth)
     )
-    return Choices(c_in, c_out, kernel, depth, btn, score, use.T)
+    reach = np.zeros((len(row), 0))
+    if len(options.trained):
+        n, h, log_h = options.trained[:, row]
+        reach = np.stack([n, h + log_h * log_btn], axis=1)
+    return Choices(c_in, c_out, kernel, depth, btn, score, use.T, reach)
 
 
 def _beyond(score: float) -> float:

@@ -15,11 +15,13 @@ from ..documents import Amount, Count, Document, Real, check
 from ..errors import InputError, require
 from ..network.cost import Cost
 from ..network.detector import parse_detector
+from ..network.entropy import effectiveness
 from ..network.score import PARTS
 from ..network.structure import Structure
 from ..resources import RESOURCES
 from ..units import whole
 from .objective import Evaluation
+from .space import Space
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -101,8 +103,9 @@ class Found:
     Attributes:
         score: of the structure.
         cost: its FLOPs in multiply-accumulates at the input size of the problem, params, layers,
-            where there was a latency table, seconds, and where they were limited, activations.
-            ``flops``, ``params``, ``layers``, ``latency`` and ``activations`` are short for it.
+            where there was a latency table, seconds, and where they were limited, activations and
+            rho. ``flops``, ``params``, ``layers``, ``latency`` and ``activations`` are short for
+            it; ``rho`` is there in any case.
         upper_bound: no structure of the space within the budgets scores more; None, with ``gap``
             and ``proven_optimal``, where the score has no closed form, or time ran out before there
             was a bound.
@@ -114,8 +117,8 @@ class Found:
         seed: of the search.
         structure: the best one.
         detector: whose neck and head are in the costs, as ``--detector`` has it; None: none.
-        shadow_prices: what one more G of FLOPs, M of params, layer, millisecond or M of activations
-            would add to the bound, by budgeted resource (``Relaxation.shadow_prices``); None where
+        shadow_prices: what one more G of FLOPs, M of params, layer, millisecond, M of activations
+            or 0.01 of rho would add to the bound, by budgeted resource (``Relaxation.shadow_prices``); None where
             there is no bound.
         score_parts: what ``widths``, ``kernels`` and ``depth`` give to the score
             (``network.score.score_parts``); None in results of older versions.
@@ -162,6 +165,16 @@ class Found:
     def activations(self) -> float | None:
         """Output elements of all convolutions; None where they are not limited."""
         return None if self.cost.activations is None else float(self.cost.activations)
+
+    @property
+    def rhos(self) -> list[float]:
+        """rho where each stage ends (``network.entropy.effectiveness``)."""
+        return [float(rho) for rho in effectiveness(self.structure)]
+
+    @property
+    def rho(self) -> float:
+        """The largest of them: depth over mean width, which a budget may limit."""
+        return max(self.rhos)
 
     @property
     def document(self) -> dict[str, Any]:
@@ -213,6 +226,13 @@ class Found:
             for name, value in self.cost.known().items()
         }
         return {"score": f"{self.score:.3f}"} | costs | {"gap": self.gap_text("0 (proven optimal)")}
+
+    def depth_is_at_limit(self, space: Space) -> bool:
+        """Whether every block that has a choice is as deep as the searched space allows: then its
+        limits decide, not the budgets."""
+        blocks = zip(self.structure, space.blocks, strict=True)
+        free = [(one.depth, of.depth[1]) for one, of in blocks if of.depth[0] < of.depth[1]]
+        return bool(free) and all(depth == most for depth, most in free)
 
     def priced(self) -> dict[str, str]:
         """The shadow prices as people read them, by resource: ``1.545 a G of FLOPs``."""

@@ -13,6 +13,7 @@ import numpy as np
 from ..arrays import Floats, Genomes
 from ..errors import InputError
 from ..network.structure import Structure
+from ..resources import RESOURCES
 from .engine import Limits, Search
 from .evolution import Evolution
 from .objective import Evaluation
@@ -126,6 +127,8 @@ def _outside(problem: Problem, evaluation: Evaluation, slack: float) -> Floats:
     """How far structures are from the bands, as shares of the budgets, shape (N,); 0 inside."""
     total = np.zeros(len(evaluation.score))
     for name, limit in problem.limits.items():
+        # Nobody uses up rho: equal n and equal rho would leave scores hardly any room.
+        least = 1 - slack if RESOURCES[name].summed else 0.0
         share = np.asarray(evaluation.cost.known()[name]) / limit
-        total += np.maximum(0, share - 1) + np.maximum(0, 1 - slack - share)
+        total += np.maximum(0, share - 1) + np.maximum(0, least - share)
     return total

@@ -7,6 +7,9 @@ best needs no L between.
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import replace
+
 import numpy as np
 
 from ..arrays import Floats
@@ -101,11 +104,26 @@ def maximise_whole(relaxation: Relaxation, multipliers: Floats) -> Best:
         options = join_options(
             list(relaxation.options(i, Pairs(np.full_like(c_out, here), c_out), ends=True))
         )
-        value = relaxation.best_btn(options, multipliers)[0] + rest[i + 1][options.c_out]
+        value = relaxation.best(i, options, multipliers)[0] + rest[i + 1][options.c_out]
         at = np.argmax(value)
         chain.append(options.where(np.array([at])))
         here = int(options.c_out[at])
     return relaxation.maximise(chain, multipliers)
+
+
+def narrowed(
+    relaxation: Relaxation, low: dict[tuple[int, str], int], high: dict[tuple[int, str], int]
+) -> Relaxation:
+    """The relaxation of the part of the space whose depths lie between the genes ``low`` and
+    ``high``."""
+    space = relaxation.space
+    blocks = (
+        replace(block, depth=(low[i, "L"], high[i, "L"])) if (i, "L") in low else block
+        for i, block in enumerate(space.blocks)
+    )
+    part = copy(relaxation)
+    part.space = replace(space, blocks=tuple(blocks))
+    return part
 
 
 def survivors(
@@ -126,7 +144,7 @@ def survivors(
         pieces = relaxation.all_pairs(i)
         best.append([_best_of_pairs(relaxation, i, pairs, multipliers) for pairs in pieces])
     rest = _rest(relaxation, best)
-    theta = float(rest[0][0] + multipliers.sum())
+    theta = float(rest[0][0] + relaxation.lambdas(multipliers).sum())
     rounding = relaxation.rounding(theta, multipliers)
     try:
         chain = _beating(relaxation, multipliers, target - rounding, best, rest)
@@ -166,7 +184,7 @@ def _beating(
             order = np.argsort(pairs.c_out, kind="stable")
             reached = best_by(pairs.c_out[order], so_far[order], relaxation.grid)
             np.maximum(after_block, reached, out=after_block)
-            through = so_far + rest[i + 1][pairs.c_out] + multipliers.sum()
+            through = so_far + rest[i + 1][pairs.c_out] + relaxation.lambdas(multipliers).sum()
             at = np.flatnonzero(through > least)
             scanned += len(at) * relaxation.each_pair(i)
             if scanned > MAX_SCANNED:
@@ -176,7 +194,7 @@ def _beating(
             below = through[at] - value[at]
             chosen = Pairs(pairs.c_in[at], pairs.c_out[at])
             for options in relaxation.options(i, chosen) if len(at) else ():
-                worth = below + relaxation.best_btn(options, multipliers)[0]
+                worth = below + relaxation.best(i, options, multipliers)[0]
                 kept.append(options.where(worth > least))
                 count += len(kept[-1])
                 if count > MAX_OPTIONS:
@@ -199,5 +217,5 @@ def _best_of_pairs(relaxation: Relaxation, i: int, pairs: Pairs, multipliers: Fl
     """Largest value of block i over k, L and btn for each pair (in, out), (n,)."""
     best = np.full(len(pairs.c_in), -np.inf)
     for options in relaxation.options(i, pairs, ends=True):
-        np.maximum(best, relaxation.best_btn(options, multipliers)[0], out=best)
+        np.maximum(best, relaxation.best(i, options, multipliers)[0], out=best)
     return best

@@ -7,9 +7,10 @@ import pytest
 
 from lightnas.errors import InputError
 from lightnas.network.cost import cost
-from lightnas.network.entropy import entropies, score
+from lightnas.network.entropy import effectiveness, entropies, largest_rho, score
 from lightnas.network.score import check_alpha
 from lightnas.network.structure import Structure, read_structures
+from lightnas.runs import structures
 from lightnas.search.problem import Budget, Problem, evaluate_blocks
 from lightnas.search.space_file import load_space
 
@@ -54,7 +55,7 @@ def test_one_convolution_by_hand():
     from lightnas.network.blocks import Block
 
     stem = (Block("ConvKXBNRELU", 3, 8, 3, 2),)
-    assert cost(stem, (32, 48)) == (16 * 24 * 232, 232, 1, None, None)
+    assert cost(stem, (32, 48)) == (16 * 24 * 232, 232, 1, None, None, None)
 
 
 @pytest.mark.parametrize("size", [(800, 1280), (192, 192), (33, 97), (799, 1279)])
@@ -69,6 +70,41 @@ def test_population_equals_plain_loop(size):
             structure.to_dicts(), *size
         )
         assert evaluation.score[n] == pytest.approx(oracle.score(structure.to_dicts()), rel=1e-12)
+
+
+@pytest.mark.parametrize("space", ["k1kxk1", "k1kx", "kxkx"])
+def test_rho_of_a_population_equals_the_plain_loop(space):
+    problem = Problem(load_space(space), Budget(rho=1e15))
+    genomes = problem.searched.random(np.random.default_rng(1), 200)
+    rhos = [np.broadcast_to(rho, 200) for rho in effectiveness(problem.searched.decode(genomes))]
+    found = problem.evaluate(genomes).cost.rho
+    for n, structure in enumerate(problem.searched.structures(genomes)):
+        expected = oracle.rhos(structure.to_dicts())
+        assert [rho[n] for rho in rhos] == pytest.approx(expected, rel=1e-12)
+        assert found[n] == pytest.approx(max(expected), rel=1e-12)
+        assert largest_rho(structure) == pytest.approx(max(expected), rel=1e-12)
+
+
+# The largest rho of the published structures and of ours: of S it is that of C4.
+RHO = {
+    "s": (0.1527, 0.1612),
+    "m": (0.1531, 0.1461),
+    "l": (0.1477, 0.1364),
+}
+
+
+@pytest.mark.parametrize("size", RHO)
+def test_rho_of_known_structures(size):
+    ours = structures(f"maedet-{size}")[0]
+    found = (largest_rho(Structure.from_dicts(published(size))), largest_rho(ours))
+    assert tuple(round(float(rho), 4) for rho in found) == RHO[size]
+
+
+def test_rho_of_the_smallest_structure():
+    space = load_space("k1kxk1")
+    assert float(largest_rho(space.decode(space.smallest[None]))[0]) == pytest.approx(
+        0.7527, abs=1e-4
+    )
 
 
 def test_alpha_weights_the_stages():

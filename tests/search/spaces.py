@@ -113,8 +113,9 @@ def random_detector(rng: np.random.Generator):
     return Detector(int(rng.choice([32, 64])))
 
 
-def listed(space, table, alpha=ALPHA, detector=None, activations=False):
+def listed(space, table, alpha=ALPHA, detector=None, activations=False, rho=False):
     """Everything in the space; costs with those of a detector, where there is one."""
     genomes = every_genome(space)
-    found = evaluate_blocks(space.decode(genomes), SIZE, alpha, table, detector, activations)
+    blocks = space.decode(genomes)
+    found = evaluate_blocks(blocks, SIZE, alpha, table, detector, activations, rho)
     return Listed(genomes, found.score, found.cost.known())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lightnas.search.bound import Relaxation
-from lightnas.search.narrowing import narrowed
+from lightnas.search.narrowing import trimmed
 from lightnas.search.problem import Budget, Problem
 from lightnas.search.space_file import load_space
 
@@ -30,7 +30,7 @@ def test_exactly_the_btn_that_are_worth_enough_are_left(seed):
     options = next(relaxation.options(block, next(relaxation.all_pairs(block))))
     options = options.where(np.sort(rng.integers(0, len(options), 40)))
     slack = rng.exponential(5.0, 40) * rng.integers(0, 2, 40)
-    left = narrowed(relaxation, options, multipliers, slack)
+    left = trimmed(relaxation, block, options, multipliers, slack)
     value, _ = relaxation.best_btn(options, multipliers)
     for at in range(40):
         every = np.arange(options.btn_low[at], options.btn_high[at] + 1)
