@@ -22,7 +22,6 @@ Where things are. Whatever framework trains:
     checkpoint   checkpoints read without running code, loaded without silence
     progress     how far a training was, checked before it goes on
     pictures     detections as boxes on pictures
-    found_dir, videos            what ``detect`` writes; frames in and out
     distributed, cpu, output     processes, memory of a CPU, where prints go
 
 Of mmdet:
@@ -38,7 +37,7 @@ Of mmdet:
     training, testing, detecting, onnx    ``train``, ``measure``, ``detect``, ``export_detector``
     classifier   which weights belong to the classes
     work_dir     a ``runs.training_run`` whose config is one of mmdet's
-    boxes, evaluation, confusion, measured    AP and what is beside it, in mmdet's data sets too
+    boxes, measured    what mmdet's detectors return; AP in mmdet's data sets
     compat, ops  where mmcv and mmdet do not fit today's torch; operators without a compiler
 """
 

@@ -23,7 +23,8 @@ MAY_IMPORT = {
     "report": {"network", "latency", "search", "runs"},
     "data": set(),
     "install": set(),
-    "detection": {"network", "backbone", "runs", "report", "data", "install"},
+    "found": {"runs", "data"},
+    "detection": {"network", "backbone", "runs", "report", "data", "install", "found"},
     "cli": {
         "network",
         "latency",
@@ -33,6 +34,7 @@ MAY_IMPORT = {
         "report",
         "data",
         "install",
+        "found",
         "detection",
     },
 }

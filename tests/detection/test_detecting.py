@@ -19,10 +19,11 @@ from lightnas.cli.main import main
 from lightnas.data.coco import check_split, find_split
 from lightnas.detection import training
 from lightnas.detection.config import build_config, plain, use_data
-from lightnas.detection.detecting import chosen, detect
+from lightnas.detection.detecting import detect
 from lightnas.detection.options import TrainOptions
 from lightnas.detection.training import build_model
 from lightnas.errors import InputError, WorkError
+from lightnas.found.boxes import chosen
 
 OPTIONS = ("model.bbox_head.stacked_convs=1", "model.test_cfg.max_per_img=5")
 

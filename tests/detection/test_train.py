@@ -646,7 +646,7 @@ def test_a_published_size_is_the_default(capfd, tmp_path, digits):
 
 
 def test_picture_boxes():
-    from lightnas.detection.pictures import boxes_of
+    from lightnas.found.boxes import boxes_of
 
     found = [np.array([[0, 0, 5, 5, 0.4], [1, 1, 2, 2, 0.2]]), np.array([[0, 0, 5, 5, 0.9]])]
     assert [(box.name, round(box.score, 2)) for box in boxes_of(found, ("a", "b"), 0.3)] == [
