@@ -35,6 +35,7 @@ Of mmdet:
     runners, hooks               of a training
     finding      a detector behind its test pipeline
     training, testing, detecting, onnx    ``train``, ``measure``, ``detect``, ``export_detector``
+    prepared, decoding, compared           what of an exported detector is in the graph, and around it
     classifier   which weights belong to the classes
     work_dir     a ``runs.training_run`` whose config is one of mmdet's
     boxes, measured    what mmdet's detectors return; AP in mmdet's data sets
@@ -51,13 +52,13 @@ from . import compat
 compat.apply()
 
 # mmcv cannot be imported before compat.apply().
-from .detecting import detect  # noqa: E402
+from .detecting import detect, load_finder  # noqa: E402
 from .gfocal_head import GFocalHead  # noqa: E402
 from .hooks import DrawDetections, MeasureBestAgain, ReseedEpochs  # noqa: E402
 from .loading import CocoPictures, LoadPicture, ResizePicture  # noqa: E402
 from .madnas import MadNas, load_structure  # noqa: E402
 from .measured import MeasuredCoco  # noqa: E402
-from .onnx import export_detector  # noqa: E402
+from .onnx import export_detector, export_raw  # noqa: E402
 from .options import Start, TrainOptions  # noqa: E402
 from .runners import WholeEpochRunner, WholeIterRunner  # noqa: E402
 from .testing import measure  # noqa: E402
@@ -79,6 +80,8 @@ __all__ = [
     "WholeIterRunner",
     "detect",
     "export_detector",
+    "export_raw",
+    "load_finder",
     "load_structure",
     "measure",
     "train",

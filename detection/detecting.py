@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lightnas.errors import InputError
 from lightnas.found.boxes import Wanted, chosen
-from lightnas.found.looking import Progress, check_inputs, look_at
+from lightnas.found.looking import Find, Progress, check_inputs, look_at
 
 from .building import fitting
 from .distributed import choose_device
@@ -63,23 +63,46 @@ def detect(
     """
     inputs = check_inputs(images, output)
     checkpoint = checkpoint_in(checkpoint)
+    with stdout_to_stderr():
+        find, known = load_finder(checkpoint, threshold, most, device, trust)
+        wanted = Wanted(threshold, chosen(classes, known), most)
+        return look_at(
+            inputs, checkpoint, find, known, wanted, output,
+            form=form, overwrite=overwrite, progress=progress,
+        )  # fmt: skip
+
+
+def load_finder(
+    source: Path,
+    threshold: float = 0.3,
+    most: int | None = None,
+    device: str | None = None,
+    trust: bool = False,
+) -> tuple[Find, tuple[str, ...]]:
+    """What finds with a detector, and its classes.
+
+    Args:
+        source: a checkpoint of ``train-det``, or its work directory: then the best one.
+        threshold, most: the least score and the most boxes a picture that are asked for.
+        device: ``cpu`` or ``cuda``; by default a GPU if there is one.
+
+    Raises:
+        InputError: the checkpoint cannot be read, or does not say what its classes are.
+    """
+    checkpoint = checkpoint_in(source)
     cfg = config_of_checkpoint(checkpoint, trust)
     admit(cfg, threshold, most)
     where = choose_device(device)
     with stdout_to_stderr():
         model = load_detector(cfg, checkpoint, trust).to(where)
-        if not model.CLASSES:
-            raise InputError(
-                f"{checkpoint}: its meta has no CLASSES, expected the names of the classes that it finds"
-            )
-        wanted = Wanted(threshold, chosen(classes, model.CLASSES), most)
-        finder = Finder(model)
+    if not model.CLASSES:
+        raise InputError(
+            f"{checkpoint}: its meta has no CLASSES, expected the names of the classes that it finds"
+        )
+    finder = Finder(model)
 
-        def find(pixels: NDArray[np.uint8]) -> list[NDArray[Any]]:
-            with fitting(str(checkpoint), "its detector cannot be run", "one of such pictures"):
-                return finder(pixels)
+    def find(pixels: NDArray[np.uint8]) -> list[NDArray[Any]]:
+        with fitting(str(checkpoint), "its detector cannot be run", "one of such pictures"):
+            return finder(pixels)
 
-        return look_at(
-            inputs, checkpoint, find, model.CLASSES, wanted, output,
-            form=form, overwrite=overwrite, progress=progress,
-        )  # fmt: skip
+    return find, model.CLASSES

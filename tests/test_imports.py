@@ -24,7 +24,8 @@ MAY_IMPORT = {
     "data": set(),
     "install": set(),
     "found": {"runs", "data"},
-    "detection": {"network", "backbone", "runs", "report", "data", "install", "found"},
+    "deploy": {"data", "found"},
+    "detection": {"network", "backbone", "runs", "report", "data", "install", "found", "deploy"},
     "cli": {
         "network",
         "latency",
@@ -35,6 +36,7 @@ MAY_IMPORT = {
         "data",
         "install",
         "found",
+        "deploy",
         "detection",
     },
 }

@@ -441,7 +441,10 @@ def test_export_det(capfd, trained, tmp_path):
     from lightnas.detection.testing import load_detector
 
     path = tmp_path / "d.onnx"
-    assert "differ by" in call(capfd, "export-det", trained / "epoch_1.pth", "--output", path)[0]
+    assert (
+        "differ by"
+        in call(capfd, "export-det", trained / "epoch_1.pth", "--raw", "--output", path)[0]
+    )
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     assert [node.name for node in session.get_outputs()] == [
         f"{kind}_{i}" for kind in ("cls", "box") for i in range(5)
