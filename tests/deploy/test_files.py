@@ -166,7 +166,8 @@ def test_a_file_that_is_too_large(good, monkeypatch):
 
 @pytest.mark.parametrize(
     ("shape", "dtype", "words"),
-    [((5, 3, 8, 8), np.uint8, "at most 4"), ((1, 3, 5000, 8), np.uint8, "5000"), ((1, 4, 8, 8), np.uint8, "expected pictures"),
+    [((5, 3, 8, 8), np.uint8, "at most 4"), ((1, 3, 5000, 8), np.uint8, "5000"),
+     ((1, 4, 8, 8), np.uint8, "expected pictures"),
      ((3, 8, 8), np.uint8, "expected pictures"), ((1, 3, 8, 8), np.float32, "expected pictures"),
      ((1, 3, 0, 8), np.uint8, "expected pictures"), ((0, 3, 8, 8), np.uint8, "expected pictures")],
 )  # fmt: skip
