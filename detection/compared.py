@@ -12,13 +12,15 @@ from mmcv import Config
 from mmdet.datasets import PIPELINES
 from numpy.typing import NDArray
 
+from lightnas.data.coco import CocoSplit
 from lightnas.data.inputs import find_inputs, is_video
+from lightnas.data.layouts import find_data
+from lightnas.data.layouts.content import content_of
 from lightnas.data.reading import read_picture
 from lightnas.deploy.metadata import Compared
 from lightnas.deploy.network import Network, Raw
 from lightnas.deploy.resize import resized
 from lightnas.errors import InputError, WorkError
-from lightnas.found.truth import read_lists
 
 from .config import data_of
 from .finding import Finder
@@ -50,26 +52,43 @@ def pictures_for(
     """
     paths = [path for path in find_inputs(given, output) if not is_video(path)] if given else []
     if not given:
-        paths = _of_split(cfg, checkpoint)
+        splits = data_of(cfg, checkpoint.parent)
+        split = splits.get("val") or splits.get("test")
+        paths = [] if split is None else pictures_of(split, checkpoint)
     if not paths:
-        raise InputError(f"{checkpoint}: {'the pictures given are none'}, {REMEDY}")
+        raise InputError(f"{checkpoint}: no picture is there, {REMEDY}")
     spread = np.unique(np.linspace(0, len(paths) - 1, PICTURES).astype(int))
     return [(paths[i], read_picture(paths[i])) for i in spread]
 
 
-def _of_split(cfg: Config, checkpoint: Path) -> list[Path]:
+def splits_for(data: Path | None, cfg: Config, checkpoint: Path) -> dict[str, CocoSplit]:
+    """The train and val split of a folder, or those of a checkpoint's own config.
+
+    Raises:
+        InputError: one of them is not there.
+    """
+    splits = data_of(cfg, checkpoint.parent) if data is None else find_data(data).splits
+    for name in ("train", "val"):
+        if name not in splits or (data is None and not splits[name].annotations.is_file()):
+            where = data or f"{checkpoint}: its config"
+            raise InputError(f"{where} names no {name} data that are there, expected data='DIR'")
+    return splits
+
+
+def pictures_of(split: CocoSplit, checkpoint: Path) -> list[Path]:
+    """The pictures of a split that are there.
+
+    Raises:
+        InputError: there are none.
+    """
     try:
-        splits = data_of(cfg, checkpoint.parent)
-        split = splits.get("val") or splits["test"]
-        images = read_lists(split.annotations)["images"]
+        images = content_of(split)["images"]
         paths = [split.images / image["file_name"] for image in images]
     except (InputError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{checkpoint}: its val data cannot be read ({error}), {REMEDY}"
-        ) from error
+        raise InputError(f"{checkpoint}: its data cannot be read ({error}), {REMEDY}") from error
     there = [path for path in paths if path.is_file()]
     if not there:
-        raise InputError(f"{checkpoint}: the pictures of its val data are gone, {REMEDY}")
+        raise InputError(f"{checkpoint}: the pictures of its data are gone, {REMEDY}")
     return there
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,13 @@ from lightnas.deploy.metadata import (
     with_metadata,
 )
 from lightnas.deploy.network import IMAGE, OUTPUTS, Network
-from lightnas.errors import InputError
+from lightnas.deploy.precision import PRECISIONS, lowered
+from lightnas.deploy.testing import Measured, side_by_side_with
+from lightnas.errors import InputError, WorkError, nearest
 from lightnas.files import write_output
 from lightnas.outputs import NETWORK, check_file
 
-from .compared import compare, pictures_for
+from .compared import compare, pictures_for, pictures_of, splits_for
 from .config import structure_of, test_size
 from .decoding import BoxOutputs, check_head
 from .embedded import config_of_checkpoint
@@ -39,6 +42,19 @@ from .testing import checkpoint_in, load_detector
 
 VERSIONS = ("torch", "mmdet", "onnx", "onnxruntime")
 NONE = Compared(pictures=0, boxes=0, pixels=0.0, scores=0.0)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was found of a file that was written.
+
+    Attributes:
+        compared: with mmdet, in fp32.
+        measured: AP and seconds by precision; empty for fp32 alone.
+    """
+
+    compared: Compared
+    measured: dict[str, Measured]
 
 
 class RawOutputs(nn.Module):
@@ -59,10 +75,13 @@ def export_detector(
     path: Path,
     *,
     pictures: Sequence[str | Path] = (),
+    precision: str = "fp32",
+    max_ap_loss: float = 0.01,
+    data: Path | None = None,
     input_size: tuple[int, int] | None = None,
     trust: bool = False,
     overwrite: bool = False,
-) -> Compared:
+) -> Exported:
     """Write the detector of a checkpoint as one ONNX file from pictures to boxes, with everything in
     its metadata that ``lightnas.deploy`` needs to run it.
 
@@ -76,18 +95,24 @@ def export_detector(
         checkpoint: of ``train-det``, or its work directory: then the best one.
         pictures: what it is compared on, as ``data.inputs.find_inputs`` takes them; by default some
             of its val split.
+        precision: ``fp32``; or ``fp16`` or ``int8``, calibrated on the train split and measured on
+            val, beside fp32.
+        max_ap_loss: by which AP may fall with another precision.
+        data: a folder with those splits; by default the run's own.
         input_size: height and width that it is traced at; by default those that the detector is
             tested at.
         overwrite: replace a file that is there.
 
     Returns:
-        the largest differences from what mmdet finds in those pictures.
+        the largest differences from what mmdet finds in those pictures, and the measurements.
 
     Raises:
         InputError: the checkpoint cannot be read or does not fit, it is no detector whose boxes are
             decoded here, there are no pictures, or the path is taken.
-        WorkError: onnxruntime and mmdet find something else.
+        WorkError: onnxruntime and mmdet find something else, or AP falls by more.
     """
+    if precision not in PRECISIONS:
+        raise InputError(f"precision is {precision}, {nearest(precision, PRECISIONS)}")
     cfg, detector = _loaded(checkpoint := checkpoint_in(checkpoint), path, trust, overwrite)
     if not detector.CLASSES:
         raise InputError(
@@ -115,8 +140,27 @@ def export_detector(
     model = traced(BoxOutputs(detector, normalisation), size, defaults)
     network = Network(model, metadata, str(path), "cpu")
     metadata.compared = compare(network, detector, looked_at)
+    measured: dict[str, Measured] = {}
+    if precision != "fp32":
+        splits = splits_for(data, cfg, checkpoint)
+        model = lowered(model, metadata, precision, pictures_of(splits["train"], checkpoint))
+        measured = side_by_side_with(
+            network, Network(model, metadata, str(path), "cpu"), precision, splits["val"]
+        )
+        metadata.precision = precision
+        metadata.ap = {name: row.ap for name, row in measured.items()}
+        _refuse_loss(measured, precision, max_ap_loss)
     write_output(path, with_metadata(model, metadata), "output")
-    return metadata.compared
+    return Exported(metadata.compared, measured)
+
+
+def _refuse_loss(measured: dict[str, Measured], precision: str, most: float) -> None:
+    before, after = measured["fp32"].ap, measured[precision].ap
+    if before is not None and after is not None and before - after > most:
+        raise WorkError(
+            f"precision {precision}: AP falls from {before:.4f} to {after:.4f}, expected at most "
+            f"{most:g} less (max_ap_loss); nothing was written"
+        )
 
 
 def export_raw(

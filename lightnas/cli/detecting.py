@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..errors import WorkError, require
+from ..errors import InputError, WorkError, require
 from .detector_options import (
     device,
     exported,
@@ -123,6 +123,25 @@ def _detect_with(checkpoint: Path, trust: bool) -> Callable[..., list[dict[str, 
     help="What it is compared on: pictures, folders; may be given several times.  [default: some of val]",
 )
 @click.option(
+    "--precision",
+    metavar="NAME",
+    type=click.Choice(["fp32", "fp16", "int8"]),
+    default="fp32",
+    show_default=True,
+    help="fp32, fp16 or int8, calibrated on train; AP and speed are measured on val, beside fp32.",
+)
+@click.option(
+    "--max-ap-loss",
+    metavar="P",
+    type=click.FloatRange(0, 1),
+    default=0.01,
+    show_default=True,
+    help="Of --precision: nothing is written where AP falls by more.",
+)
+@click.option(
+    "--data", metavar="DIR", type=PATH, help="Train and val of --precision.  [default: the run's]"
+)
+@click.option(
     "--raw",
     is_flag=True,
     help="Up to the raw outputs of the head: a normalised picture in, no boxes.",
@@ -138,11 +157,11 @@ def _detect_with(checkpoint: Path, trust: bool) -> Callable[..., list[dict[str, 
 def export_det(
     checkpoint: Path,
     output: Path,
-    pictures: tuple[Path, ...],
     raw: bool,
     input_size: tuple[int, int] | None,
     trust_checkpoint: bool,
     overwrite: bool,
+    **given: Any,
 ) -> None:
     """Write a trained detector as one ONNX file: a picture in, boxes out.
 
@@ -159,13 +178,20 @@ def export_det(
     from ..files import is_stream
 
     if raw:
+        if given["precision"] != "fp32":
+            raise InputError(f"--raw with --precision {given['precision']}, expected one of them")
         difference = export_raw(checkpoint, output, input_size, trust_checkpoint, overwrite)
         said = f"{output}: onnxruntime and torch differ by {difference:.1e} at most"
     else:
-        found = export_detector(
+        written = export_detector(
             checkpoint, output,
-            pictures=pictures, input_size=input_size, trust=trust_checkpoint, overwrite=overwrite,
+            input_size=input_size, trust=trust_checkpoint, overwrite=overwrite, **given,
         )  # fmt: skip
+        found = written.compared
+        if written.measured:
+            from .tables import print_precisions
+
+            print_precisions(written.measured)
         said = (
             f"{output}: onnxruntime and mmdet differ by {found.pixels:.1e} pixels and {found.scores:.1e} "
             f"in score at most, in {found.boxes} boxes on {found.pictures} pictures"

@@ -11,6 +11,7 @@ Needs onnxruntime, numpy and Pillow. ``lightnas export-det`` writes the file (ro
     network                the file, opened and run
     contents, wire         what may be in it, read before onnxruntime does
     metadata, resize       what it says of itself; how pictures are brought to its size
+    precision, speed       fewer bits; seconds, side by side
 """
 
 from .detector import Detections, Detector

@@ -70,6 +70,7 @@ class Metadata(Document):
         precision: ``fp32``, ``fp16`` or ``int8``.
         structure: the blocks of the backbone, None where it is none of ours.
         max_batch: pictures that may be given to the graph at once.
+        ap: AP on the val split by precision, where it was lowered.
         versions: of the packages that wrote it.
     """
 
@@ -84,6 +85,7 @@ class Metadata(Document):
     max_batch: Annotated[int, Field(ge=1, le=MAX_BATCH)]
     compared: Compared
     versions: dict[str, str]
+    ap: dict[str, Real | None] | None = None
 
 
 def with_metadata(model: bytes, metadata: Metadata) -> bytes:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from ..data.source import LISTS, Source
+from ..data.layouts.content import content_of
 from ..data.split import CocoSplit
 
 
@@ -35,7 +34,7 @@ def read_truth(split: CocoSplit) -> Truth:
     Raises:
         InputError: it cannot be read.
     """
-    lists = read_lists(split.annotations)
+    lists = content_of(split)
     number = {category["name"]: category["id"] for category in lists["categories"]}
     return Truth(
         CLASSES=split.classes,
@@ -44,14 +43,3 @@ def read_truth(split: CocoSplit) -> Truth:
         data_infos=lists["images"],
         coco=Annotations({a["id"]: a for a in lists["annotations"]}),
     )
-
-
-def read_lists(annotations: Path) -> dict[str, list[Any]]:
-    """The entries of an annotation file under ``images``, ``annotations`` and ``categories``.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    lists: dict[str, list[Any]] = {key: [] for key in LISTS}
-    Source(annotations).read({key: entries.extend for key, entries in lists.items()})
-    return lists

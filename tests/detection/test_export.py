@@ -17,6 +17,8 @@ from lightnas.deploy import Detector
 from lightnas.deploy.contents import OPERATORS, read_model
 from lightnas.deploy.network import open_network
 from lightnas.deploy.resize import ResizeRule
+from lightnas.deploy.speed import Speed
+from lightnas.deploy.testing import Measured
 from lightnas.detection import compared, export_detector
 from lightnas.detection import onnx as ours
 from lightnas.detection.compared import Boxes, differences
@@ -50,7 +52,7 @@ def checkpoint(checkpoint, tmp_path_factory):
 @pytest.fixture(scope="module")
 def file(checkpoint, tmp_path_factory):
     path = tmp_path_factory.mktemp("exported") / "detector.onnx"
-    found = export_detector(checkpoint, path)
+    found = export_detector(checkpoint, path).compared
     assert found.boxes >= 20 and found.pixels <= 1e-3 and found.scores <= 1e-5
     return path
 
@@ -189,6 +191,43 @@ def test_colours_and_padding_of_other_pipelines(checkpoint, digits):
         assert network.metadata.normalisation.order == "BGR"
         looked_at = [(picture, compared.read_picture(picture)[:83, :61])]
         assert compared.compare(network, model, looked_at).boxes > 0
+
+
+# --- fewer bits ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", ["int8", "fp16"])
+def test_fewer_bits(capfd, checkpoint, file, digits, tmp_path, precision):
+    """Half the bytes and less, boxes close to those of fp32, and both measured."""
+    output = tmp_path / "low.onnx"
+    arguments = ("--precision", precision, "--max-ap-loss", 1)
+    _, err = run(capfd, "export-det", checkpoint, "--output", output, *arguments)
+    assert "fp32" in err and precision in err and "AP (val)" in err
+    _, said = read_model(output)
+    assert said.precision == precision and said.ap.keys() == {"fp32", precision}
+    assert output.stat().st_size < 0.9 * file.stat().st_size
+    picture = digits / "test" / "000001.jpg"
+    low, full = (Detector(one, threshold=0.0)(picture) for one in (output, file))
+    assert len(low) == len(full) == 5
+    assert np.abs(low.scores - full.scores).max() < 0.1
+
+
+def test_a_loss_of_ap_is_refused(capfd, checkpoint, tmp_path, monkeypatch):
+    speed = Speed(1.0, 1.0, 1.0)
+    fallen = {"fp32": Measured(0.5, speed), "int8": Measured(0.48, speed)}
+    monkeypatch.setattr(ours, "side_by_side_with", lambda *_: fallen)
+    monkeypatch.setattr(ours, "lowered", lambda model, *_: model)
+    output = tmp_path / "d.onnx"
+    arguments = ("export-det", checkpoint, "--output", output, "--precision", "int8")
+    _, err = run(capfd, *arguments, status=1)
+    assert "AP falls from 0.5000 to 0.4800, expected at most 0.01" in err and not output.exists()
+    run(capfd, *arguments, "--max-ap-loss", "0.03")
+    assert read_model(output)[1].ap == {"fp32": 0.5, "int8": 0.48}
+
+
+def test_precisions_that_are_none(checkpoint, tmp_path):
+    with pytest.raises(InputError, match="precision is int4, did you mean"):
+        export_detector(checkpoint, tmp_path / "d.onnx", precision="int4")
 
 
 # --- what is refused ------------------------------------------------------------------------------
