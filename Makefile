@@ -11,7 +11,8 @@
 # make bench       the figures of docs/benchmarks.md on the search;  make picture  its picture;  make front  a front
 # make report-picture  the picture of a report (needs Chromium)
 # make bench-det   those on the detector: speed and memory;  make bench-ops  operators;  make bench-eval  COCO's
-#                  evaluation;  make bench-flops  training at equal FLOPs, after make demo
+#                  evaluation;  make bench-flops  training at equal FLOPs,  make bench-deploy  an exported detector
+#                  beside torch, both after make demo
 
 PYTHON ?= python3
 PYTHONS ?= python3.10 python3.11 python3.12 python3.13
@@ -27,7 +28,7 @@ SIDE_BY_SIDE := -n 2 --dist loadfile
 # Two OpenMP threads that spin against each other can be slower than one.
 export OMP_WAIT_POLICY := passive
 
-.PHONY: search det demo test test-fast test-slow test-pythons test-compiled attack lint wheel bench bench-det bench-eval bench-flops bench-ops \
+.PHONY: search det demo test test-fast test-slow test-pythons test-compiled attack lint wheel bench bench-deploy bench-det bench-eval bench-flops bench-ops \
 	picture front report-picture clean
 
 search: .venv/ready
@@ -104,6 +105,9 @@ bench-det: .venv-det/ready
 
 bench-ops: .venv-det/ready
 	$(DET)/python -m benchmarks.operators
+
+bench-deploy: .venv-det/ready
+	$(DET)/python -m benchmarks.deploy $(DEMO)/detector
 
 bench-eval: .venv-det/ready
 	$(DET)/python -m benchmarks.evaluation
