@@ -80,7 +80,7 @@ def compared(title, torch_find, model, small, metadata, pixels, aps):
             finds["openvino fp32"] = openvino_find(model, metadata)
             finds["openvino int8"] = openvino_find(small, metadata)
         except RuntimeError as error:
-            print(f"openvino cannot run it: {str(error).splitlines()[-1][:120]}")
+            print(f"openvino cannot run it: {' '.join(str(error).split())[-160:]}")
     speeds = side_by_side({name: (lambda f=find: f(pixels)) for name, find in finds.items()})
     first = speeds["torch eager"].median
     print(f"\n{title}, one thread, a picture of {pixels.shape[1]} x {pixels.shape[0]}\n")

@@ -112,7 +112,9 @@ class BoxOutputs(nn.Module):
             place, score = select(score, head.test_cfg.get("nms_pre", -1))
             logits = _rows(logits, place)
             step = head.integral.project.float()
-            distances = logits.reshape(n, -1, 4, head.reg_max + 1).softmax(dim=3) @ step
+            shares = logits.reshape(n, -1, 4, head.reg_max + 1).softmax(dim=3)
+            # By a matrix of one column: OpenVINO 2026.4 fails to fuse what follows with a vector.
+            distances = (shares @ step[:, None]).squeeze(3)
             x0, y0 = ((base[0, :2] + base[0, 2:]) / 2).tolist()
             across = torch.arange(width).float() * stride[0] + x0
             down = torch.arange(height).float() * stride[1] + y0
