@@ -59,8 +59,7 @@ class BoxOutputs(nn.Module):
         self, image: Tensor, score_threshold: Tensor, iou_threshold: Tensor, max_boxes: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Of pictures (N, 3, H, W), RGB of 8 bits, all that is found: corners (M, 4) in pixels,
-        scores (M,), classes (M,) and the number of the picture (M,); of each picture, which come in
-        turn, the best first. ``score_threshold``, ``iou_threshold`` and ``max_boxes`` (of a picture)
+        scores (M,), classes (M,) and the number of the picture (M,), the best first. ``score_threshold``, ``iou_threshold`` and ``max_boxes`` (of a picture)
         have shape (1,)."""
         sides = torch._shape_as_tensor(image)
         scores, boxes = self._candidates(self._prepared(image), sides[2:].flip(0).float())
@@ -69,14 +68,11 @@ class BoxOutputs(nn.Module):
         n_classes, n_rows = torch._shape_as_tensor(scores)[1], torch._shape_as_tensor(scores)[2]
         score = scores.reshape(-1)[(picture * n_classes + label) * n_rows + row]
         box = boxes.reshape(-1, 4)[picture * n_rows + row]
-        # By score, then by picture: both sorts keep the order of equals.
         order = score.sort(descending=True)[1]
-        order = order[picture[order].sort()[1]]
         box, score, label, picture = box[order], score[order], label[order], picture[order]
-        count = (_counted(sides[0])[:, None] == picture[None]).to(torch.int64).sum(dim=1)
-        begin = count.cumsum(0) - count
-        rank = _counted(torch._shape_as_tensor(picture)[0]) - begin[picture]
-        stays = rank < max_boxes
+        # How many boxes of its picture come before each: no second sort, which would have to be stable.
+        own = (_counted(sides[0])[:, None] == picture[None]).to(torch.int64)
+        stays = own.cumsum(dim=1).gather(0, picture[None]).squeeze(0) <= max_boxes
         # Published weights have a channel for the background, which competes like a class.
         stays = (stays & (label < self.detector.bbox_head.num_classes)).nonzero().squeeze(1)
         return box[stays], score[stays], label[stays], picture[stays]

@@ -22,7 +22,7 @@ PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 class Raw(NamedTuple):
     """What was found in a batch: corners (M, 4) in pixels of what was given, scores (M,), labels
-    (M,), and the number of the picture in the batch (M,); of each picture the best first."""
+    (M,), and the number of the picture in the batch (M,); the best first."""
 
     boxes: NDArray[np.float32]
     scores: NDArray[np.float32]
