@@ -58,9 +58,9 @@ class BoxOutputs(nn.Module):
     def forward(
         self, image: Tensor, score_threshold: Tensor, iou_threshold: Tensor, max_boxes: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Of pictures (N, 3, H, W), RGB of 8 bits, all that is found: corners (M, 4) in pixels,
-        scores (M,), classes (M,) and the number of the picture (M,), the best first. ``score_threshold``, ``iou_threshold`` and ``max_boxes`` (of a picture)
-        have shape (1,)."""
+        """Of pictures (N, 3, H, W), RGB of 8 bits, all that is found, the best first: corners (M, 4)
+        in pixels, scores (M,), classes (M,) and the number of the picture (M,). ``score_threshold``,
+        ``iou_threshold`` and ``max_boxes`` (of a picture) have shape (1,)."""
         sides = torch._shape_as_tensor(image)
         scores, boxes = self._candidates(self._prepared(image), sides[2:].flip(0).float())
         picked = Suppression.apply(boxes, scores, max_boxes, iou_threshold, score_threshold)
