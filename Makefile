@@ -11,8 +11,8 @@
 # make bench       the figures of docs/benchmarks.md on the search;  make picture  its picture;  make front  a front
 # make report-picture  the picture of a report (needs Chromium)
 # make bench-det   those on the detector: speed and memory;  make bench-ops  operators;  make bench-eval  COCO's
-#                  evaluation;  make bench-flops  training at equal FLOPs, after make demo;  make bench-carry  training
-#                  from the weights of other detectors
+#                  evaluation;  make bench-flops  training at equal FLOPs,  make bench-deploy  an exported detector
+#                  beside torch, both after make demo;  make bench-carry  training from the weights of other detectors
 
 PYTHON ?= python3
 PYTHONS ?= python3.10 python3.11 python3.12 python3.13
@@ -28,7 +28,7 @@ SIDE_BY_SIDE := -n 2 --dist loadfile
 # Two OpenMP threads that spin against each other can be slower than one.
 export OMP_WAIT_POLICY := passive
 
-.PHONY: search det demo test test-fast test-slow test-pythons test-compiled attack lint wheel bench bench-carry bench-det bench-eval bench-flops bench-ops \
+.PHONY: search det demo test test-fast test-slow test-pythons test-compiled attack lint wheel bench bench-carry bench-deploy bench-det bench-eval bench-flops bench-ops \
 	picture front report-picture clean
 
 search: .venv/ready
@@ -39,17 +39,19 @@ det: .venv-det/ready
 
 demo: .venv-det/ready
 	rm -rf $(DEMO)
-	@echo '== 1 of 5: a backbone under 0.15 GFLOPs, some seconds'
+	@echo '== 1 of 6: a backbone under 0.15 GFLOPs, some seconds'
 	$(DET)/lightnas search --budget-flops 0.15G --budget-params 0.8M --budget-layers 25 --max-channels 256 \
 		--input-size 192x192 --output $(DEMO)/search
-	@echo '== 2 of 5: 2,200 pictures of handwritten digits, half a minute'
+	@echo '== 2 of 6: 2,200 pictures of handwritten digits, half a minute'
 	$(DET)/lightnas demo-data $(DEMO)/digits
-	@echo '== 3 of 5: ten epochs of training, about 12 minutes; after each one, $(DEMO)/detector/detections.jpg is what it finds'
+	@echo '== 3 of 6: ten epochs of training, about 12 minutes; after each one, $(DEMO)/detector/detections.jpg is what it finds'
 	$(DET)/lightnas train-det $(DEMO)/search/structure.txt --data $(DEMO)/digits --work-dir $(DEMO)/detector $(DEMO_TRAINING)
-	@echo '== 4 of 5: AP on 500 pictures that it never saw, half a minute'
+	@echo '== 4 of 6: AP on 500 pictures that it never saw, half a minute'
 	$(DET)/lightnas test-det $(DEMO)/detector
-	@echo '== 5 of 5: boxes on four of them, in $(DEMO)/found'
+	@echo '== 5 of 6: boxes on four of them, in $(DEMO)/found'
 	$(DET)/lightnas detect $(DEMO)/detector/best_*.pth $(DEMO)/digits/test/00000[1-4].jpg --output $(DEMO)/found
+	@echo '== 6 of 6: $(DEMO)/detector.onnx, which finds them without torch and mmdet'
+	$(DET)/lightnas export-det $(DEMO)/detector --output $(DEMO)/detector.onnx
 
 test: .venv-det/ready
 	$(DET)/lightnas doctor
@@ -104,6 +106,9 @@ bench-det: .venv-det/ready
 bench-ops: .venv-det/ready
 	$(DET)/python -m benchmarks.operators
 
+bench-deploy: .venv-det/ready
+	$(DET)/python -m benchmarks.deploy $(DEMO)/detector
+
 bench-eval: .venv-det/ready
 	$(DET)/python -m benchmarks.evaluation
 
@@ -139,7 +144,7 @@ wheel:
 	cd $(WHEEL) && bin/lightnas search --preset maedet-s --output run
 	test -s $(WHEEL)/run/report.html
 	cd $(WHEEL) && bin/lightnas export-structure run | cmp - $(CURDIR)/configs/structures/maedet_s.txt
-	$(WHEEL)/bin/pip install --quiet -c tests/constraints.txt "$$(echo $(WHEEL)/lightnas-*.whl)[det]"
+	$(WHEEL)/bin/pip install --quiet -c tests/constraints.txt "$$(echo $(WHEEL)/lightnas-*.whl)[det,onnx]"
 	$(WHEEL)/bin/lightnas setup-det
 	$(WHEEL)/bin/pip check
 	cd $(WHEEL) && bin/lightnas demo-data digits --train 20 --val 6 --test 4
@@ -147,6 +152,12 @@ wheel:
 	cd $(WHEEL) && bin/lightnas train-det small/structure.txt --data digits --work-dir detector --schedule 1 --width 64 \
 		--input-size 64x64 --workers 0
 	cd $(WHEEL) && bin/lightnas detect detector/latest.pth digits/test/*.jpg --output found
+	cd $(WHEEL) && bin/lightnas export-det detector --output detector.onnx
+	$(PYTHON) -m venv $(WHEEL)/light
+	$(WHEEL)/light/bin/pip install --quiet -c tests/constraints.txt "$$(echo $(WHEEL)/lightnas-*.whl)[deploy]"
+	! $(WHEEL)/light/bin/python -c 'import torch' 2>/dev/null
+	cd $(WHEEL) && light/bin/lightnas detect detector.onnx digits/test/*.jpg --output found-light --score-thr 0
+	cd $(WHEEL) && light/bin/lightnas test-det detector.onnx --data digits
 	rm -r $(WHEEL)
 
 .venv/ready: setup.cfg pyproject.toml

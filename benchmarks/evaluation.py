@@ -87,8 +87,8 @@ def pycocotools(dataset, detections):
 
 def ours(dataset, detections):
     """The same figures, without what ``evaluate_boxes`` gives beside them."""
-    from lightnas.detection.boxes import found_objects, true_objects
-    from lightnas.detection.evaluation import METRICS, average, coco_precision
+    from lightnas.found.evaluation import METRICS, average, coco_precision
+    from lightnas.found.objects import found_objects, true_objects
 
     true, found = true_objects(dataset), found_objects(dataset, detections)
     precision = coco_precision(true, found, len(dataset.img_ids), len(dataset.cat_ids))
@@ -97,8 +97,8 @@ def ours(dataset, detections):
 
 def everything(dataset, detections):
     """Figures of each class, curves and the confusion matrix too."""
-    from lightnas.detection.boxes import found_objects, true_objects
-    from lightnas.detection.evaluation import METRICS, evaluate_boxes
+    from lightnas.found.evaluation import METRICS, evaluate_boxes
+    from lightnas.found.objects import found_objects, true_objects
 
     true, found = true_objects(dataset), found_objects(dataset, detections)
     names = [str(key) for key in dataset.cat_ids]
@@ -108,7 +108,7 @@ def everything(dataset, detections):
 
 def timed(name, n_pictures, connection):
     """Figures, seconds and the memory that was added, of one way."""
-    import lightnas.detection.evaluation  # noqa: F401 (not what is timed)
+    import lightnas.found.evaluation  # noqa: F401 (not what is timed)
 
     dataset, detections = drawn(n_pictures)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

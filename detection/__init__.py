@@ -22,7 +22,6 @@ Where things are. Whatever framework trains:
     checkpoint   checkpoints read without running code, loaded without silence
     progress     how far a training was, checked before it goes on
     pictures     detections as boxes on pictures
-    found_dir, videos            what ``detect`` writes; frames in and out
     distributed, cpu, output     processes, memory of a CPU, where prints go
 
 Of mmdet:
@@ -37,9 +36,10 @@ Of mmdet:
     finding      a detector behind its test pipeline
     training, testing, detecting, onnx    ``train``, ``measure``, ``detect``, ``export_detector``
     initial, heads               beginning from the weights of any structure
+    prepared, decoding, compared           what of an exported detector is in the graph, and around it
     classifier   which weights belong to the classes
     work_dir     a ``runs.training_run`` whose config is one of mmdet's
-    boxes, evaluation, confusion, measured    AP and what is beside it, in mmdet's data sets too
+    boxes, measured    what mmdet's detectors return; AP in mmdet's data sets
     compat, ops  where mmcv and mmdet do not fit today's torch; operators without a compiler
 """
 
@@ -53,13 +53,13 @@ from . import compat
 compat.apply()
 
 # mmcv cannot be imported before compat.apply().
-from .detecting import detect  # noqa: E402
+from .detecting import detect, load_finder  # noqa: E402
 from .gfocal_head import GFocalHead  # noqa: E402
 from .hooks import DrawDetections, MeasureBestAgain, ReseedEpochs  # noqa: E402
 from .loading import CocoPictures, LoadPicture, ResizePicture  # noqa: E402
 from .madnas import MadNas, load_structure  # noqa: E402
 from .measured import MeasuredCoco  # noqa: E402
-from .onnx import export_detector  # noqa: E402
+from .onnx import export_detector, export_raw  # noqa: E402
 from .options import Start, TrainOptions  # noqa: E402
 from .runners import WholeEpochRunner, WholeIterRunner  # noqa: E402
 from .testing import measure  # noqa: E402
@@ -81,6 +81,8 @@ __all__ = [
     "WholeIterRunner",
     "detect",
     "export_detector",
+    "export_raw",
+    "load_finder",
     "load_structure",
     "measure",
     "train",

@@ -7,8 +7,10 @@ from typing import Any
 
 from mmdet.datasets import DATASETS, CocoDataset
 
-from .boxes import Detections, boxes_alone, found_objects, true_objects
-from .evaluation import METRICS, Evaluation, evaluate_boxes, log_line
+from lightnas.found.evaluation import METRICS, evaluate_dataset, log_line
+from lightnas.found.objects import Detections
+
+from .boxes import boxes_alone
 
 # Our key, mmdet's.
 MMDET = {
@@ -31,7 +33,7 @@ class Figures(dict[str, Any]):
 
 @DATASETS.register_module()
 class MeasuredCoco(CocoDataset):
-    """mmdet's ``CocoDataset``, whose boxes are measured by ``evaluation``.
+    """mmdet's ``CocoDataset``, whose boxes are measured by ``found.evaluation``.
 
     Other metrics than boxes, and options of mmdet's evaluation beside ``classwise``, are left to
     mmdet.
@@ -71,17 +73,3 @@ def mmdet_figures(metrics: Mapping[str, Any]) -> Figures:
     """The metrics of an ``Evaluation`` under mmdet's keys, and all of them on one line."""
     known = {f"bbox_{MMDET[k]}": metrics[k] for k in METRICS if metrics[k] is not None}
     return Figures(known | {"bbox_mAP_copypaste": log_line(metrics)})
-
-
-def evaluate_dataset(dataset: Any, detections: Detections, **options: Any) -> Evaluation:
-    """``evaluate_boxes`` of mmdet's detections on one of its ``CocoDataset``s.
-
-    ``detections``: of each picture and class corners and scores, shape (n, 5).
-    """
-    return evaluate_boxes(
-        true_objects(dataset),
-        found_objects(dataset, detections),
-        len(dataset.img_ids),
-        dataset.CLASSES,
-        **options,
-    )

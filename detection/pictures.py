@@ -10,24 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lightnas.data.pictures import Box, draw_boxes, grid, save_picture
+from lightnas.data.pictures import draw_boxes, grid, save_picture
 from lightnas.data.reading import read_picture
+from lightnas.found.boxes import boxes_of
 
 SHOWN = 12
 SIDE = 640  # of a picture on a sheet, at most
-
-
-def boxes_of(
-    detections: Sequence[NDArray[Any]], classes: Sequence[str], threshold: float
-) -> list[Box]:
-    """Boxes of one picture, best first, from the detections of each class (n, 5)."""
-    boxes = [
-        Box(name, tuple(map(float, row[:4])), float(row[4]))  # type: ignore[arg-type]
-        for name, rows in zip(classes, detections, strict=True)
-        for row in rows
-        if row[4] >= threshold
-    ]
-    return sorted(boxes, key=lambda box: -(box.score or 0))
 
 
 def draw_split(

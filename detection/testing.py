@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,15 @@ from mmcv.parallel import MMDataParallel
 from mmdet.apis import single_gpu_test
 from mmdet.datasets import build_dataloader, build_dataset
 
-from lightnas.data.canonical import IdMap, original_ids
 from lightnas.data.coco import CocoSplit, DataOptions, check_split, settle
-from lightnas.data.export import Category, FoundPicture, check_output, write_results
+from lightnas.data.export import check_output
 from lightnas.errors import InputError, printable
+from lightnas.found.evaluation import SCORE, Evaluation, evaluate_dataset
+from lightnas.found.measuring import result_of
+from lightnas.found.objects import Detections
 from lightnas.runs.training_run import CONFIG, TrainingRun
 
-from .boxes import Detections, boxes_alone
+from .boxes import boxes_alone
 from .building import detector_of, fitting, number_of_classes
 from .checkpoint import classes_of, load_weights, read_checkpoint
 from .config import (
@@ -35,12 +37,9 @@ from .config import (
 )
 from .distributed import choose_device
 from .embedded import config_of_checkpoint, config_of_run
-from .evaluation import SCORE, Evaluation
 from .loading import loader_errors, with_reader
 from .madnas import MadNas
-from .measured import evaluate_dataset
 from .output import stdout_to_stderr
-from .pictures import boxes_of
 from .theirs import known_fault
 
 
@@ -90,19 +89,10 @@ def measure(
         settle({part: checked}, Path(folder))
         use_data(cfg, {part: checked})
         dataset, detections = detect_split(cfg, path, part, trust)
-        evaluation = evaluate_dataset(dataset, detections, score=score)
-        if results and output:
-            ids = original_ids(checked.annotations)
-            pictures = found_pictures(dataset, detections, ids)
-            write_results(pictures, results[0], output, categories_of(dataset, ids))
-    return {
-        "checkpoint": str(path),
-        "split": part,
-        "annotations": annotations,
-        "skipped": checked.skipped,
-        **evaluation.metrics,
-        **evaluation.details,
-    }
+        where = results and output and (results[0], output)
+        return result_of(
+            path, part, checked, annotations, dataset, detections, score, where or None
+        )
 
 
 def find_checkpoint(
@@ -238,23 +228,3 @@ def _tested(cfg: Config, split: str) -> Any:
         section = copy.deepcopy(innermost_dataset(cfg.data.test))
         section.update({key: pictures[key] for key in ("ann_file", "img_prefix", "classes")})
     return section
-
-
-def found_pictures(dataset: Any, detections: Detections, ids: IdMap) -> Iterator[FoundPicture]:
-    """What was found in each picture, under the ids and names of the data.
-
-    ``detections``: as ``detect_split`` gives them, shape (n, 5) of each picture and class.
-    """
-    for info, found in zip(dataset.data_infos, detections, strict=True):
-        yield FoundPicture(
-            ids.image(info["id"]), info["file_name"], info["width"], info["height"],
-            boxes_of(found, dataset.CLASSES, threshold=0),
-        )  # fmt: skip
-
-
-def categories_of(dataset: Any, ids: IdMap) -> list[Category]:
-    """The classes of a data set under the ids that the data has them under."""
-    return [
-        Category(ids.category(key), name)
-        for key, name in zip(dataset.cat_ids, dataset.CLASSES, strict=True)
-    ]

@@ -24,6 +24,12 @@ MARKER = ".lightnas.json"
 
 # Nothing tells a network that lightnas wrote from one of another program.
 NETWORK = Kind("network", lambda path: False)
+NETWORK_SUFFIX = ".onnx"
+
+
+def is_network(path: Path) -> bool:
+    """Whether a name is one of an ONNX file."""
+    return path.suffix.lower() == NETWORK_SUFFIX
 
 
 def check_file(

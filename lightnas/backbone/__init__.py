@@ -2,6 +2,7 @@
 its ONNX file."""
 
 from .carrying import Carried, carry
+from .features import FeatureInfo, Features, features_only
 from .net import CnnNet, Focus
 
-__all__ = ["Carried", "CnnNet", "Focus", "carry"]
+__all__ = ["Carried", "CnnNet", "FeatureInfo", "Features", "Focus", "carry", "features_only"]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..errors import WorkError, require
+from ..errors import InputError, WorkError, require
 from .detector_options import (
     device,
+    exported,
     overwrite_directory,
     quiet_threads,
     score_threshold,
@@ -20,7 +23,7 @@ from .saying import say, say_json
 
 
 @click.command()
-@click.argument("checkpoint", metavar="WORK_DIR|CHECKPOINT", type=PATH)
+@click.argument("checkpoint", metavar="WORK_DIR|CHECKPOINT|ONNX", type=PATH)
 @click.argument("images", nargs=-1, required=True, type=PATH, metavar="IMAGE...")
 @click.option(
     "--output",
@@ -63,26 +66,19 @@ def detect(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Find objects in pictures with a checkpoint; nothing else of the training is needed.
+    """Find objects in pictures with a checkpoint, or with an ONNX file of export-det, which needs
+    neither torch nor mmdet; nothing else of the training is needed.
 
     IMAGE is a picture, a video, a folder (with all folders in it), a .txt file with a path a line,
     or a quoted pattern such as 'photos/**/*.jpg'. What cannot be read is named and left out.
     """
     quiet_threads()
-    from ..install.doctor import preflight
-
-    preflight()
-    from lightnas.detection import detect as run
-
+    run = _detect_with(checkpoint, given.pop("trust_checkpoint"))
     from .tables import measuring_bar, print_found
 
+    given["classes"] = given["classes"] or None
     with measuring_bar() as progress:
-        results = run(
-            checkpoint, images, output,
-            threshold=score_thr, classes=given["classes"] or None, most=given["most"], form=given["form"],
-            device=given["device"], trust=given["trust_checkpoint"], overwrite=given["overwrite"],
-            progress=progress,
-        )  # fmt: skip
+        results = run(checkpoint, images, output, threshold=score_thr, progress=progress, **given)
     if as_json:
         say_json({"images": results})
     else:
@@ -95,6 +91,21 @@ def detect(
         )
 
 
+def _detect_with(checkpoint: Path, trust: bool) -> Callable[..., list[dict[str, Any]]]:
+    """What detects with a checkpoint, or with an ONNX file, which needs neither torch nor mmdet."""
+    if exported(checkpoint, trust_checkpoint=trust):
+        require(str(checkpoint), "deploy", "onnxruntime", "PIL")
+        from ..deploy.detecting import detect as detect_deployed
+
+        return detect_deployed
+    from ..install.doctor import preflight
+
+    preflight()
+    from lightnas.detection import detect as detect_in_torch
+
+    return partial(detect_in_torch, trust=trust)
+
+
 @click.command("export-det")
 @click.argument("checkpoint", metavar="WORK_DIR|CHECKPOINT", type=PATH)
 @click.option(
@@ -103,6 +114,37 @@ def detect(
     type=PATH,
     required=True,
     help="Written whole, once torch and onnxruntime agree.",
+)
+@click.option(
+    "--pictures",
+    metavar="PATH",
+    type=PATH,
+    multiple=True,
+    help="What it is compared on: pictures, folders; may be given several times.  [default: some of val]",
+)
+@click.option(
+    "--precision",
+    metavar="NAME",
+    type=click.Choice(["fp32", "fp16", "int8"]),
+    default="fp32",
+    show_default=True,
+    help="fp32, fp16 or int8, calibrated on train; AP and speed are measured on val, beside fp32.",
+)
+@click.option(
+    "--max-ap-loss",
+    metavar="P",
+    type=click.FloatRange(0, 1),
+    default=0.01,
+    show_default=True,
+    help="Of --precision: nothing is written where AP falls by more.",
+)
+@click.option(
+    "--data", metavar="DIR", type=PATH, help="Train and val of --precision.  [default: the run's]"
+)
+@click.option(
+    "--raw",
+    is_flag=True,
+    help="Up to the raw outputs of the head: a normalised picture in, no boxes.",
 )
 @click.option(
     "--input-size",
@@ -115,20 +157,43 @@ def detect(
 def export_det(
     checkpoint: Path,
     output: Path,
+    raw: bool,
     input_size: tuple[int, int] | None,
     trust_checkpoint: bool,
     overwrite: bool,
+    **given: Any,
 ) -> None:
-    """Write a trained detector as ONNX: backbone, neck and head, up to the raw outputs."""
+    """Write a trained detector as one ONNX file: a picture in, boxes out.
+
+    `lightnas detect FILE.onnx` and `lightnas.deploy` run it without torch and mmdet. It is compared
+    with what mmdet finds before it is written.
+    """
     quiet_threads()
     from ..install.doctor import preflight
 
     require("export-det", "onnx", "onnx", "onnxruntime")
     preflight()
-    from lightnas.detection import export_detector
+    from lightnas.detection import export_detector, export_raw
 
     from ..files import is_stream
 
-    difference = export_detector(checkpoint, output, input_size, trust_checkpoint, overwrite)
-    said = f"{output}: onnxruntime and torch differ by {difference:.1e} at most"
+    if raw:
+        if given["precision"] != "fp32":
+            raise InputError(f"--raw with --precision {given['precision']}, expected one of them")
+        difference = export_raw(checkpoint, output, input_size, trust_checkpoint, overwrite)
+        said = f"{output}: onnxruntime and torch differ by {difference:.1e} at most"
+    else:
+        written = export_detector(
+            checkpoint, output,
+            input_size=input_size, trust=trust_checkpoint, overwrite=overwrite, **given,
+        )  # fmt: skip
+        found = written.compared
+        if written.measured:
+            from .tables import print_precisions
+
+            print_precisions(written.measured)
+        said = (
+            f"{output}: onnxruntime and mmdet differ by {found.pixels:.1e} pixels and {found.scores:.1e} "
+            f"in score at most, in {found.boxes} boxes on {found.pictures} pictures"
+        )
     say(said, err=is_stream(output))

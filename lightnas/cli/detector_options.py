@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
+from ..errors import InputError
 from .options import PATH, Command, several
 from .saying import say_json
 
@@ -120,6 +122,25 @@ def score_threshold(text: str) -> Callable[[Command], Command]:
     return click.option(
         "--score-thr", metavar="P", type=probability, default=0.3, show_default=True, help=text
     )
+
+
+def exported(source: Path, **useless: Any) -> bool:
+    """Whether a source is an ONNX file of ``export-det``.
+
+    Args:
+        useless: options that mean nothing for one, and what they were given.
+
+    Raises:
+        InputError: one of them was given for such a file.
+    """
+    from ..outputs import is_network
+
+    if not is_network(source):
+        return False
+    for name, value in useless.items():
+        if value:
+            raise InputError(f"{name} goes with a checkpoint, expected none for {source}")
+    return True
 
 
 def print_result(result: dict[str, Any], as_json: bool) -> None:

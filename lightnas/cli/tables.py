@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
@@ -36,6 +36,9 @@ from ..search import SearchResult
 from ..search.result import gap
 from ..units import format_count, format_seconds, format_size
 from .saying import say
+
+if TYPE_CHECKING:
+    from ..deploy.testing import Measured
 
 
 @contextmanager
@@ -111,6 +114,23 @@ def _bar_of(time: ProgressColumn) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         task = bars.add_task("pieces", total=None, visible=False)
         yield lambda done, total: bars.update(task, completed=done, total=total, visible=True)
+
+
+def print_precisions(measured: Mapping[str, Measured]) -> None:
+    """AP and seconds of a detector in fp32 and in another precision, on stderr: the result is a
+    file."""
+    first = next(iter(measured.values()))
+    table = Table("precision", box=box.SIMPLE)
+    for heading in ("AP (val)", "ms a picture", "interquartile range", "times as fast"):
+        table.add_column(heading, justify="right")
+    for name, row in measured.items():
+        table.add_row(
+            name, "-" if row.ap is None else f"{row.ap:.4f}", f"{1e3 * row.speed.median:.2f}",
+            f"{100 * row.speed.spread:.0f} %", f"{first.speed.median / row.speed.median:.2f}",
+        )  # fmt: skip
+    Console(stderr=True, width=100).print(table)
+    if any(row.speed.noisy for row in measured.values()):
+        say("the seconds are noisy: half of the runs lie more than 10 % apart", err=True)
 
 
 def print_latencies(content: dict[str, Any]) -> None:

@@ -57,3 +57,25 @@ def digits(tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "digits"
     write_demo_data(path, Splits(train=20, val=6, test=4))
     return path
+
+
+@pytest.fixture(scope="session")
+def checkpoint(structure, digits, tmp_path_factory):
+    """A detector that has learnt nothing: it finds a little of everything, at low scores."""
+    import torch
+
+    from lightnas.data.coco import check_split, find_split
+    from lightnas.detection.config import build_config, plain, use_data
+    from lightnas.detection.options import TrainOptions
+    from lightnas.detection.training import build_model
+
+    torch.manual_seed(0)
+    changes = ("model.bbox_head.stacked_convs=1", "model.test_cfg.max_per_img=5")
+    options = TrainOptions(structure=structure, width=64, input_size=(96, 96), cfg_options=changes)
+    cfg = build_config(options, "cpu")
+    split = check_split(find_split(digits, "train"), False)
+    use_data(cfg, dict.fromkeys(("train", "val", "test"), split))
+    path = tmp_path_factory.mktemp("checkpoint") / "latest.pth"
+    meta = {"lightnas_config": repr(plain(cfg)), "CLASSES": split.classes}
+    torch.save({"state_dict": build_model(cfg, "a test").state_dict(), "meta": meta}, path)
+    return path

@@ -12,33 +12,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from lightnas.cli.main import main
-from lightnas.data.coco import check_split, find_split
 from lightnas.detection import training
-from lightnas.detection.config import build_config, plain, use_data
-from lightnas.detection.detecting import chosen, detect
-from lightnas.detection.options import TrainOptions
-from lightnas.detection.training import build_model
+from lightnas.detection.detecting import detect
 from lightnas.errors import InputError, WorkError
-
-OPTIONS = ("model.bbox_head.stacked_convs=1", "model.test_cfg.max_per_img=5")
-
-
-@pytest.fixture(scope="module")
-def checkpoint(structure, digits, tmp_path_factory):
-    """A detector that has learnt nothing: it finds a little of everything, at low scores."""
-    torch.manual_seed(0)
-    options = TrainOptions(structure=structure, width=64, input_size=(96, 96), cfg_options=OPTIONS)
-    cfg = build_config(options, "cpu")
-    split = check_split(find_split(digits, "train"), False)
-    use_data(cfg, dict.fromkeys(("train", "val", "test"), split))
-    path = tmp_path_factory.mktemp("checkpoint") / "latest.pth"
-    meta = {"lightnas_config": repr(plain(cfg)), "CLASSES": split.classes}
-    torch.save({"state_dict": build_model(cfg, "a test").state_dict(), "meta": meta}, path)
-    return path
+from lightnas.found.boxes import chosen
 
 
 @pytest.fixture
@@ -238,7 +218,7 @@ def test_the_result_is_there_before_anything_is_drawn(
     monkeypatch.setattr(training, "draw_split", fail)
     arguments = ["train-det", structure, "--data", digits, "--schedule", 1, "--width", 64, "--workers", 0,
                  "--input-size", "64x64", "--batch", 4, "--work-dir", tmp_path / "w",
-                 "--cfg-options", OPTIONS[0]]  # fmt: skip
+                 "--cfg-options", "model.bbox_head.stacked_convs=1"]  # fmt: skip
     assert main([str(argument) for argument in arguments]) == 1
     assert "a drawing that fails" in capfd.readouterr().err
     assert json.loads((tmp_path / "w/result.json").read_text())["epochs"] == 1

@@ -13,10 +13,10 @@ from mmdet.datasets import build_dataset
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from lightnas.detection.boxes import found_objects, true_objects
-from lightnas.detection.confusion import confusion_matrix
-from lightnas.detection.evaluation import METRICS, evaluate_boxes, log_line
 from lightnas.detection.measured import MMDET
+from lightnas.found.confusion import confusion_matrix
+from lightnas.found.evaluation import METRICS, evaluate_boxes, log_line
+from lightnas.found.objects import found_objects, true_objects
 
 
 @st.composite

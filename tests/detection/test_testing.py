@@ -16,7 +16,7 @@ from pycocotools.cocoeval import COCOeval
 from lightnas.cli.main import main
 from lightnas.detection import testing
 from lightnas.detection.boxes import boxes_alone
-from lightnas.detection.evaluation import METRICS
+from lightnas.found.evaluation import METRICS
 from lightnas.runs.training_run import TrainingRun
 
 from .test_train import QUICK, call, refused

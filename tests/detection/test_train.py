@@ -441,7 +441,10 @@ def test_export_det(capfd, trained, tmp_path):
     from lightnas.detection.testing import load_detector
 
     path = tmp_path / "d.onnx"
-    assert "differ by" in call(capfd, "export-det", trained / "epoch_1.pth", "--output", path)[0]
+    assert (
+        "differ by"
+        in call(capfd, "export-det", trained / "epoch_1.pth", "--raw", "--output", path)[0]
+    )
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     assert [node.name for node in session.get_outputs()] == [
         f"{kind}_{i}" for kind in ("cls", "box") for i in range(5)
@@ -646,7 +649,7 @@ def test_a_published_size_is_the_default(capfd, tmp_path, digits):
 
 
 def test_picture_boxes():
-    from lightnas.detection.pictures import boxes_of
+    from lightnas.found.boxes import boxes_of
 
     found = [np.array([[0, 0, 5, 5, 0.4], [1, 1, 2, 2, 0.2]]), np.array([[0, 0, 5, 5, 0.9]])]
     assert [(box.name, round(box.score, 2)) for box in boxes_of(found, ("a", "b"), 0.3)] == [

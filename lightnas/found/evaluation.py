@@ -15,8 +15,8 @@ import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
 from numpy.typing import NDArray
 
-from .boxes import Objects
 from .confusion import IOU, confusion_matrix
+from .objects import Detections, Labelled, Objects, found_objects, true_objects
 
 # Axes of COCO's precision: IoU thresholds, recalls, classes, areas, detections a picture. Of our
 # keys the IoU threshold (None: the mean over all of them) and the area.
@@ -87,6 +87,20 @@ def evaluate_boxes(
     metrics = {key: average(precision, key) for key in METRICS} | {"images": n_pictures}
     return Evaluation(
         metrics | {"per_class": per_class}, {"confusion": confusion, "curves": curves}
+    )
+
+
+def evaluate_dataset(dataset: Labelled, detections: Detections, **options: Any) -> Evaluation:
+    """``evaluate_boxes`` of what was found in the pictures of a data set.
+
+    ``detections``: of each picture and class corners and scores, shape (n, 5).
+    """
+    return evaluate_boxes(
+        true_objects(dataset),
+        found_objects(dataset, detections),
+        len(dataset.img_ids),
+        dataset.CLASSES,
+        **options,
     )
 
 

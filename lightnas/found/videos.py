@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lightnas.data.reading import PictureError
+from ..data.reading import PictureError
 
 # Container, codec: what OpenCV's own build of FFmpeg writes, and what needs none.
 FORMS = ((".mp4", "mp4v"), (".avi", "MJPG"))

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
-from lightnas.data import export
-from lightnas.data.inputs import is_video
-from lightnas.data.pictures import Box
-from lightnas.errors import InputError, nearest
-from lightnas.files import write_whole
-from lightnas.json_file import json_text
-from lightnas.runs.output_dir import OutputDir
+from ..data import export
+from ..data.inputs import is_video
+from ..data.pictures import Box
+from ..errors import InputError, nearest
+from ..files import write_whole
+from ..json_file import json_text
+from ..runs.output_dir import OutputDir
 
 DETECTIONS, LINES, LABELS = "detections.json", "detections.jsonl", "labels"
 FORMATS = ("json", *export.FORMATS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .boxes import Objects
+from .objects import Objects
 
 IOU = 0.5
 

@@ -1,0 +1,126 @@
+"""``test-det`` with an ONNX file: AP on a split."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data.coco import CocoSplit, DataOptions, check_split, settle
+from ..data.export import check_output
+from ..data.reading import read_picture
+from ..found.evaluation import SCORE
+from ..found.measuring import result_of
+from ..found.objects import Detections
+from ..found.truth import Truth, read_truth
+from .detector import finder
+from .network import Network, open_network
+from .speed import Speed, side_by_side
+
+
+def measure(
+    detector: Path,
+    split: CocoSplit,
+    name: str,
+    *,
+    device: str | None = None,
+    data: DataOptions | None = None,
+    score: float = SCORE,
+    results: tuple[str, Path] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """AP of an exported detector on a split, as ``lightnas.detection.measure`` of a checkpoint.
+
+    Args:
+        name: of the split.
+        data: how they are to be read.
+        score: from which a detection counts in the confusion matrix.
+        results: a format of ``data.export`` and where to write what was found.
+        progress: told how many pictures of how many are done.
+
+    Raises:
+        InputError: the file or the data cannot be read, or do not fit together.
+    """
+    where = (results[0], check_output(results[1], results[0])) if results else None
+    network = open_network(detector, device)
+    return measure_network(
+        network, detector, split, name, data=data, score=score, results=where, progress=progress
+    )
+
+
+def measure_network(
+    network: Network,
+    source: Path,
+    split: CocoSplit,
+    name: str,
+    *,
+    data: DataOptions | None = None,
+    score: float = SCORE,
+    results: tuple[str, Path] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """``measure`` of an open detector; ``source`` is what results call it.
+
+    Raises:
+        InputError: the data cannot be read, or do not fit to the detector.
+    """
+    checked = check_split(split, data, network.metadata.classes)
+    annotations = str(checked.annotations)
+    with tempfile.TemporaryDirectory() as folder:
+        settle({name: checked}, Path(folder))
+        truth = read_truth(checked)
+        detections = detect_split(network, truth, checked.images, progress)
+        return result_of(source, name, checked, annotations, truth, detections, score, results)
+
+
+def detect_split(
+    network: Network,
+    truth: Truth,
+    images: Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> Detections:
+    """What is found in every picture of a split, at the detector's own limits: of each picture and
+    class corners and scores, shape (n, 5).
+
+    Raises:
+        PictureError: a picture cannot be read.
+    """
+    find = finder(network, network.metadata.defaults.score_threshold)
+    detections = []
+    for done, info in enumerate(truth.data_infos, start=1):
+        detections.append(find(read_picture(images / info["file_name"])))
+        if progress:
+            progress(done, len(truth.data_infos))
+    return detections
+
+
+@dataclass(frozen=True)
+class Measured:
+    """AP of a detector (None where there is no object), and seconds of one picture."""
+
+    ap: float | None
+    speed: Speed
+
+
+def side_by_side_with(
+    network: Network, other: Network, precision: str, split: CocoSplit
+) -> dict[str, Measured]:
+    """AP of a detector in fp32 and in another precision, and how long each takes for a picture.
+
+    Raises:
+        InputError: the data cannot be read, or do not fit.
+    """
+    networks = {"fp32": network, precision: other}
+    aps = {
+        name: measure_network(one, Path(one.source), replace(split), "val")["ap"]
+        for name, one in networks.items()
+    }
+    width, height = network.metadata.resize.size(*network.metadata.resize.scale)
+    picture = np.zeros((1, 3, height, width), np.uint8)
+    speeds = side_by_side({name: partial(one, picture) for name, one in networks.items()})
+    return {name: Measured(aps[name], speeds[name]) for name in networks}
