@@ -26,7 +26,6 @@ from .building import detector_of, fitting, number_of_classes
 from .checkpoint import classes_of, load_weights, read_checkpoint
 from .config import (
     data_of,
-    innermost_dataset,
     merge_options,
     read_config,
     structure_of,
@@ -41,6 +40,7 @@ from .madnas import MadNas
 from .measured import evaluate_dataset
 from .output import stdout_to_stderr
 from .pictures import boxes_of
+from .settings import innermost_dataset
 from .theirs import known_fault
 
 
@@ -205,7 +205,7 @@ def detect_split(
         InputError: as ``load_detector``; or the split has other categories than the checkpoint.
     """
     with fitting("config", f"its data.{split} cannot be read", "an mmdet data set"):
-        dataset = build_dataset(with_reader(_tested(cfg, split)), {"test_mode": True})
+        dataset = build_dataset(with_reader(tested(cfg, split)), {"test_mode": True})
     model = load_detector(cfg, checkpoint, trust)
     if model.CLASSES and tuple(model.CLASSES) != tuple(dataset.CLASSES):
         raise InputError(
@@ -230,7 +230,7 @@ def detect_split(
     return dataset, detections
 
 
-def _tested(cfg: Config, split: str) -> Any:
+def tested(cfg: Config, split: str) -> Any:
     """The section of a split as it is tested: that of train has a pipeline for training."""
     section = cfg.data[split]
     if split == "train":

@@ -45,7 +45,6 @@ from .config import (
     build_config,
     data_classes,
     data_of,
-    innermost_dataset,
     plain,
     structure_of,
     use_data,
@@ -54,11 +53,14 @@ from .config import (
 from .distributed import choose_device, first_process, process_group
 from .embedded import config_as_written, config_of_literal, config_of_run
 from .loading import loader_errors, training_data, with_reader
-from .options import Start, TrainOptions
+from .options import Start, TrainOptions, check_length
 from .output import stdout_to_stderr
 from .pictures import draw_split
 from .progress import progress_of
-from .testing import evaluate
+from .recipe import size_of
+from .settings import innermost_dataset
+from .small_sets import measuring_train, recipe_of, said_of, wants_recipe, with_average
+from .testing import evaluate, tested
 from .theirs import known_fault
 from .work_dir import WorkDir
 
@@ -119,11 +121,13 @@ def _prepare(
             f"resume=True: {start.work_dir} holds no {CONFIG}, expected the work directory of a training run"
         )
     cfg, there = _configs(options, start, device, resume)
-    if options is not None and there is not None:
-        as_begun(cfg, there)
     # What the run was begun with was accepted then; what has changed since, check_data sees.
     reading = start.data if found else replace(start.data, skip_bad_images=True)
     splits = _checked(found or data_of(cfg, start.work_dir), reading)
+    if options is not None:
+        cfg = _config_for(options, splits, device, cfg, there)
+        if there is not None:
+            as_begun(cfg, there)
     kept = resume and not found and (run.path / DATA).is_file()
     summary = None if kept else summarise(splits, start.layout, start.notes)
     use_data(cfg, splits)
@@ -175,7 +179,10 @@ def _configs(
     """The config to train with, and the one of the run that goes on, to compare with."""
     if options is not None:
         there = config_as_written(start.work_dir, start.trust_checkpoint) if resume else None
-        return build_config(options, device), there
+        # Which recipe it takes, the data will say: keys of it cannot be replaced yet.
+        alone = options if options.config else replace(options, cfg_options=(), schedule=None)
+        check_length(options)
+        return build_config(alone, device), there
     cfg = config_of_run(start.work_dir, start.trust_checkpoint)
     if WorkDir(start.work_dir).last is None and not start.trust_checkpoint:
         written = plain(config_as_written(start.work_dir, trust=False))
@@ -185,6 +192,24 @@ def _configs(
                 "expected its --config FILE again, or trust_checkpoint=True"
             )
     return cfg, Config(copy.deepcopy(plain(cfg)))
+
+
+def _config_for(
+    options: TrainOptions,
+    splits: dict[str, CocoSplit],
+    device: str,
+    cfg: Config,
+    there: Config | None,
+) -> Config:
+    """The config for data of this size: ``cfg``, where that decides nothing."""
+    if options.config is not None or "train" not in splits:
+        return cfg
+    size, processes = size_of(splits["train"]), get_dist_info()[1]
+    begun = recipe_of(there) if there is not None else None
+    if begun is not None:  # with data that have grown, it goes on as it began
+        size, _, processes = begun
+    small = wants_recipe(options, size.pictures, there)
+    return build_config(options, device, size, processes, small)
 
 
 def _check_parts(cfg: Config, model: nn.Module, source: str) -> None:
@@ -299,6 +324,8 @@ def _run(cfg: Config, start: Start, to_measure: Path | None) -> None:
     cfg.log_config.interval = max(1, min(cfg.log_config.interval, steps // 2))
     for line in lines_of(read_json(start.work_dir / DATA, "what the training says of its data")):
         logger.info(line)
+    for line in said_of(cfg):
+        logger.info(line)
     _say(logger, cfg, dataset, world_size)
     drawing = {"type": "DrawDetections", "data": cfg.data.val, "path": f"{cfg.work_dir}/{PICTURE}"}
     meta = {
@@ -306,10 +333,10 @@ def _run(cfg: Config, start: Start, to_measure: Path | None) -> None:
         "lightnas_version": lightnas.__version__,
         "lightnas_config": repr(plain(cfg)),
     }
-    cfg.custom_hooks = [
-        *cfg.custom_hooks,
-        drawing,
-    ]  # after meta: it does not decide what the run gives
+    # After meta: they do not decide what the run gives.
+    cfg.custom_hooks = [*map(with_average, cfg.custom_hooks), drawing]
+    if recipe_of(cfg) is not None:
+        cfg.custom_hooks = [*cfg.custom_hooks, measuring_train(tested(cfg, "train"))]
     use_measured(cfg)
     if to_measure is not None:
         again = {
@@ -385,11 +412,22 @@ def _finish(cfg: Config, run: WorkDir, trust: bool) -> dict[str, Any]:
     assert best is not None and run.last is not None
     evaluation, detections = evaluate(cfg, best, "val", trust)
     result = {
-        "checkpoint": best.name, "last": run.last.name, "epochs": cfg.runner.get("max_epochs"), "split": "val",
+        "checkpoint": best.name, "last": run.last.name, **_length(cfg, run.last), "split": "val",
         "classes": list(cfg.data.val.classes), **evaluation.metrics,
     }  # fmt: skip
+    if lines := said_of(cfg):
+        result["recipe"] = lines
     run.write(EVALUATION, json_text(evaluation.details) + "\n")
     run.finish(result)
     draw_split(cfg.data.val, detections, run.path / PICTURE)
     write_report([run.path])
     return run.located(result)
+
+
+def _length(cfg: Config, last: Path) -> dict[str, Any]:
+    """How long it trained: less than the config says where nothing got better."""
+    epochs, steps = cfg.runner.get("max_epochs"), cfg.data.train.get("steps")
+    if steps is None:
+        return {"epochs": epochs}
+    rounds = int(last.stem.rpartition("_")[2])
+    return {"epochs": rounds, "iterations": rounds * steps}

@@ -64,6 +64,7 @@ TrainedFile = create_model(
     "TrainedFile",
     __base__=Document,
     per_class=(list[ClassFile] | None, None),
+    recipe=(list[str] | None, None),
     **dict.fromkeys(METRICS, (Precision | None, None)),
 )  # type: ignore[call-overload]
 
