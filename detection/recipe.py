@@ -145,7 +145,9 @@ def recipe_for(
     strength = augmentation(size)
     shape = input_size or chosen_input(size)
     batch = batch or chosen_batch(shape)
-    rounds, steps = in_rounds(iterations or math.ceil(seen(size) / (batch * processes)))
+    rounds, steps = ROUNDS, math.ceil(seen(size) / (batch * processes * ROUNDS))
+    if iterations is not None:
+        rounds, steps = in_rounds(iterations)
     total = rounds * steps
     half = 0.25 + 0.25 * strength
     return Recipe(
@@ -229,7 +231,7 @@ def oversampling(size: SetSize) -> float:
     shares = np.array([count for count in size.class_pictures if count]) / max(1, size.pictures)
     if len(shares) < 2:
         return 0.0
-    threshold = round(float(np.median(shares)) / 2, 4)
+    threshold = round(min(1.0, float(np.median(shares)) / 2), 4)
     return threshold if bool((shares < threshold).any()) else 0.0
 
 
