@@ -80,9 +80,7 @@ def test_every_set_has_a_recipe_that_fits_together(size, options):
 @given(SETS, st.integers(1, 1000))
 def test_more_of_a_kind_is_augmented_no_more(size, factor):
     """And seen no more often a picture, in no fewer iterations."""
-    larger = dataclasses.replace(
-        size, pictures=size.pictures * factor, boxes=size.boxes * factor
-    )
+    larger = dataclasses.replace(size, pictures=size.pictures * factor, boxes=size.boxes * factor)
     assert augmentation(larger) <= augmentation(size)
     assert seen(larger) >= seen(size)
     assert seen(larger) / larger.pictures <= seen(size) / size.pictures + 1
