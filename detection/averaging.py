@@ -47,5 +47,6 @@ class AverageWeights(ExpMomentumEMAHook):  # type: ignore[misc]
 
 
 def averages_of(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What a checkpoint holds beside its weights where they are an average."""
+    """What a checkpoint holds beside its weights where they are an average: of each weight one of
+    its shape."""
     return {key: value for key, value in weights.items() if key.startswith(PREFIX)}

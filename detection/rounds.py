@@ -14,19 +14,23 @@ from mmcv.runner import HOOKS, Hook, get_dist_info
 from mmdet.datasets import DATASETS, build_dataset
 from numpy.typing import NDArray
 
+from .loading import training_data
+
 
 @DATASETS.register_module()
 class Rounds:
     """A data set of ``steps`` batches, others in every round.
 
     Args:
-        dataset: what is drawn from, or its config.
+        dataset: what is drawn from, or its config, which reads as ``training_data`` says.
         steps: batches a round.
         batch: pictures of a batch, of each process.
     """
 
     def __init__(self, dataset: Any, steps: int, batch: int) -> None:
-        self.dataset = build_dataset(dataset) if isinstance(dataset, dict) else dataset
+        self.dataset = (
+            build_dataset(training_data(dataset)) if isinstance(dataset, dict) else dataset
+        )
         self.CLASSES = self.dataset.CLASSES
         self.PALETTE = getattr(self.dataset, "PALETTE", None)
         flags = np.asarray(self.dataset.flag)

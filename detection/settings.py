@@ -27,6 +27,11 @@ def keep_negatives(cfg: Config) -> None:
 
 
 def set_width(cfg: Config, width: int) -> None:
+    """The width of FPN and head.
+
+    Raises:
+        InputError: the config has another number of them than one, or they cannot be so wide.
+    """
     check_width(width)
     neck, head = cfg.model.get("neck"), cfg.model.get("bbox_head")
     if not isinstance(neck, dict) or not isinstance(head, dict):
@@ -37,6 +42,11 @@ def set_width(cfg: Config, width: int) -> None:
 
 
 def set_schedule(cfg: Config, text: str) -> None:
+    """Epochs, and how the learning rate falls over them.
+
+    Raises:
+        InputError: it is no schedule.
+    """
     schedule = parse_schedule(text)
     cosine = {"policy": "CosineAnnealing", "min_lr_ratio": 0.01}
     falls = {"policy": "step", "step": list(schedule.steps)} if schedule.steps else cosine
@@ -45,6 +55,7 @@ def set_schedule(cfg: Config, text: str) -> None:
 
 
 def warm_up(cfg: Config) -> dict[str, Any]:
+    """What a config says of the rise of the learning rate."""
     return {
         key: value for key, value in cfg.get("lr_config", {}).items() if key.startswith("warmup")
     }
@@ -69,6 +80,7 @@ def set_scales(cfg: Config, size: tuple[int, int], multi_scale: tuple[float, flo
 
 
 def set_flip(cfg: Config, probability: float) -> None:
+    """The share of pictures that are mirrored."""
     for step in dicts_in(innermost_dataset(cfg.data.train).get("pipeline", [])):
         if step.get("type") == "RandomFlip":
             step.flip_ratio = probability

@@ -102,7 +102,7 @@ def test_more_classes_for_the_same_boxes_are_augmented_no_less(size):
     [(0, 1.0), (FEW, 1.0), (math.sqrt(FEW * MANY), 0.5), (MANY, 0.0), (10 * MANY, 0.0)],
 )
 def test_augmentation_falls_with_the_logarithm_of_the_examples(examples, strength):
-    size = SetSize(10**4, round(examples**2 / 10**4), (5,), 200, 200, 40.0)
+    size = of(round(examples), round(examples))
     assert size.examples == pytest.approx(examples, rel=0.05)
     assert augmentation(size) == pytest.approx(strength, abs=0.03)
 
