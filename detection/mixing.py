@@ -16,7 +16,7 @@ from mmdet.datasets.pipelines import MixUp
 from numpy.typing import NDArray
 
 GREY = 114.0  # where there is no picture, as YOLOX has it
-VISIBLE = 0.2  # a box of which less is left is none any more, as in mmdet's mixing steps
+VISIBLE = 0.3  # a box of which less is left is none any more: what it is cannot be told
 CENTRE = (0.25, 0.75)  # where four pictures meet, in shares of the sides
 
 Region = tuple[int, int, int, int]  # x and y from, x and y to

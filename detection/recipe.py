@@ -164,7 +164,7 @@ def recipe_for(
         patience=max(3, round(PATIENCE * rounds)),
         plain_rounds=min(rounds - 1, max(1, round(PLAIN * rounds))),
         mosaic=round(0.1 + 0.6 * strength, 2),
-        mixup=round(0.25 * strength, 2),
+        mixup=round(0.15 * strength, 2),
         scale=multi_scale or (round(1 - half, 2), round(1 + half, 2)),
         colour=round(0.5 + 0.5 * strength, 2),
         oversample=oversampling(size),
