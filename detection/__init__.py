@@ -35,7 +35,8 @@ Of mmdet:
     madnas, gfocal_head          backbone and head
     loading, mixing              pictures in its pipelines, and pictures made of pictures
     runners, hooks               of a training
-    settings     what options change in a config
+    choosing, settings           which config a training takes, and what options change in it
+    training_log                 what a training says of itself
     small_sets   the recipe for small sets, in a config
     rounds, averaging, overfitting    its data set and its hooks
     samples      pictures that are looked at again and again

@@ -34,6 +34,7 @@ from .recipe import SetSize, averaging
 from .settings import (
     innermost_dataset,
     keep_negatives,
+    set_batch,
     set_flip,
     set_scales,
     set_schedule,
@@ -115,6 +116,8 @@ def build_config(
     if options.ema:
         add_average(cfg, *averaging(steps_of(cfg, size, processes)))
     merge_options(cfg, options.cfg_options)
+    if isinstance(cfg.data.get("train"), dict):
+        set_batch(cfg)
     use_structure(cfg)
     _use_runner(cfg)
     cfg.seed, cfg.device = options.seed or cfg.get("seed") or 0, device

@@ -11,6 +11,9 @@ from lightnas.errors import InputError
 
 from .options import TEST_SIZE, check_width, parse_schedule
 
+# Steps that make pictures of the size of the input, and the key that says it.
+MIXED = {"MosaicCrop": "size", "SometimesMixUp": "img_scale"}
+
 
 def innermost_dataset(part: ConfigDict) -> ConfigDict:
     """The data set inside RepeatDataset and the like."""
@@ -73,6 +76,9 @@ def set_scales(cfg: Config, size: tuple[int, int], multi_scale: tuple[float, flo
     for step in dicts_in(innermost_dataset(cfg.data.train).get("pipeline", [])):
         if step.get("type") == "Resize" and "img_scale" in step:
             step.img_scale, step.multiscale_mode = train, "range"
+    for step in dicts_in(cfg.data.train):
+        if step.get("type") in MIXED:
+            step[MIXED[step.type]] = size
     for name in ("val", "test"):
         for step in dicts_in(cfg.data[name].get("pipeline", [])):
             if step.get("type") == "MultiScaleFlipAug":
@@ -81,6 +87,12 @@ def set_scales(cfg: Config, size: tuple[int, int], multi_scale: tuple[float, flo
 
 def set_flip(cfg: Config, probability: float) -> None:
     """The share of pictures that are mirrored."""
-    for step in dicts_in(innermost_dataset(cfg.data.train).get("pipeline", [])):
-        if step.get("type") == "RandomFlip":
+    for step in dicts_in(cfg.data.train):
+        if step.get("type") in ("RandomFlip", "SometimesMixUp"):
             step.flip_ratio = probability
+
+
+def set_batch(cfg: Config) -> None:
+    """Have rounds of batches as large as those that are loaded."""
+    if cfg.data.train.get("type") == "Rounds":
+        cfg.data.train.batch = cfg.data.samples_per_gpu

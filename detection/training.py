@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import os
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,20 +12,18 @@ from typing import Any
 
 import cv2
 import torch
-from mmcv import Config, ConfigDict
+from mmcv import Config
 from mmcv.runner import get_dist_info
 from mmcv.utils.logging import logger_initialized
 from mmdet.apis import set_random_seed, train_detector
-from mmdet.core import build_optimizer
 from mmdet.datasets import build_dataset
-from mmdet.datasets.pipelines import Compose
 from mmdet.utils import get_root_logger
 from torch import nn
 
 import lightnas
-from lightnas.data.coco import SPLITS, CocoSplit, DataOptions, check_split, hold, settle
+from lightnas.data.coco import CocoSplit, hold, settle
 from lightnas.data.summary import lines_of, summarise
-from lightnas.errors import InputError, WorkError, printable, shown
+from lightnas.errors import InputError, WorkError, shown
 from lightnas.json_file import json_text, read_json
 from lightnas.outputs import record_made
 from lightnas.report.page import write_report
@@ -35,14 +31,13 @@ from lightnas.runs.output_dir import REPORT
 from lightnas.runs.training_run import ANNOTATIONS, CONFIG, DATA, EVALUATION, PICTURE
 
 from . import cpu
-from .allowed import initial_weights
 from .building import UNFIT, detector_of, fitting
 from .checkpoint import classes_of, load_weights, read_checkpoint
+from .choosing import check_parts, checked, config_for, first_configs
 from .classifier import classifier_keys, other_classes
 from .config import (
     RUNNERS,
     as_begun,
-    build_config,
     data_classes,
     data_of,
     plain,
@@ -51,17 +46,16 @@ from .config import (
     use_measured,
 )
 from .distributed import choose_device, first_process, process_group
-from .embedded import config_as_written, config_of_literal, config_of_run
+from .embedded import config_of_literal
 from .loading import loader_errors, training_data, with_reader
-from .options import Start, TrainOptions, check_length
+from .options import Start, TrainOptions
 from .output import stdout_to_stderr
 from .pictures import draw_split
 from .progress import progress_of
-from .recipe import size_of
-from .settings import innermost_dataset
-from .small_sets import measuring_train, recipe_of, said_of, wants_recipe, with_average
+from .small_sets import measuring_train, recipe_of, said_of, with_average
 from .testing import evaluate, tested
 from .theirs import known_fault
+from .training_log import forget_logger, say_how
 from .work_dir import WorkDir
 
 
@@ -120,12 +114,12 @@ def _prepare(
         raise InputError(
             f"resume=True: {start.work_dir} holds no {CONFIG}, expected the work directory of a training run"
         )
-    cfg, there = _configs(options, start, device, resume)
+    cfg, there = first_configs(options, start, device, resume)
     # What the run was begun with was accepted then; what has changed since, check_data sees.
     reading = start.data if found else replace(start.data, skip_bad_images=True)
-    splits = _checked(found or data_of(cfg, start.work_dir), reading)
+    splits = checked(found or data_of(cfg, start.work_dir), reading)
     if options is not None:
-        cfg = _config_for(options, splits, device, cfg, there)
+        cfg = config_for(options, splits, device, cfg, there)
         if there is not None:
             as_begun(cfg, there)
     kept = resume and not found and (run.path / DATA).is_file()
@@ -136,7 +130,7 @@ def _prepare(
     source = str((options and options.config) or "config")
     with_reader(cfg.data, source)
     model = build_model(cfg, source)
-    _check_parts(cfg, model, source)
+    check_parts(cfg, model, source)
     if start.load_from is not None:
         _load_from(model, cfg, start)
     settled = [f"{name}.json" for name in splits]
@@ -171,55 +165,6 @@ def _prepare(
     if resume and run.last is not None:
         cfg.resume_from = str(run.last)
     return repr(plain(cfg)), changed
-
-
-def _configs(
-    options: TrainOptions | None, start: Start, device: str, resume: bool
-) -> tuple[Config, Config | None]:
-    """The config to train with, and the one of the run that goes on, to compare with."""
-    if options is not None:
-        there = config_as_written(start.work_dir, start.trust_checkpoint) if resume else None
-        # Which recipe it takes, the data will say: keys of it cannot be replaced yet.
-        alone = options if options.config else replace(options, cfg_options=(), schedule=None)
-        check_length(options)
-        return build_config(alone, device), there
-    cfg = config_of_run(start.work_dir, start.trust_checkpoint)
-    if WorkDir(start.work_dir).last is None and not start.trust_checkpoint:
-        written = plain(config_as_written(start.work_dir, trust=False))
-        if initial_weights(written["model"]):
-            raise InputError(
-                f"resume=True: {start.work_dir} has no checkpoint yet, and its config begins with weights of a model zoo, "
-                "expected its --config FILE again, or trust_checkpoint=True"
-            )
-    return cfg, Config(copy.deepcopy(plain(cfg)))
-
-
-def _config_for(
-    options: TrainOptions,
-    splits: dict[str, CocoSplit],
-    device: str,
-    cfg: Config,
-    there: Config | None,
-) -> Config:
-    """The config for data of this size: ``cfg``, where that decides nothing."""
-    if options.config is not None or "train" not in splits:
-        return cfg
-    size, processes = size_of(splits["train"]), get_dist_info()[1]
-    begun = recipe_of(there) if there is not None else None
-    if begun is not None:  # with data that have grown, it goes on as it began
-        size, _, processes = begun
-    small = wants_recipe(options, size.pictures, there)
-    return build_config(options, device, size, processes, small)
-
-
-def _check_parts(cfg: Config, model: nn.Module, source: str) -> None:
-    """What mmdet would refuse only after the annotations were read once more."""
-    with fitting(source, "its optimizer cannot be built", "one of torch's"):
-        build_optimizer(model, copy.deepcopy(cfg.optimizer))
-    for name in SPLITS:
-        steps = innermost_dataset(cfg.data.get(name) or ConfigDict()).get("pipeline", [])
-        with fitting(source, f"its data.{name}.pipeline cannot be built", "steps of mmdet's"):
-            Compose(copy.deepcopy(steps))
 
 
 def _read_before(options: TrainOptions | None, splits: dict[str, CocoSplit]) -> list[Path]:
@@ -259,23 +204,6 @@ def _load_from(model: nn.Module, cfg: Config, start: Start) -> list[str]:
     return [f"the classifier begins anew for {shown(list(ours))}; it had {had} ({report})"]
 
 
-def _checked(found: dict[str, CocoSplit], options: DataOptions) -> dict[str, CocoSplit]:
-    """Check every split once, also one that stands for two, and say what is worth knowing."""
-    classes: tuple[str, ...] | None = None
-    checked: dict[tuple[Path, Path], CocoSplit] = {}
-    for name in SPLITS:
-        if name not in found:
-            continue
-        place = found[name].annotations, found[name].images
-        if place not in checked:
-            split = checked[place] = check_split(found[name], options, classes)
-            classes = split.classes
-            for line in (*(f"left out: {said}" for said in split.skipped), *split.notes):
-                print(printable(line), file=sys.stderr)
-        found[name] = checked[place]
-    return found
-
-
 def build_model(cfg: Config, source: str) -> nn.Module:
     """The detector of a config, initialised.
 
@@ -297,7 +225,7 @@ def _run(cfg: Config, start: Start, to_measure: Path | None) -> None:
     timestamp = time.strftime("%Y%m%d_%H%M%S")
     if rank == 0:
         record_made(start.work_dir, f"{timestamp}.log", f"{timestamp}.log.json")
-    _forget_logger()
+    forget_logger()
     logging.raiseExceptions = False  # a log that cannot be written, on a full disk, is no traceback
     logger = get_root_logger(
         log_file=f"{cfg.work_dir}/{timestamp}.log" if rank == 0 else None, log_level=cfg.log_level
@@ -326,7 +254,7 @@ def _run(cfg: Config, start: Start, to_measure: Path | None) -> None:
         logger.info(line)
     for line in said_of(cfg):
         logger.info(line)
-    _say(logger, cfg, dataset, world_size)
+    say_how(logger, cfg, dataset, world_size)
     drawing = {"type": "DrawDetections", "data": cfg.data.val, "path": f"{cfg.work_dir}/{PICTURE}"}
     meta = {
         "seed": cfg.seed,
@@ -376,33 +304,6 @@ def _train_detector(
             raise WorkError(
                 "the loss is no longer a number; a lower learning rate may help (optimizer.lr)"
             ) from error
-
-
-def _forget_logger() -> None:
-    """mmcv keeps its logger for the whole process: a second run would write into the log of the
-    first."""
-    logger_initialized.pop("mmdet", None)
-    logger = logging.getLogger("mmdet")
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-        handler.close()
-
-
-def _say(logger: Any, cfg: Config, dataset: Any, world_size: int) -> None:
-    """What a person would ask first."""
-    batch = cfg.data.samples_per_gpu * world_size
-    logger.info(
-        f"{len(dataset)} pictures, {len(dataset.CLASSES)} classes, {cfg.runner.get('max_epochs')} epochs on {cfg.device}"
-    )
-    rate, scaling = cfg.optimizer.get("lr"), cfg.get("auto_scale_lr", {})
-    here = f"{batch} = {world_size} x {cfg.data.samples_per_gpu} pictures a step"
-    if rate is not None and scaling.get("enable"):
-        base = scaling["base_batch_size"]
-        logger.info(
-            f"learning rate {rate * batch / base:g}: {rate:g} for {base} pictures a step, here {here}"
-        )
-    else:
-        logger.info(f"learning rate {rate}, not scaled; {here}")
 
 
 def _finish(cfg: Config, run: WorkDir, trust: bool) -> dict[str, Any]:

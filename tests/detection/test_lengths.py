@@ -3,7 +3,8 @@
 import pytest
 from mmcv import Config
 
-from lightnas.detection.config import build_config
+from lightnas.detection.allowed import rebuild
+from lightnas.detection.config import build_config, format_config, plain
 from lightnas.detection.options import MAX_ITERATIONS, TrainOptions
 from lightnas.detection.recipe import SMALL_SET, SetSize, averaging
 from lightnas.detection.settings import innermost_dataset
@@ -113,3 +114,44 @@ def test_the_published_recipe_is_as_published(structure):
     assert iterations.runner.max_epochs * iterations.data.train.steps == 100
     assert iterations.lr_config.policy == "CosineAnnealing" and not iterations.lr_config.by_epoch
     assert iterations.optimizer == plain.optimizer
+
+
+def test_options_reach_into_the_config_of_an_earlier_run(structure, tmp_path):
+    """It is a config of the user's own then, and keeps its recipe."""
+    first = small(structure, width=64)
+    first.work_dir = str(tmp_path)
+    (tmp_path / "config.py").write_text(format_config(first))
+    options = TrainOptions(
+        config=tmp_path / "config.py", flip=0.25, batch=3, input_size=(64, 96), multi_scale=(1, 1)
+    )
+    cfg = build_config(options, "cpu")
+    steps = {step["type"]: step for step in cfg.data.train.dataset.pipeline}
+    assert steps["RandomFlip"].flip_ratio == steps["SometimesMixUp"].flip_ratio == 0.25
+    assert steps["MosaicCrop"]["size"] == steps["SometimesMixUp"].img_scale == (64, 96)
+    assert cfg.data.samples_per_gpu == cfg.data.train.batch == 3
+    assert recipe_of(cfg) == recipe_of(first)
+    loaded = ["data.samples_per_gpu=6"]
+    assert small(structure, cfg_options=loaded).data.train.batch == 6
+
+
+def test_a_recipe_that_is_damaged_is_refused(structure):
+    """It is what a run that goes on is built from."""
+    kept = small(structure)[KEY].to_dict()
+    for damaged in (3, {}, kept | {"set": {}}, kept | {"chosen": kept["chosen"] | {"more": 1}}):
+        with pytest.raises(InputError, match="recipe"):
+            recipe_of(Config({KEY: damaged}))
+
+
+def test_a_config_with_the_recipe_is_rebuilt_as_it_is(structure):
+    """From what is allowed, as those of checkpoints are."""
+    cfg = plain(small(structure))
+    cfg["device"], cfg["work_dir"] = "cpu", "w"
+    for section in ("train", "val", "test"):
+        part = cfg["data"][section]
+        while "dataset" in part:
+            part = part["dataset"]
+        part |= {"ann_file": "a.json", "img_prefix": "p/", "classes": ("a", "b", "c")}
+    assert rebuild(cfg, "c.pth") == cfg
+    cfg[KEY]["chosen"]["batch"] = "many"
+    with pytest.raises(InputError, match=r"recipe\.chosen\.batch"):
+        rebuild(cfg, "c.pth")
