@@ -21,8 +21,8 @@ from .options import OPTIMIZERS, TEST_SIZE
 
 # Below so many pictures a set is small: the published recipe is made for 118,000.
 SMALL_SET = 5_000
-# From where to where augmentation falls from full strength to none, in examples (see ``examples``).
-FEW, MANY = 100, 5_000
+# From where to where augmentation falls from full strength to the least, in examples (see ``examples``).
+FEW, MANY = 100, 2_000
 # Pictures that a training on 500 sees, repetitions counted.
 SEEN, OF = 30_000, 500
 # Evaluations of a training, the last ones of which are without mixed pictures, and its patience.
@@ -149,7 +149,7 @@ def recipe_for(
     if iterations is not None:
         rounds, steps = in_rounds(iterations)
     total = rounds * steps
-    half = 0.25 + 0.25 * strength
+    half = 0.15 + 0.35 * strength
     return Recipe(
         iterations=total,
         rounds=rounds,
@@ -166,13 +166,13 @@ def recipe_for(
         mosaic=round(0.1 + 0.6 * strength, 2),
         mixup=round(0.15 * strength, 2),
         scale=multi_scale or (round(1 - half, 2), round(1 + half, 2)),
-        colour=round(0.5 + 0.5 * strength, 2),
+        colour=round(0.4 + 0.6 * strength, 2),
         oversample=oversampling(size),
     )
 
 
 def augmentation(size: SetSize) -> float:
-    """How strong augmentation is: 1 up to ``FEW`` examples, 0 from ``MANY`` on, by their
+    """How strong augmentation is: 1 up to ``FEW`` examples, 0, the least, from ``MANY`` on, by their
     logarithm between."""
     share = math.log(max(1.0, size.examples) / FEW) / math.log(MANY / FEW)
     return min(1.0, max(0.0, 1.0 - share))
@@ -266,7 +266,7 @@ def said(size: SetSize, recipe: Recipe, processes: int = 1) -> list[str]:
         f"{_many(recipe.warm_up, 'iteration')}, flat for the first half, then falling along a cosine",
         f"weights are averaged over about {round(1 / recipe.momentum):,} iterations, and their average is "
         "measured and kept",
-        f"augmentation at {augmentation(size):.0%} (all of it for {FEW} examples, none for {MANY:,}): "
+        f"augmentation at {augmentation(size):.0%} (all of it for {FEW} examples, least for {MANY:,}): "
         f"scale {low:g} to {high:g}, colour {recipe.colour:.0%}, mosaic of {recipe.mosaic:.0%} and mixup of "
         f"{recipe.mixup:.0%} of the pictures, neither in the last {_many(plain, 'iteration')}",
     ]
