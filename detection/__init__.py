@@ -21,6 +21,7 @@ Where things are. Whatever framework trains:
     options      what a training is asked for
     checkpoint   checkpoints read without running code, loaded without silence
     progress     how far a training was, checked before it goes on
+    recipe       what a training of a small set is given
     pictures     detections as boxes on pictures
     distributed, cpu, output     processes, memory of a CPU, where prints go
 
@@ -31,8 +32,13 @@ Of mmdet:
     embedded, allowed            configs that came with a checkpoint or a work directory
     building     what its builder says, in one line
     madnas, gfocal_head          backbone and head
-    loading      pictures in its pipelines
+    loading, mixing              pictures in its pipelines, and pictures made of pictures
     runners, hooks               of a training
+    choosing, settings           which config a training takes, and what options change in it
+    training_log                 what a training says of itself
+    small_sets   the recipe for small sets, in a config
+    rounds, averaging, overfitting    its data set and its hooks
+    samples      pictures that are looked at again and again
     finding      a detector behind its test pipeline
     training, testing, detecting, onnx    ``train``, ``measure``, ``detect``, ``export_detector``
     initial, heads               beginning from the weights of any structure
@@ -53,29 +59,40 @@ from . import compat
 compat.apply()
 
 # mmcv cannot be imported before compat.apply().
+from .averaging import AverageWeights  # noqa: E402
 from .detecting import detect, load_finder  # noqa: E402
 from .gfocal_head import GFocalHead  # noqa: E402
 from .hooks import DrawDetections, MeasureBestAgain, ReseedEpochs  # noqa: E402
 from .loading import CocoPictures, LoadPicture, ResizePicture  # noqa: E402
 from .madnas import MadNas, load_structure  # noqa: E402
 from .measured import MeasuredCoco  # noqa: E402
+from .mixing import MosaicCrop, SometimesMixUp  # noqa: E402
 from .onnx import export_detector, export_raw  # noqa: E402
 from .options import Start, TrainOptions  # noqa: E402
+from .overfitting import MeasureTrain, StopEarly  # noqa: E402
+from .rounds import BeginRound, Rounds  # noqa: E402
 from .runners import WholeEpochRunner, WholeIterRunner  # noqa: E402
 from .testing import measure  # noqa: E402
 from .training import train  # noqa: E402
 
 __all__ = [
+    "AverageWeights",
+    "BeginRound",
     "CocoPictures",
     "DrawDetections",
     "GFocalHead",
     "LoadPicture",
     "MadNas",
     "MeasureBestAgain",
+    "MeasureTrain",
     "MeasuredCoco",
+    "MosaicCrop",
     "ReseedEpochs",
     "ResizePicture",
+    "Rounds",
+    "SometimesMixUp",
     "Start",
+    "StopEarly",
     "TrainOptions",
     "WholeEpochRunner",
     "WholeIterRunner",

@@ -28,9 +28,19 @@ from .options import (
     TEST_SIZE,
     WIDTHS,
     TrainOptions,
-    check_width,
-    parse_schedule,
+    check_length,
 )
+from .recipe import SetSize, averaging
+from .settings import (
+    innermost_dataset,
+    keep_negatives,
+    set_batch,
+    set_flip,
+    set_scales,
+    set_schedule,
+    set_width,
+)
+from .small_sets import add_average, made_for, set_iterations, steps_of, write_recipe
 from .theirs import in_our_words, read_with_bases
 
 # Names that a config is put together with, and that nothing reads afterwards: left in, they would
@@ -50,13 +60,25 @@ OLD_NAMES = {"detection": "lightnas.detection"}
 RUNNERS = {"EpochBasedRunner": "WholeEpochRunner", "IterBasedRunner": "WholeIterRunner"}
 
 
-def build_config(options: TrainOptions, device: str) -> Config:
-    """The config of a training run: the published recipe or the user's own, with structure and
-    options written in.
+def build_config(
+    options: TrainOptions,
+    device: str,
+    size: SetSize | None = None,
+    processes: int = 1,
+    small: bool = False,
+) -> Config:
+    """The config of a training run: the published recipe, the one for small sets or the user's own,
+    with structure and options written in.
+
+    Args:
+        size: of the train split, where it is known.
+        processes: that train together.
+        small: take the recipe for small sets.
 
     Raises:
         InputError: the config cannot be read, or an option does not fit it.
     """
+    check_length(options)
     cfg = read_config(
         options.config or data_file("configs", f"detection/gfl_maedet_{options.size or 'm'}.py")
     )
@@ -68,22 +90,34 @@ def build_config(options: TrainOptions, device: str) -> Config:
             )
         cfg.model.backbone.structure_txt = str(options.structure)
     if options.width or options.size:
-        _set_width(cfg, options.width or WIDTHS[str(options.size)])
-    if options.schedule:
-        _set_schedule(cfg, options.schedule)
+        set_width(cfg, options.width or WIDTHS[str(options.size)])
+    if options.schedule and not small:
+        set_schedule(cfg, options.schedule)
     if options.optimizer:
         cfg.optimizer = dict(OPTIMIZERS[options.optimizer])
-    if options.input_size or options.multi_scale:
-        _set_scales(cfg, options.input_size or TEST_SIZE, options.multi_scale or MULTI_SCALE)
+    recipe = made_for(options, size, processes) if small and size else None
+    shape, scale = options.input_size, options.multi_scale
+    if recipe is not None:
+        shape, scale = recipe.input_size, recipe.scale
+    if shape or scale:
+        set_scales(cfg, shape or TEST_SIZE, scale or MULTI_SCALE)
     if options.flip is not None:
-        _set_flip(cfg, options.flip)
+        set_flip(cfg, options.flip)
     if options.batch:
         cfg.data.samples_per_gpu = options.batch
     cfg.data.workers_per_gpu = (
         options.workers if options.workers is not None else cfg.data.get("workers_per_gpu", 2)
     )
-    _keep_negatives(cfg)
+    keep_negatives(cfg)
+    if recipe is not None and size is not None:
+        write_recipe(cfg, recipe, size, processes)
+    elif options.iterations:
+        set_iterations(cfg, options.iterations)
+    if options.ema:
+        add_average(cfg, *averaging(steps_of(cfg, size, processes)))
     merge_options(cfg, options.cfg_options)
+    if isinstance(cfg.data.get("train"), dict):
+        set_batch(cfg)
     use_structure(cfg)
     _use_runner(cfg)
     cfg.seed, cfg.device = options.seed or cfg.get("seed") or 0, device
@@ -92,13 +126,6 @@ def build_config(options: TrainOptions, device: str) -> Config:
     for name in SCAFFOLDING:
         cfg.pop(name, None)
     return cfg
-
-
-def _keep_negatives(cfg: Config) -> None:
-    """Train on pictures without objects too, unless the config says otherwise: they show what is
-    background."""
-    part = innermost_dataset(cfg.data.get("train") or ConfigDict())
-    part.setdefault("filter_empty_gt", False)
 
 
 def as_begun(cfg: Config, begun: Config) -> None:
@@ -357,61 +384,6 @@ def _beside(cfg: Config, file: Path, work_dir: Path | None) -> Path:
         return file
     moved = home / ANNOTATIONS / file.name
     return moved if moved.exists() and file.parent.name == ANNOTATIONS else file
-
-
-def innermost_dataset(part: ConfigDict) -> ConfigDict:
-    """The data set inside RepeatDataset and the like."""
-    while isinstance(part.get("dataset"), dict):
-        part = part.dataset
-    return part
-
-
-def _set_width(cfg: Config, width: int) -> None:
-    check_width(width)
-    neck, head = cfg.model.get("neck"), cfg.model.get("bbox_head")
-    if not isinstance(neck, dict) or not isinstance(head, dict):
-        raise InputError(
-            "size and width: the config has no single neck and bbox_head, expected one of each"
-        )
-    neck["out_channels"] = head["in_channels"] = head["feat_channels"] = width
-
-
-def _set_schedule(cfg: Config, text: str) -> None:
-    schedule = parse_schedule(text)
-    cosine = {"policy": "CosineAnnealing", "min_lr_ratio": 0.01}
-    falls = {"policy": "step", "step": list(schedule.steps)} if schedule.steps else cosine
-    cfg.lr_config = {**_warm_up(cfg), **falls}
-    cfg.runner = {"type": "WholeEpochRunner", "max_epochs": schedule.epochs}
-
-
-def _warm_up(cfg: Config) -> dict[str, Any]:
-    return {
-        key: value for key, value in cfg.get("lr_config", {}).items() if key.startswith("warmup")
-    }
-
-
-def _set_scales(cfg: Config, size: tuple[int, int], multi_scale: tuple[float, float]) -> None:
-    """Pictures are tested at ``size`` (height, width) and trained at ``multi_scale`` times its
-    short side."""
-    short, long = min(size), max(size)
-    low, high = multi_scale
-    train = [
-        (round(long * max(1.0, high)) if size != TEST_SIZE else long, round(short * factor))
-        for factor in (low, high)
-    ]
-    for step in dicts_in(innermost_dataset(cfg.data.train).get("pipeline", [])):
-        if step.get("type") == "Resize" and "img_scale" in step:
-            step.img_scale, step.multiscale_mode = train, "range"
-    for name in ("val", "test"):
-        for step in dicts_in(cfg.data[name].get("pipeline", [])):
-            if step.get("type") == "MultiScaleFlipAug":
-                step.img_scale = (long, short)
-
-
-def _set_flip(cfg: Config, probability: float) -> None:
-    for step in dicts_in(innermost_dataset(cfg.data.train).get("pipeline", [])):
-        if step.get("type") == "RandomFlip":
-            step.flip_ratio = probability
 
 
 def test_size(cfg: Config) -> tuple[int, int]:

@@ -11,16 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 from mmcv import Config
-from mmcv.parallel import collate, scatter
 from mmcv.runner import HOOKS, Hook, get_dist_info
-from mmdet.datasets import build_dataset
 from mmdet.datasets.builder import worker_init_fn
-from numpy.typing import NDArray
 
-from .boxes import boxes_alone
-from .loading import with_reader
 from .measured import mmdet_figures
 from .pictures import SHOWN, draw_split, threshold_of_the_best
+from .samples import Sample
 from .testing import evaluate
 
 
@@ -66,34 +62,14 @@ class DrawDetections(Hook):
 
     def __init__(self, data: Any, path: str) -> None:
         self.data, self.path = data, Path(path)
-        self.dataset: Any = None
+        self.sample = Sample(data, SHOWN)
 
     def after_train_epoch(self, runner: Any) -> None:
         """Draw, in the first process."""
         if get_dist_info()[0] == 0:
-            detections = self._detections(runner.model.module)
+            detections = self.sample.found_by(runner.model.module)
             draw_split(self.data, detections, self.path, threshold_of_the_best(detections))
             runner.logger.info(f"{self.path}: what it finds after epoch {runner.epoch + 1}")
-
-    def _detections(self, model: Any) -> list[list[NDArray[Any]]]:
-        if self.dataset is None:  # read once, not after every epoch
-            self.dataset = build_dataset(with_reader(self.data), {"test_mode": True})
-        device = next(model.parameters()).get_device()  # -1 is the CPU, to scatter too
-        model.eval()
-        try:
-            with torch.no_grad():
-                batches = (
-                    collate([self.dataset[i]], samples_per_gpu=1)
-                    for i in range(min(SHOWN, len(self.dataset)))
-                )
-                return [
-                    boxes_alone(
-                        model(return_loss=False, rescale=True, **scatter(batch, [device])[0])[0]
-                    )
-                    for batch in batches
-                ]
-        finally:
-            model.train()
 
 
 @HOOKS.register_module()

@@ -90,7 +90,16 @@ class ResizePicture(Resize):  # type: ignore[misc]
 @DATASETS.register_module()
 class CocoPictures(CocoDataset):  # type: ignore[misc]
     """mmdet's ``CocoDataset``, which trains on small pictures too: mmdet leaves out those with a
-    side below 32 pixels without a word."""
+    side below 32 pixels without a word, and which may be asked for the picture behind the last one:
+    mmdet's ``Mosaic`` and ``MixUp`` do that now and then."""
+
+    def __getitem__(self, idx: int) -> Any:
+        """The picture of that number, and the first one behind the last."""
+        return super().__getitem__(idx % len(self))
+
+    def get_ann_info(self, idx: int) -> Any:
+        """What is on it."""
+        return super().get_ann_info(idx % len(self))
 
     def _filter_imgs(self, min_size: int = 1) -> list[int]:
         return list(super()._filter_imgs(min_size))

@@ -6,12 +6,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lightnas.data.split import DataOptions
 from lightnas.errors import InputError, shown
 
-MAX_EPOCHS = 10_000
+MAX_EPOCHS, MAX_ITERATIONS = 10_000, 10**8
+# The schedule that is made for the size of the set.
+AUTO = "auto"
 
 
 class Schedule(NamedTuple):
@@ -29,7 +31,7 @@ SCHEDULES = {
     "6x": Schedule(73, (65, 71)),
 }
 # Both for 16 pictures a step. AdamW learns faster where epochs are few; SGD is the published one.
-OPTIMIZERS = {
+OPTIMIZERS: dict[str, dict[str, Any]] = {
     "sgd": {"type": "SGD", "lr": 0.02, "momentum": 0.9, "weight_decay": 1e-4},
     "adamw": {"type": "AdamW", "lr": 0.002, "weight_decay": 0.05},
 }
@@ -49,6 +51,8 @@ class TrainOptions:
     size: str | None = None
     width: int | None = None
     schedule: str | None = None
+    iterations: int | None = None
+    ema: bool = False
     optimizer: str | None = None
     input_size: tuple[int, int] | None = None
     multi_scale: tuple[float, float] | None = None
@@ -95,8 +99,32 @@ def parse_schedule(asked: str | int) -> Schedule:
     if text.isdigit() and 1 <= int(text) <= MAX_EPOCHS:
         return Schedule(int(text))
     raise InputError(
-        f"schedule is {shown(text)}, expected one of {', '.join(SCHEDULES)}, or a number of epochs"
+        f"schedule is {shown(text)}, expected one of {', '.join([AUTO, *SCHEDULES])}, or a number of epochs"
     )
+
+
+def check_length(options: TrainOptions) -> None:
+    """Refuse options of which each says how long a training is.
+
+    Raises:
+        InputError: they disagree, or the number of iterations is none.
+    """
+    auto, iterations = options.schedule == AUTO, options.iterations
+    if auto and options.config is not None:
+        raise InputError(
+            f"schedule is {AUTO} with config={str(options.config)!r}, expected a number of epochs or iterations: "
+            f"{AUTO} writes the whole recipe, and that of your config is your own"
+        )
+    if iterations is None:
+        return
+    if not 1 <= iterations <= MAX_ITERATIONS:
+        raise InputError(
+            f"iterations is {iterations}, expected a number from 1 to {MAX_ITERATIONS:,}"
+        )
+    if options.schedule is not None and not auto:
+        raise InputError(
+            f"schedule is {shown(str(options.schedule))} and iterations {iterations}, expected one of them"
+        )
 
 
 def check_width(width: int) -> None:

@@ -13,6 +13,7 @@ from mmcv.runner import RUNNERS, CheckpointHook, EpochBasedRunner, IterBasedRunn
 from lightnas.errors import InputError, shown
 from lightnas.outputs import record_made
 
+from .averaging import averages_of
 from .checkpoint import load_weights, read_checkpoint
 from .progress import check_optimizer, progress_of
 
@@ -47,6 +48,7 @@ class _WholeCheckpoints:
         content = read_checkpoint(filename, self.trust)
         model: Any = self.model  # type: ignore[attr-defined]
         load_weights(getattr(model, "module", model), content["state_dict"], filename)
+        self.averages, self.resumed_from = averages_of(content["state_dict"]), filename
         state = progress_of(content, filename)
         messages = state["hook_msgs"]
         for key in ("best_ckpt", "last_ckpt") & messages.keys():

@@ -28,7 +28,6 @@ from .building import detector_of, fitting, number_of_classes
 from .checkpoint import classes_of, load_weights, read_checkpoint
 from .config import (
     data_of,
-    innermost_dataset,
     merge_options,
     read_config,
     structure_of,
@@ -40,6 +39,7 @@ from .embedded import config_of_checkpoint, config_of_run
 from .loading import loader_errors, with_reader
 from .madnas import MadNas
 from .output import stdout_to_stderr
+from .settings import innermost_dataset
 from .theirs import known_fault
 
 
@@ -195,7 +195,7 @@ def detect_split(
         InputError: as ``load_detector``; or the split has other categories than the checkpoint.
     """
     with fitting("config", f"its data.{split} cannot be read", "an mmdet data set"):
-        dataset = build_dataset(with_reader(_tested(cfg, split)), {"test_mode": True})
+        dataset = build_dataset(with_reader(tested(cfg, split)), {"test_mode": True})
     model = load_detector(cfg, checkpoint, trust)
     if model.CLASSES and tuple(model.CLASSES) != tuple(dataset.CLASSES):
         raise InputError(
@@ -220,7 +220,7 @@ def detect_split(
     return dataset, detections
 
 
-def _tested(cfg: Config, split: str) -> Any:
+def tested(cfg: Config, split: str) -> Any:
     """The section of a split as it is tested: that of train has a pipeline for training."""
     section = cfg.data[split]
     if split == "train":

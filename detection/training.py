@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import os
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,20 +12,18 @@ from typing import Any
 
 import cv2
 import torch
-from mmcv import Config, ConfigDict
+from mmcv import Config
 from mmcv.runner import get_dist_info
 from mmcv.utils.logging import logger_initialized
 from mmdet.apis import set_random_seed, train_detector
-from mmdet.core import build_optimizer
 from mmdet.datasets import build_dataset
-from mmdet.datasets.pipelines import Compose
 from mmdet.utils import get_root_logger
 from torch import nn
 
 import lightnas
-from lightnas.data.coco import SPLITS, CocoSplit, DataOptions, check_split, hold, settle
+from lightnas.data.coco import CocoSplit, hold, settle
 from lightnas.data.summary import lines_of, summarise
-from lightnas.errors import InputError, WorkError, printable, shown
+from lightnas.errors import InputError, WorkError, shown
 from lightnas.json_file import json_text, read_json
 from lightnas.outputs import record_made
 from lightnas.report.page import write_report
@@ -43,32 +39,32 @@ from lightnas.runs.training_run import (
 )
 
 from . import cpu
-from .allowed import initial_weights
 from .building import UNFIT, detector_of, fitting
 from .checkpoint import classes_of, load_weights, read_checkpoint
+from .choosing import check_parts, checked, config_for, first_configs
 from .classifier import classifier_keys, other_classes
 from .config import (
     RUNNERS,
     as_begun,
-    build_config,
     data_classes,
     data_of,
-    innermost_dataset,
     plain,
     structure_of,
     use_data,
     use_measured,
 )
 from .distributed import choose_device, first_process, process_group
-from .embedded import config_as_written, config_of_literal, config_of_run
+from .embedded import config_of_literal
 from .initial import begin_from, initial_of
 from .loading import loader_errors, training_data, with_reader
 from .options import Start, TrainOptions
 from .output import stdout_to_stderr
 from .pictures import draw_split
 from .progress import progress_of
-from .testing import evaluate
+from .small_sets import measuring_train, recipe_of, said_of, with_average
+from .testing import evaluate, tested
 from .theirs import known_fault
+from .training_log import forget_logger, say_how
 from .work_dir import WorkDir
 
 
@@ -127,12 +123,14 @@ def _prepare(
         raise InputError(
             f"resume=True: {start.work_dir} holds no {CONFIG}, expected the work directory of a training run"
         )
-    cfg, there = _configs(options, start, device, resume)
-    if options is not None and there is not None:
-        as_begun(cfg, there)
+    cfg, there = first_configs(options, start, device, resume)
     # What the run was begun with was accepted then; what has changed since, check_data sees.
     reading = start.data if found else replace(start.data, skip_bad_images=True)
-    splits = _checked(found or data_of(cfg, start.work_dir), reading)
+    splits = checked(found or data_of(cfg, start.work_dir), reading)
+    if options is not None:
+        cfg = config_for(options, splits, device, cfg, there)
+        if there is not None:
+            as_begun(cfg, there)
     kept = resume and not found and (run.path / DATA).is_file()
     summary = None if kept else summarise(splits, start.layout, start.notes)
     use_data(cfg, splits)
@@ -141,7 +139,7 @@ def _prepare(
     source = str((options and options.config) or "config")
     with_reader(cfg.data, source)
     model = build_model(cfg, source)
-    _check_parts(cfg, model, source)
+    check_parts(cfg, model, source)
     begun = initial_of(model, cfg, start, run)
     if start.load_from is not None:
         _load_from(model, cfg, start)
@@ -179,34 +177,6 @@ def _prepare(
     if resume and run.last is not None:
         cfg.resume_from = str(run.last)
     return repr(plain(cfg)), changed
-
-
-def _configs(
-    options: TrainOptions | None, start: Start, device: str, resume: bool
-) -> tuple[Config, Config | None]:
-    """The config to train with, and the one of the run that goes on, to compare with."""
-    if options is not None:
-        there = config_as_written(start.work_dir, start.trust_checkpoint) if resume else None
-        return build_config(options, device), there
-    cfg = config_of_run(start.work_dir, start.trust_checkpoint)
-    if WorkDir(start.work_dir).last is None and not start.trust_checkpoint:
-        written = plain(config_as_written(start.work_dir, trust=False))
-        if initial_weights(written["model"]):
-            raise InputError(
-                f"resume=True: {start.work_dir} has no checkpoint yet, and its config begins with weights of a model zoo, "
-                "expected its --config FILE again, or trust_checkpoint=True"
-            )
-    return cfg, Config(copy.deepcopy(plain(cfg)))
-
-
-def _check_parts(cfg: Config, model: nn.Module, source: str) -> None:
-    """What mmdet would refuse only after the annotations were read once more."""
-    with fitting(source, "its optimizer cannot be built", "one of torch's"):
-        build_optimizer(model, copy.deepcopy(cfg.optimizer))
-    for name in SPLITS:
-        steps = innermost_dataset(cfg.data.get(name) or ConfigDict()).get("pipeline", [])
-        with fitting(source, f"its data.{name}.pipeline cannot be built", "steps of mmdet's"):
-            Compose(copy.deepcopy(steps))
 
 
 def _read_before(options: TrainOptions | None, splits: dict[str, CocoSplit]) -> list[Path]:
@@ -248,23 +218,6 @@ def _load_from(model: nn.Module, cfg: Config, start: Start) -> list[str]:
     return [f"the classifier begins anew for {shown(list(ours))}; it had {had} ({report})"]
 
 
-def _checked(found: dict[str, CocoSplit], options: DataOptions) -> dict[str, CocoSplit]:
-    """Check every split once, also one that stands for two, and say what is worth knowing."""
-    classes: tuple[str, ...] | None = None
-    checked: dict[tuple[Path, Path], CocoSplit] = {}
-    for name in SPLITS:
-        if name not in found:
-            continue
-        place = found[name].annotations, found[name].images
-        if place not in checked:
-            split = checked[place] = check_split(found[name], options, classes)
-            classes = split.classes
-            for line in (*(f"left out: {said}" for said in split.skipped), *split.notes):
-                print(printable(line), file=sys.stderr)
-        found[name] = checked[place]
-    return found
-
-
 def build_model(cfg: Config, source: str) -> nn.Module:
     """The detector of a config, initialised.
 
@@ -286,7 +239,7 @@ def _run(cfg: Config, start: Start, to_measure: Path | None) -> None:
     timestamp = time.strftime("%Y%m%d_%H%M%S")
     if rank == 0:
         record_made(start.work_dir, f"{timestamp}.log", f"{timestamp}.log.json")
-    _forget_logger()
+    forget_logger()
     logging.raiseExceptions = False  # a log that cannot be written, on a full disk, is no traceback
     logger = get_root_logger(
         log_file=f"{cfg.work_dir}/{timestamp}.log" if rank == 0 else None, log_level=cfg.log_level
@@ -316,17 +269,19 @@ def _run(cfg: Config, start: Start, to_measure: Path | None) -> None:
     cfg.log_config.interval = max(1, min(cfg.log_config.interval, steps // 2))
     for line in lines_of(read_json(start.work_dir / DATA, "what the training says of its data")):
         logger.info(line)
-    _say(logger, cfg, dataset, world_size)
+    for line in said_of(cfg):
+        logger.info(line)
+    say_how(logger, cfg, dataset, world_size)
     drawing = {"type": "DrawDetections", "data": cfg.data.val, "path": f"{cfg.work_dir}/{PICTURE}"}
     meta = {
         "seed": cfg.seed,
         "lightnas_version": lightnas.__version__,
         "lightnas_config": repr(plain(cfg)),
     }
-    cfg.custom_hooks = [
-        *cfg.custom_hooks,
-        drawing,
-    ]  # after meta: it does not decide what the run gives
+    # After meta: they do not decide what the run gives.
+    cfg.custom_hooks = [*map(with_average, cfg.custom_hooks), drawing]
+    if recipe_of(cfg) is not None:
+        cfg.custom_hooks = [*cfg.custom_hooks, measuring_train(tested(cfg, "train"))]
     use_measured(cfg)
     if to_measure is not None:
         again = {
@@ -368,33 +323,6 @@ def _train_detector(
             ) from error
 
 
-def _forget_logger() -> None:
-    """mmcv keeps its logger for the whole process: a second run would write into the log of the
-    first."""
-    logger_initialized.pop("mmdet", None)
-    logger = logging.getLogger("mmdet")
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-        handler.close()
-
-
-def _say(logger: Any, cfg: Config, dataset: Any, world_size: int) -> None:
-    """What a person would ask first."""
-    batch = cfg.data.samples_per_gpu * world_size
-    logger.info(
-        f"{len(dataset)} pictures, {len(dataset.CLASSES)} classes, {cfg.runner.get('max_epochs')} epochs on {cfg.device}"
-    )
-    rate, scaling = cfg.optimizer.get("lr"), cfg.get("auto_scale_lr", {})
-    here = f"{batch} = {world_size} x {cfg.data.samples_per_gpu} pictures a step"
-    if rate is not None and scaling.get("enable"):
-        base = scaling["base_batch_size"]
-        logger.info(
-            f"learning rate {rate * batch / base:g}: {rate:g} for {base} pictures a step, here {here}"
-        )
-    else:
-        logger.info(f"learning rate {rate}, not scaled; {here}")
-
-
 def _finish(cfg: Config, run: WorkDir, trust: bool) -> dict[str, Any]:
     """Evaluate the best checkpoint on the val split, write that down, and draw its detections."""
     run.tidy((cfg.get("checkpoint_config") or {}).get("max_keep_ckpts", -1))
@@ -403,12 +331,23 @@ def _finish(cfg: Config, run: WorkDir, trust: bool) -> dict[str, Any]:
     evaluation, detections = evaluate(cfg, best, "val", trust)
     begun = run.initial
     result = {
-        "checkpoint": best.name, "last": run.last.name, "epochs": cfg.runner.get("max_epochs"), "split": "val",
+        "checkpoint": best.name, "last": run.last.name, **_length(cfg, run.last), "split": "val",
         "classes": list(cfg.data.val.classes), **({"carried": begun.carried} if begun else {}),
         **evaluation.metrics,
     }  # fmt: skip
+    if lines := said_of(cfg):
+        result["recipe"] = lines
     run.write(EVALUATION, json_text(evaluation.details) + "\n")
     run.finish(result)
     draw_split(cfg.data.val, detections, run.path / PICTURE)
     write_report([run.path])
     return run.located(result)
+
+
+def _length(cfg: Config, last: Path) -> dict[str, Any]:
+    """How long it trained: less than the config says where nothing got better."""
+    epochs, steps = cfg.runner.get("max_epochs"), cfg.data.train.get("steps")
+    if steps is None:
+        return {"epochs": epochs}
+    rounds = int(last.stem.rpartition("_")[2])
+    return {"epochs": rounds, "iterations": rounds * steps}

@@ -181,7 +181,9 @@ STEP.types |= {
             "hue_delta": number(0, 180),
         }
     ),
+    "MosaicCrop": Keys({"size": SIZE, "prob": SHARE}, ("size",)),
 }
+STEP.types["SometimesMixUp"] = Keys({**STEP.types["MixUp"].rules, "prob": SHARE})
 _TRANSFORMS = listed(STEP.rule(), 1, 32)
 TEST_STEP.types |= {
     "LoadImageFromFile": STEP.types["LoadImageFromFile"],
@@ -205,6 +207,14 @@ _COCO = {
     "test_mode": FLAG,
 }
 DATASET.types |= {"CocoDataset": Keys(_COCO | {"pipeline": _TRANSFORMS})}
+DATASET.types["ClassBalancedDataset"] = Keys(
+    {
+        "dataset": Types("a data set", dict(DATASET.types)).rule(),
+        "oversample_thr": SHARE,
+        "filter_empty_gt": FLAG,
+    },
+    ("dataset", "oversample_thr"),
+)
 _WRAPPED = Types("a data set", dict(DATASET.types)).rule()
 DATASET.types |= {
     "RepeatDataset": Keys({"dataset": _WRAPPED, "times": whole(1, 1000)}, ("dataset", "times")),
@@ -219,6 +229,14 @@ DATASET.types |= {
         ("dataset", "pipeline"),
     ),
 }
+DATASET.types["Rounds"] = Keys(
+    {
+        "dataset": Types("a data set", dict(DATASET.types)).rule(),
+        "steps": whole(1, 10**8),
+        "batch": whole(1, 512),
+    },
+    ("dataset", "steps", "batch"),
+)
 
 
 def _test_pipeline(value: Any, where: str) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from .parts import SHARE
+from .parts import MAX_CLASSES, SHARE
 from .rules import (
     FLAG,
     NONE,
@@ -107,6 +107,7 @@ SCHEDULE.types |= {
         ("step",),
     ),
     "CosineAnnealing": Keys(_WARM_UP | _LEAST),
+    "FlatCosineAnnealing": Keys(_WARM_UP | _LEAST | {"start_percent": SHARE}),
     "fixed": Keys(_WARM_UP),
     "poly": Keys(_WARM_UP | {"power": number(0, 10), "min_lr": SHARE}),
     "YOLOX": Keys(_WARM_UP | _LEAST | {"num_last_epochs": EPOCHS}, ("num_last_epochs",)),
@@ -127,6 +128,10 @@ _PRIORITY: dict[str, Rule | Left] = {
 }  # fmt: skip
 HOOK.types |= {
     "ReseedEpochs": Keys(_PRIORITY),
+    "BeginRound": Keys(
+        _PRIORITY | {"plain": STEPS, "steps": listed(text(r"\w+", "the name of a step"), 0, 16)}
+    ),
+    "StopEarly": Keys(_PRIORITY | {"patience": EPOCHS}, ("patience",)),
     "NumClassCheckHook": Keys(_PRIORITY),
     "SetEpochInfoHook": Keys(_PRIORITY),
     "CheckInvalidLossHook": Keys(_PRIORITY | {"interval": whole(1, 10**9)}),
@@ -161,7 +166,44 @@ _SCALER = section(
     )
 )
 
+_PIXELS = number(0, 1e9)
+# What ``small_sets`` notes of a recipe; it is said, and a run that goes on is built from it.
+_SET = section(
+    Keys(
+        {
+            "class_pictures": listed(STEPS, 0, MAX_CLASSES),
+            "box": _PIXELS,
+            **dict.fromkeys(("pictures", "boxes", "short", "long"), STEPS),
+        },
+        ("pictures", "boxes", "class_pictures", "short", "long", "box"),
+    )
+)
+_CHOSEN: dict[str, Rule | Left] = {
+    "input_size": listed(whole(1, 4096), 2, 2),
+    "optimizer": choice("sgd", "adamw"),
+    "learning_rate": number(0, 1e6),
+    "momentum": number(1e-9, 1),
+    "scale": listed(number(0.01, 10), 2, 2),
+    **dict.fromkeys(
+        ("iterations", "rounds", "steps", "batch", "warm_up", "momentum_warm_up", "patience"),
+        whole(1, 10**9),
+    ),
+    "plain_rounds": STEPS,
+    **dict.fromkeys(("mosaic", "mixup", "colour", "oversample"), SHARE),
+}
+_RECIPE = section(
+    Keys(
+        {
+            "set": _SET,
+            "processes": whole(1, 100_000),
+            "chosen": section(Keys(_CHOSEN, tuple(_CHOSEN))),
+        },
+        ("set", "processes", "chosen"),
+    )
+)
+
 TRAINING: dict[str, Rule | Left] = {
+    "recipe": optional(_RECIPE),
     "custom_imports": Rule("our own import", _imports),
     "runner": RUNNER.rule(),
     "optimizer": OPTIMIZER.rule(),

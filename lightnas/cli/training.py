@@ -46,8 +46,18 @@ if TYPE_CHECKING:
 @click.option("--width", metavar="N", type=int, help="Width of FPN and head, instead of --size's.")
 @click.option(
     "--schedule",
-    metavar="1x|2x|3x|6x|EPOCHS",
-    help="12, 24, 36 or 73 epochs with steps, or a number, cosine.  [default: 6x]",
+    metavar="auto|1x|2x|3x|6x|EPOCHS",
+    help="auto: all for the size of the set; 12, 24, 36 or 73 epochs with steps; or a number, cosine.  "
+    "[default: auto below 5,000 pictures, else 6x]",
+)
+@click.option(
+    "--iterations",
+    metavar="N",
+    type=click.IntRange(1, 10**8),
+    help="So many steps, instead of epochs.  [default: by --schedule]",
+)
+@click.option(
+    "--ema", is_flag=True, help="Measure and keep an average of the weights; auto always does."
 )
 @click.option(
     "--optimizer",
@@ -178,6 +188,8 @@ def _request(
         "size",
         "width",
         "schedule",
+        "iterations",
+        "ema",
         "optimizer",
         "flip",
         "batch",

@@ -131,6 +131,7 @@ class Section:
         texts: structure txts by id.
         charts: names and charts; ``hint`` says what can be done with them.
         data: what was trained on.
+        recipe: what was chosen for the size of the set, in plain lines.
         picture: a JPEG file to show, where it exists.
         measured: what a detector reaches on each class.
     """
@@ -145,6 +146,7 @@ class Section:
     hint: str = ""
     architecture: Architecture | None = None
     data: DataTable | None = None
+    recipe: Sequence[str] = ()
     picture: Path | None = None
     measured: Measured | None = None
     table: Comparison | None = None

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..network.cost import INPUT_SIZE
 from ..network.structure import format_structures, read_structures
 from ..runs.output_dir import STRUCTURE
-from ..runs.training_log import LOGGED, TrainingLog, read_logs
+from ..runs.training_log import LOGGED, TRAIN, TrainingLog, read_logs
 from ..runs.training_run import METRICS, PICTURE, TrainingRun
 from .charts import Chart, Curve, Point, curves
 from .data_section import read_data
@@ -28,7 +28,8 @@ def read_training(path: Path, key: str) -> Section:
     structure = read_structures(path / STRUCTURE)[0] if (path / STRUCTURE).is_file() else None
     charts = [("Training loss", _loss_chart(log.losses))] if log.losses else []
     if any(log.precisions.values()):
-        charts.append(("Average precision on the val split", _ap_chart(log)))
+        on = "the val split" if _gap(log) is None else "the val split, and on train"
+        charts.append((f"Average precision on {on}", _ap_chart(log)))
     known = [(name, result[key]) for key, name in METRICS.items() if result and key in result]
     epochs = max(log.precisions, default=int(log.losses[-1][0]) if log.losses else 0)
     troubles = {
@@ -43,11 +44,17 @@ def read_training(path: Path, key: str) -> Section:
             *((name, "-" if value is None else f"{value:.3f}") for name, value in known),
             ("epochs", str(epochs)),
             *([("backbone carried over", f"{begun.carried:.1%}")] if begun else []),
+            *(
+                []
+                if (gap := _gap(log)) is None
+                else [("AP on train above that on val", f"{gap:.3f}")]
+            ),
             *((name, str(number)) for name, number in troubles.items() if number),
         ],
         text=f"{key}-0" if structure else "",
         charts=charts,
         data=read_data(path),
+        recipe=(result or {}).get("recipe") or (),
         architecture=architecture(structure, INPUT_SIZE) if structure else None,
         measured=read_measured(path, result),
         picture=path / PICTURE,
@@ -67,6 +74,18 @@ def _ap_chart(log: TrainingLog) -> Chart:
         known = [
             (epoch, values[metric]) for epoch, values in log.precisions.items() if metric in values
         ]
+        if metric == TRAIN and not known:
+            continue
         points = [Point(epoch, ap, f"epoch {epoch}: {name} {ap:.3f}") for epoch, ap in known]
         series.append(Curve(name, points))
     return curves("AP against epochs", "epoch", "AP", series, y_range=(0, 1))
+
+
+def _gap(log: TrainingLog) -> float | None:
+    """How far AP on train was above that on val in the end; None where it was not measured."""
+    both = [
+        values[TRAIN] - values["bbox_mAP"]
+        for values in log.precisions.values()
+        if TRAIN in values and "bbox_mAP" in values
+    ]
+    return both[-1] if both else None

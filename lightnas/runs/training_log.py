@@ -20,7 +20,8 @@ MAX_BYTES = 2**25
 # A loss beyond it is one of a training that diverges, as NaN and Infinity are.
 LARGEST_LOSS = 1e9
 # Keys of the log, and what they are called.
-LOGGED = {"bbox_mAP": "AP", "bbox_mAP_50": "AP50", "bbox_mAP_75": "AP75"}
+TRAIN = "train_bbox_mAP"
+LOGGED = {"bbox_mAP": "AP", "bbox_mAP_50": "AP50", "bbox_mAP_75": "AP75", TRAIN: "AP on train"}
 
 Ordinal = Annotated[int, Field(ge=1, le=10**9)]
 
@@ -35,13 +36,15 @@ class LossLine(Document):
 
 
 class PrecisionLine(Document):
-    """A line after an epoch; no precision where not a single box was found."""
+    """A line after an epoch; no precision where not a single box was found. That on train, of a
+    sample, only the recipe for small sets measures."""
 
     mode: Literal["val"]
     epoch: Ordinal
     bbox_mAP: Precision | None = None
     bbox_mAP_50: Precision | None = None
     bbox_mAP_75: Precision | None = None
+    train_bbox_mAP: Precision | None = None
 
 
 @dataclass

@@ -69,6 +69,7 @@ TrainedFile = create_model(
     __base__=Document,
     per_class=(list[ClassFile] | None, None),
     carried=(Share | None, None),
+    recipe=(list[str] | None, None),
     **dict.fromkeys(METRICS, (Precision | None, None)),
 )  # type: ignore[call-overload]
 

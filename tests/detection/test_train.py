@@ -163,11 +163,11 @@ def heed_ctrl_c():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def stopped_in_second_epoch(arguments, number):
-    """Exit status of a training run in a process of its own that gets a signal in its second
-    epoch."""
+def stopped_in_second_epoch(arguments, number, epoch=2):
+    """Exit status of a training run in a process of its own that gets a signal in its second (or
+    another) epoch."""
     text = (Path(__file__).parents[1] / "stopped.py").read_text()
-    moment = (str(int(number)), "step", "*", "2")
+    moment = (str(int(number)), "step", "*", str(epoch))
     command = [sys.executable, "-c", text, *moment, *map(str, arguments)]
     process = subprocess.run(command, capture_output=True, text=True, preexec_fn=heed_ctrl_c)
     assert process.returncode < 0 or process.stderr.splitlines()[-1].startswith("lightnas: "), (

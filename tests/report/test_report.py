@@ -176,6 +176,27 @@ def test_a_training(capsys, folder):
     assert "data:image/jpeg;base64,/9gg" in page
 
 
+def test_a_training_by_the_recipe_for_small_sets(capsys, folder):
+    """AP on train beside that on val, the gap of the last evaluation, and what was chosen."""
+    path = training()
+    log = next(path.glob("*.log.json"))
+    log.write_text(log.read_text().replace('"bbox_mAP":', '"train_bbox_mAP": 0.75, "bbox_mAP":'))
+    result = json.loads((path / "result.json").read_text())
+    chosen = ["for 20 pictures <b>", "15 iterations"]
+    (path / "result.json").write_text(json.dumps(result | {"recipe": chosen}))
+    run(capsys, "report", path)
+    page = Path("det/report.html").read_text()
+    check_alone(page)
+    text = text_of(page)
+    assert (
+        "on the val split, and on train" in text and "AP on train above that on val 0.350" in text
+    )
+    assert "Recipe for 20 pictures <b> 15 iterations" in text
+    assert "epoch 1: AP on train 0.750" in re.findall(r'data-tip="([^"]*)"', page)
+    (path / "result.json").write_text(json.dumps(result | {"recipe": [3]}))
+    assert "result.json" in refused(capsys, "report", path)
+
+
 def test_a_training_that_goes_on(capsys, folder):
     run(capsys, "report", training(finished=False))
     assert "not finished" in text_of(Path("det/report.html").read_text())

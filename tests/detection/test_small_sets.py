@@ -1,0 +1,105 @@
+"""The recipe for small sets in trainings: what is said, measured and kept, and that a run which was
+killed in any of its parts ends as the unbroken one."""
+
+import json
+import shutil
+import signal
+
+import pytest
+import torch
+
+from lightnas.detection.checkpoint import read_checkpoint
+
+from .test_train import QUICK, call, refused, same, stopped_in_second_epoch
+
+# Three rounds of five steps, the last one without mixed pictures.
+AUTO = ["--iterations", 15, *QUICK]
+
+
+def whole(path):
+    """Everything in a checkpoint that the next step depends on, as one flat dict."""
+    content = read_checkpoint(path, trust=False)
+    state = content["optimizer"]["state"]
+    moments = {f"{i} {key}": torch.as_tensor(v) for i, s in state.items() for key, v in s.items()}
+    raw = torch.load(path, weights_only=True)["state_dict"]
+    return dict(raw) | moments
+
+
+@pytest.fixture(scope="module")
+def unbroken(structure, digits, tmp_path_factory):
+    """A work directory of the recipe for small sets, and what was said meanwhile."""
+    from lightnas.cli.main import main
+
+    path = tmp_path_factory.mktemp("auto") / "run"
+    arguments = ["train-det", structure, "--data", digits, "--work-dir", path, *AUTO]
+    assert main([str(argument) for argument in arguments]) == 0
+    return path
+
+
+def test_it_is_the_default_and_says_what_it_chose(unbroken):
+    log = "".join(path.read_text() for path in unbroken.glob("*.log"))
+    result = json.loads((unbroken / "result.json").read_text())
+    for line in result["recipe"]:
+        assert line in log
+    assert result["recipe"][0].startswith("schedule auto, for 20 pictures with ")
+    assert result["recipe"][1].startswith("15 iterations of 4 pictures, 3 times over the set")
+    assert (result["epochs"], result["iterations"]) == (3, 15)
+    assert len(result["recipe"]) >= 6
+
+
+def test_ap_on_train_stands_beside_that_on_val(unbroken):
+    rows = [
+        json.loads(line)
+        for path in unbroken.glob("*.log.json")
+        for line in path.read_text().splitlines()
+    ]
+    measured = [row for row in rows if row.get("mode") == "val"]
+    assert len(measured) == 3 and all("train_bbox_mAP" in row for row in measured)
+    log = "".join(path.read_text() for path in unbroken.glob("*.log"))
+    assert log.count("pictures of train: a gap of ") == 3
+    assert "AP on train" in (unbroken / "report.html").read_text()
+
+
+def test_the_average_is_saved_and_measured(unbroken):
+    """The weights of a checkpoint are the average; those that are trained lie beside it."""
+    weights = torch.load(unbroken / "epoch_3.pth", weights_only=True)["state_dict"]
+    key = "bbox_head.gfl_cls.weight"
+    assert not torch.equal(weights[key], weights["ema_" + key.replace(".", "_")])
+    trained = {name for name in weights if name.startswith("ema_")}
+    assert len(trained) == len(weights) - len(trained)
+
+
+@pytest.mark.parametrize("epoch", [2, 3])
+def test_a_killed_run_resumes_to_the_same_bytes(
+    capfd, unbroken, structure, digits, tmp_path, epoch
+):
+    """In a round of mixed pictures, and in the one without."""
+    arguments = ["train-det", structure, "--data", digits, "--work-dir", tmp_path / "w", *AUTO]
+    assert stopped_in_second_epoch(arguments, signal.SIGKILL, epoch) == -signal.SIGKILL
+    assert (tmp_path / f"w/epoch_{epoch - 1}.pth").exists()
+    call(capfd, "train-det", "--resume", "--work-dir", tmp_path / "w")
+    assert same(whole(unbroken / "epoch_3.pth"), whole(tmp_path / "w/epoch_3.pth"))
+    assert (unbroken / "result.json").read_bytes() == (tmp_path / "w/result.json").read_bytes()
+
+
+def test_it_resumes_with_its_options_given_again(capfd, unbroken, structure, digits, tmp_path):
+    run = shutil.copytree(unbroken, tmp_path / "run", symlinks=True)
+    again = ("train-det", structure, "--data", digits, "--work-dir", run, "--resume")
+    out, _ = call(capfd, *again, "--json", *AUTO)
+    assert json.loads(out)["iterations"] == 15
+    line = refused(capfd, *again, "--iterations", 20, *QUICK)
+    assert "another schedule" in line
+
+
+def test_an_average_that_is_damaged_is_refused(capfd, unbroken, tmp_path):
+    run = shutil.copytree(unbroken, tmp_path / "run", symlinks=True)
+    (run / "result.json").unlink()
+    (run / "epoch_3.pth").unlink()
+    content = torch.load(unbroken / "epoch_3.pth", weights_only=True)
+    content["meta"]["epoch"] = 2
+    for damage in (lambda w, k: w.pop(k), lambda w, k: w.update({k: w[k][:1]})):
+        damaged = dict(content["state_dict"])
+        damage(damaged, "ema_bbox_head_gfl_cls_weight")
+        torch.save({**content, "state_dict": damaged}, run / "epoch_2.pth")
+        line = refused(capfd, "train-det", "--resume", "--work-dir", run)
+        assert "its average of the weights" in line and "epoch_2.pth" in line
