@@ -3,7 +3,7 @@
 import re
 import subprocess
 import sys
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +76,7 @@ def folder(path):
 def test_each_trains_and_leaves_weights_that_fit(tmp_path):
     """As they stand but for the numbers: one epoch, two pictures at a time, of 64 x 64."""
     for package in ("torchvision", *scripts()):
-        if find_spec(package) is None:
+        if PathFinder.find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
     structure = folder(tmp_path)
     program = PRELUDE

@@ -22,9 +22,9 @@ def trained_on(split, tmp_path, structure, **reading):
 
     from lightnas.detection.config import build_config, use_data
     from lightnas.detection.options import TrainOptions
-    from lightnas.detection.training import _checked
+    from lightnas.detection.choosing import checked
 
-    splits = _checked({"train": split}, DataOptions(**reading))
+    splits = checked({"train": split}, DataOptions(**reading))
     settle(splits, tmp_path / "annotations")
     cfg = build_config(TrainOptions(structure=structure, flip=0.0, workers=0), "cpu")
     use_data(cfg, splits)
@@ -169,10 +169,10 @@ def test_every_part_of_a_config_names_the_work_directory(tmp_path, structure):
     """A link is not followed: the run's data keep the names that the run gave them."""
     from lightnas.detection.config import build_config, data_of, use_data
     from lightnas.detection.options import TrainOptions
-    from lightnas.detection.training import _checked
+    from lightnas.detection.choosing import checked
 
     split = make(tmp_path)
-    splits = _checked(
+    splits = checked(
         {name: CocoSplit(split.annotations, split.images) for name in SPLITS}, DataOptions()
     )
     settle(splits, tmp_path / "run")
