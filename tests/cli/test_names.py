@@ -41,7 +41,7 @@ def test_score(capsys, ours, directory):
 
     assert rows("maedet-m") == rows(ours)
     assert rows(directory) == [*rows("maedet-s"), *rows("maedet-m")]
-    keys = ["score", "flops", "params", "layers", "rho", "entropies", "rhos"]
+    keys = ["score", "flops", "params", "layers", "entropies", "rho", "rhos"]
     assert list(rows("maedet-m")[0]) == keys
     assert "maedet-m at 800x1280, alpha 0,0,1,1,6" in run(capsys, "score", "maedet-m")
 

@@ -20,9 +20,9 @@ def trained_on(split, tmp_path, structure, **reading):
     """The training set of mmdet, as ``train`` builds it."""
     from mmdet.datasets import build_dataset
 
+    from lightnas.detection.choosing import checked
     from lightnas.detection.config import build_config, use_data
     from lightnas.detection.options import TrainOptions
-    from lightnas.detection.choosing import checked
 
     splits = checked({"train": split}, DataOptions(**reading))
     settle(splits, tmp_path / "annotations")
@@ -167,9 +167,9 @@ def test_messages_name_the_options(tmp_path, structure, capfd):
 
 def test_every_part_of_a_config_names_the_work_directory(tmp_path, structure):
     """A link is not followed: the run's data keep the names that the run gave them."""
+    from lightnas.detection.choosing import checked
     from lightnas.detection.config import build_config, data_of, use_data
     from lightnas.detection.options import TrainOptions
-    from lightnas.detection.choosing import checked
 
     split = make(tmp_path)
     splits = checked(
