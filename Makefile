@@ -11,7 +11,7 @@
 # make bench       the figures of docs/benchmarks.md on the search;  make picture  its picture;  make front  a front
 # make report-picture  the picture of a report (needs Chromium)
 # make bench-det   those on the detector: speed and memory;  make bench-ops  operators;  make bench-eval  COCO's
-#                  evaluation;  make bench-flops  training at equal FLOPs,  make bench-deploy  an exported detector
+#                  evaluation;  make bench-flops  depths at equal FLOPs,  make bench-deploy  an exported detector
 #                  beside torch, both after make demo;  make bench-carry  training from the weights of other detectors
 
 PYTHON ?= python3
@@ -21,6 +21,9 @@ DET := .venv-det/bin
 DEMO := outputs/demo
 DEMO_TRAINING := --schedule 10 --optimizer adamw --input-size 192x192 --multi-scale 0.84,1 --flip 0 --width 64 \
 	--batch 8 --workers 1 --cfg-options model.bbox_head.stacked_convs=2
+# Of the studies of docs/evidence.md, at 96 x 96.
+STUDY_TRAINING := --schedule 10 --optimizer adamw --multi-scale 0.84,1 --flip 0 --width 64 --batch 8 --workers 0 \
+	--cfg-options evaluation.interval=10 model.bbox_head.stacked_convs=2
 
 # Two tests at a time; those of one file in one process, which trains and searches once for all of them.
 SIDE_BY_SIDE := -n 2 --dist loadfile
@@ -113,8 +116,7 @@ bench-eval: .venv-det/ready
 	$(DET)/python -m benchmarks.evaluation
 
 bench-flops: .venv-det/ready
-	$(DET)/python -m benchmarks.equal_flops $(DEMO)/search/structure.txt $(DEMO)/digits outputs/equal-flops \
-		$(DEMO_TRAINING) --schedule 5
+	$(DET)/python -m benchmarks.equal_flops $(DEMO)/digits outputs/equal-flops -- $(STUDY_TRAINING)
 
 bench-carry: .venv-det/ready
 	$(DET)/python -m benchmarks.carrying outputs/carrying --width 64 --batch 8 --workers 1 --cfg-options \

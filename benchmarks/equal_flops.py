@@ -1,107 +1,93 @@
-"""Our searched backbone against a ResNet-style one at equal FLOPs and equal training: ``python -m
-benchmarks.equal_flops``.
+"""Searched backbones against ResNet-style ones at equal FLOPs and equal depth, over depths: ``python -m
+benchmarks.equal_flops DATA OUTPUT``; options of train-det behind ``--``.
 
-ResNet-style: bottlenecks 3-4-6-3 deep, 3x3 kernels, four times as wide outside as inside, doubling
-at each stage, scaled to the FLOPs of ours. Same data, epochs, head, options and seeds for both; AP
-on the test split.
+ResNet-style: bottlenecks of 3x3 kernels, four times as wide outside as inside, doubling at each
+stage, scaled to the FLOPs. The searched one beside it is the proven optimum of the same FLOPs, layers
+and params. All are trained by ``lightnas validate``: the same data, options and seeds, AP on the test
+split; a run that was stopped goes on.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
-import subprocess
-import sys
-import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from lightnas.network import Structure, format_structures
-from lightnas.units import format_count
+from lightnas.network import Structure
+from lightnas.runs import StudyConfig, validate
+from lightnas.search import search
+from lightnas.units import format_count, parse_count, parse_size
 
-SIZE = (192, 192)
+# Bottlenecks of the four stages: 16, 25, 49 (ResNet-50's) and 100 (ResNet-101's) layers.
+DEPTHS = ((1, 1, 2, 1), (2, 2, 2, 2), (3, 4, 6, 3), (3, 4, 23, 3))
 
 
-def resnet_style(limit):
-    """The widest ResNet-style structure of at most ``limit`` FLOPs."""
+def resnet_style(depths: Sequence[int], limit: float, size: tuple[int, int]) -> Structure:
+    """The widest ResNet-style structure of these depths within ``limit`` FLOPs at the size."""
 
-    def at(width):
-        blocks = [{"class": "ConvKXBNRELU", "in": 3, "out": width, "s": 2, "k": 3}]
-        for i, depth in enumerate((3, 4, 6, 3)):
+    def at(width: int) -> Structure:
+        blocks: list[dict[str, Any]] = [
+            {"class": "ConvKXBNRELU", "in": 3, "out": width, "s": 2, "k": 3}
+        ]
+        for i, depth in enumerate(depths):
             btn = width * 2**i
-            blocks.append(
-                {
-                    "class": "SuperResK1KXK1",
-                    "in": blocks[-1]["out"],
-                    "out": 4 * btn,
-                    "s": 2,
-                    "k": 3,
-                    "L": depth,
-                    "btn": btn,
-                }
-            )
+            sizes = {
+                "in": blocks[-1]["out"],
+                "out": 4 * btn,
+                "s": 2,
+                "k": 3,
+                "L": depth,
+                "btn": btn,
+            }
+            blocks.append({"class": "SuperResK1KXK1", **sizes})
         return Structure.from_dicts(blocks)
 
     width = 1
-    while at(width + 1).cost(SIZE).flops <= limit:
+    while at(width + 1).cost(size).flops <= limit:
         width += 1
     return at(width)
 
 
-def trained(structure, data, folder, seed, options):
-    """AP, AP50 and minutes of one training run."""
-    lightnas = [sys.executable, "-m", "lightnas"]
-    start = time.monotonic()
-    command = [
-        "train-det",
-        structure,
-        "--data",
-        data,
-        "--work-dir",
-        folder,
-        "--seed",
-        seed,
-        "--overwrite",
-        *options,
-    ]
-    with open(folder.with_suffix(".log"), "w") as log:
-        subprocess.run([*lightnas, *map(str, command)], check=True, stdout=log, stderr=log)
-    minutes = (time.monotonic() - start) / 60
-    out = subprocess.run(
-        [*lightnas, "test-det", str(folder), "--json"], check=True, capture_output=True, text=True
-    ).stdout
-    result = json.loads(out)
-    return result["ap"], result["ap50"], minutes
+def pairs(limit: float, size: tuple[int, int]) -> dict[str, Structure]:
+    """A ResNet-style and a searched structure of every depth, by name."""
+    found: dict[str, Structure] = {}
+    for depths in DEPTHS:
+        theirs = resnet_style(depths, limit, size)
+        cost = theirs.cost(size)
+        layers = int(cost.layers)
+        budgets = {"flops": float(cost.flops), "params": float(cost.params), "layers": layers}
+        found[f"ResNet-style, {'-'.join(map(str, depths))}"] = theirs
+        found[f"searched, {layers} layers"] = search("k1kxk1", input_size=size, **budgets).structure
+    return found
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("structure", type=Path)
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("output", type=Path)
+    parser.add_argument("--flops", default="40M")
+    parser.add_argument("--input-size", default="96x96")
     parser.add_argument("--seeds", type=int, default=3)
-    arguments, options = parser.parse_known_args()  # what is left are options of train-det
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    ours = Structure.from_file(arguments.structure)
-    structures = {"searched": ours, "ResNet-style": resnet_style(ours.cost(SIZE).flops)}
-    rows = {name: [] for name in structures}
-    for seed in range(arguments.seeds):
-        for name, structure in structures.items():
-            path = arguments.output / f"{name}.txt"
-            path.write_text(format_structures([structure]))
-            rows[name].append(
-                trained(path, arguments.data, arguments.output / f"{name}-{seed}", seed, options)
-            )
-            print(f"{name}, seed {seed}: AP {rows[name][-1][0]:.3f}", file=sys.stderr, flush=True)
-    print("| backbone | FLOPs | params | layers | AP, mean and spread | AP50, mean | minutes |")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("training", nargs="*", help="options of train-det, behind --")
+    arguments = parser.parse_args()
+    size = parse_size(arguments.input_size, "--input-size")
+    structures = pairs(parse_count(arguments.flops, "--flops"), size)
+    options = ("--input-size", arguments.input_size, *arguments.training)
+    config = StudyConfig(tuple(structures.values()), arguments.data, arguments.seeds, size, options)
+    there = (arguments.output / "config.yaml").is_file()
+    rows = validate(config, arguments.output, resume=there, jobs=arguments.jobs)["rows"]
+    print("| backbone | score | FLOPs | params | layers | AP, mean and spread | AP50, mean |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for name, structure in structures.items():
-        flops, params, layers, *_ = structure.cost(SIZE)
-        ap, ap50, minutes = zip(*rows[name], strict=True)
+    for i, name in enumerate(structures):
+        of = [row for row in rows if row["structure"] == i]
+        ap = [row["ap"] for row in of]
         print(
-            f"| {name} | {format_count(float(flops), 3)} | {format_count(float(params), 3)} | {layers} "
-            f"| {statistics.mean(ap):.3f} ({min(ap):.3f} to {max(ap):.3f}) | {statistics.mean(ap50):.3f} "
-            f"| {statistics.mean(minutes):.1f} |"
+            f"| {name} | {of[0]['score']:.0f} | {format_count(of[0]['flops'], 3)} | "
+            f"{format_count(of[0]['params'], 3)} | {of[0]['layers']} | {statistics.mean(ap):.3f} "
+            f"({min(ap):.3f} to {max(ap):.3f}) | {statistics.mean(row['ap50'] for row in of):.3f} |"
         )
 
 

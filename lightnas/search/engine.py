@@ -43,12 +43,15 @@ from .space import Space
 from .space_file import load_space
 from .whole import coarse_chain
 
-# Offspring a generation, random structures that the first has for parents, and generations without
-# a better structure after which evolution has converged.
+# Offspring a generation, and generations without a better structure after which evolution has
+# converged.
 OFFSPRING = 1024
-RANDOM = 128
 PATIENCE = 25
-# The same, and generations until steps are small, where a proof follows: it finds what is left.
+# Share of the evaluations for the structures that evolution begins with.
+FOR_START = 0.15
+# What is enough where a proof follows, which finds what is left: structures to begin with, patience,
+# and generations until steps are small.
+RANDOM_BEFORE_PROOF = 128
 PATIENCE_BEFORE_PROOF = 6
 ANNEAL_BEFORE_PROOF = 25
 # Evaluations kept back for structures that branch and bound finds.
@@ -196,8 +199,9 @@ class Search:
         self.problem, self.seed, self.limits = problem, seed, limits
         self.top, self.executor, self.known = top, executor, tuple(known)
         self.space = problem.searched
-        self.proving = problem.bounded and limits.proof_work > 0
-        settings = Settings(anneal=ANNEAL_BEFORE_PROOF) if self.proving else Settings()
+        # A limit on rho leaves the proof many boxes; it needs what evolution finds.
+        self.brief = problem.bounded and limits.proof_work > 0 and "rho" not in problem.limits
+        settings = Settings(anneal=ANNEAL_BEFORE_PROOF) if self.brief else Settings()
         self.evolution = Evolution(*self.space.bounds, np.random.default_rng(seed), settings)
         self.relaxation = Relaxation(problem, start=problem.start)
         self.proof: Proof | None = None
@@ -244,8 +248,9 @@ class Search:
         self._tell(start[None])
         if self.known:
             self._tell(self.space.encode(self.known))
-        n = min(RANDOM, self._offspring(), self._evaluations_left() // (PULLS + 2))
-        if n:
+        n = min(self._offspring(), int(FOR_START * self._evaluations_left()) // (PULLS + 2))
+        n = max(1, min(n, RANDOM_BEFORE_PROOF) if self.brief else n)
+        if n * (PULLS + 2) <= self._evaluations_left():
             genomes = self.space.random(self.evolution.rng, n)
             if self.space.initial:
                 genomes[0] = self.space.encode([self.space.initial])[0]
@@ -275,7 +280,7 @@ class Search:
             self._tell(self.space.repair(self.evolution.ask(n)))
         if self.best_score > before:
             self.improved_at = self.evolution.generation
-        patience = PATIENCE_BEFORE_PROOF if self.proving else PATIENCE
+        patience = PATIENCE_BEFORE_PROOF if self.brief else PATIENCE
         converged = self.evolution.generation - self.improved_at >= patience
         if n <= 0 or converged or self._out_of_time(1 - FOR_BOUND):
             self.phase = "prove" if self.problem.bounded else "done"
@@ -308,16 +313,22 @@ class Search:
         return np.empty((0, len(self.space.genes)), np.int64)
 
     def _first_bound(self) -> Proof:
-        return Proof(self.relaxation, self.evolution.genomes[0], self.best_score, self._relaxed[0])
+        best = self.evolution.genomes[0]
+        # Cuts of rho that touch where the best structure is are tighter.
+        multipliers, _ = self._relax(best) if self.relaxation.rho else self._relaxed
+        return Proof(self.relaxation, best, self.best_score, multipliers)
 
     @cached_property
     def _relaxed(self) -> tuple[Floats, list[Best]]:
-        """Good multipliers, (R,), and the structures met on the way to them."""
+        """Good multipliers, (R,), and the structures met on the way to them, whatever is known."""
+        return self._relax(self.problem.start)
+
+    def _relax(self, known: Genomes) -> tuple[Floats, list[Best]]:
+        """The same from a genome, (D,), within the budgets."""
         coarse = coarse_chain(self.relaxation)
-        start = self.problem.start
-        worth = float(self.problem.evaluate(start[None]).score[0])
-        multipliers = self.relaxation.alike(max(0.1 * worth, 0.0), start)
-        return self.relaxation.minimise(coarse, multipliers, tolerance=1e-6, rounds=60)
+        worth = float(self.problem.evaluate(known[None]).score[0])
+        start = self.relaxation.alike(max(0.1 * worth, 0.0), known)
+        return self.relaxation.minimise(coarse, start, tolerance=1e-6, rounds=60)
 
     def _proof_ends(self) -> bool:
         assert self.proof is not None

@@ -64,20 +64,23 @@ class Pairing:
         within = np.arange(len(label)) - np.repeat(np.cumsum(count) - count, count)
         return Pairs(label, self.order[self.starts[label] + fewer[label] + within])
 
-    def best(self, need: float, most: int) -> tuple[Pairs, bool]:
-        """The pairs of a value above ``need``, and whether these are all: only the most promising
-        where there are more than ``most``."""
+    def few(self, need: float, most: int) -> tuple[Genomes, bool]:
+        """The lengths at ``need``, (labels,), and whether all pairs are in them: only the most
+        promising where there are more than ``most``."""
         lengths = self.lengths(need)
-        every = int(lengths.sum()) <= most
-        if not every:
-            low, high = need, self.most
-            for _ in range(HALVINGS):
-                middle = (low + high) / 2
-                found = self.lengths(middle)
-                if found.sum() > most:
-                    low = middle
-                else:
-                    high, lengths = middle, found
-            if lengths.sum() > most:
-                lengths = np.zeros_like(lengths)
+        if lengths.sum() <= most:
+            return lengths, True
+        low, high, lengths = need, self.most, np.zeros_like(lengths)
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2
+            found = self.lengths(middle)
+            if found.sum() > most:
+                low = middle
+            else:
+                high, lengths = middle, found
+        return lengths, False
+
+    def best(self, need: float, most: int) -> tuple[Pairs, bool]:
+        """The pairs of a value above ``need``, and whether these are all, as for ``few``."""
+        lengths, every = self.few(need, most)
         return self.between(np.zeros_like(lengths), lengths), every

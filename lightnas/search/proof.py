@@ -423,20 +423,19 @@ class Proof:
         """Join the last block, the most promising pairs first, while one may still beat the best;
         True if none was left out."""
         last, nothing = choices[-1], np.zeros((self.relaxation.grid, labels.use.shape[1]))
-        done, left = np.zeros(len(labels.at), np.int64), most
-        highest = pairing.most
+        done = np.zeros(len(labels.at), np.int64)
         for share in LAST_SHARES:
             self.relaxation.deadline.check()
             need = self._need(multipliers)
-            lengths = np.maximum(done, pairing.lengths(highest - share * (highest - need)))
-            left -= int((lengths - done).sum())
-            if left < 0:
-                return False
+            lengths, every = pairing.few(pairing.most - share * (pairing.most - need), most)
+            lengths = np.maximum(done, lengths)
             pairs = pairing.between(done, lengths)
+            self.work += len(pairs.label)
             pairs = self._fitting(len(choices) - 1, labels, last, pairs, nothing)
-            self.work += int((lengths - done).sum())
             joined = labels.joined(last, pairs)
             self._offer_best(choices, [*trail, pairs], joined.score, joined.use)
+            if not every:
+                return False
             done = lengths
         return True
 

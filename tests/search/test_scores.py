@@ -174,5 +174,7 @@ def test_zen_is_measured_within_its_own_cap_and_by_workers():
     assert alone.evaluations <= 30 + 1
     with ThreadPoolExecutor(2) as threads:
         assert solved(problem, threads).score == alone.score
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
+        assert solved(problem, processes).score == alone.score
     again = replace(problem, score=replace(score, seed=1))
     assert solved(again).score != alone.score
