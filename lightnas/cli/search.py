@@ -180,6 +180,9 @@ def _run_name(given: dict[str, Any]) -> str:
     is_flag=True,
     help="By every built-in score (zen needs torch), side by side.",
 )
+@click.option(
+    "--verbose", is_flag=True, help="Print the entropy of every stage too; --json always has them."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as one JSON object.")
 def score(
     structure: Named,
@@ -189,6 +192,7 @@ def score(
     activations: bool,
     measured: bool,
     every: bool,
+    verbose: bool,
     as_json: bool,
 ) -> None:
     """Score and cost of every structure of a txt, a run directory or a preset."""
@@ -214,7 +218,7 @@ def score(
     if as_json:
         say_json({"structures": rows} | ({"detector": str(counted)} if counted else {}))
     else:
-        print_scores(rows, structure.name, input_size, alpha, counted)
+        print_scores(rows, structure.name, input_size, alpha, counted, verbose)
 
 
 @click.command("export-structure")
