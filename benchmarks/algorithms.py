@@ -1,5 +1,5 @@
 """Ways to search at equal evaluations, the median gap to the proven optimum of maedet-m over seeds:
-``python -m benchmarks.algorithms`` (needs ``pip install 'lightnas[bench]'``).
+``python -m benchmarks.algorithms`` (needs ``pip install '.[bench]'``).
 
 Evolution is the search's own, random search pulls random structures into the budgets as its start
 does, and nevergrad's choice for integers (discrete one-plus-one) pays for what exceeds a budget.

@@ -108,7 +108,12 @@ class Grid:
         return min(longest, max(1, room // 3)) if i in self.words else longest
 
     def _drawn(self, block: dict[int, int], gap: int, anew: bool) -> Table:
-        """A block as rich draws it; below the first one without the rows that have nothing in it."""
+        """A block as rich draws it.
+
+        Below the first one without the rows that have nothing in it, where names tell rows apart.
+        """
+        names = [row[0] for row in self.rows]
+        every = anew or len({*names}) < len(names)
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1) if gap == WIDE else (0, 1, 0, 0))
         for i, width in block.items():
             left = i in self.words
@@ -117,7 +122,7 @@ class Grid:
                 overflow="fold",
             )  # fmt: skip
         for row in self.rows:
-            if anew or any(row[i] for i in block if i):
+            if every or any(row[i] for i in block if i):
                 table.add_row(*(Text(row[i]) for i in block))
         return table
 
