@@ -34,7 +34,10 @@ def terminal_width(stream: TextIO) -> int | None:
     asked = os.environ.get("COLUMNS", "")
     if asked.isdecimal() and int(asked) > 0:
         return int(asked)
-    return os.get_terminal_size(stream.fileno()).columns or USUAL
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or USUAL
+    except OSError:  # it calls itself a terminal, and is none that the system knows
+        return USUAL
 
 
 def console(err: bool = False, width: int | None = None) -> Console:

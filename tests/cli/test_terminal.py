@@ -3,6 +3,7 @@
 import json
 import re
 import string
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 import lightnas
-from lightnas.cli.layout import Grid, _total
+from lightnas.cli.layout import Grid, _total, terminal_width
 
 from . import terminal
 from .terminal import MARK, functions, on_terminal
@@ -85,6 +86,18 @@ def test_terminals_that_say_little(environment):
     command = ("-m", "lightnas", "score", "maedet-m", "--verbose")
     _, said = on_terminal(0 if "COLUMNS" in environment else columns, *command, **environment)
     assert "300.284" in said and max(map(len, said.splitlines())) <= columns
+
+
+class Pretender(StringIO):
+    """It calls itself a terminal, and is none."""
+
+    def isatty(self):
+        return True
+
+
+def test_what_only_calls_itself_a_terminal_has_80_columns(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert terminal_width(Pretender()) == 80 and terminal_width(StringIO()) is None
 
 
 def test_tables_are_laid_out_in_one_place():
