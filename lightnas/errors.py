@@ -73,6 +73,11 @@ def advised(remedy: str) -> Iterator[None]:
         raise InputError(f"{error}; {remedy}") from error
 
 
+def installs(extra: str, options: str = "") -> str:
+    """The command that installs an extra, which stands in no package index."""
+    return f"pip install {options}'.[{extra}]' in a checkout of lightnas"
+
+
 def require(what: str, extra: str, *modules: str) -> None:
     """Refuse to begin where a package of an extra is missing.
 
@@ -81,9 +86,7 @@ def require(what: str, extra: str, *modules: str) -> None:
     """
     for module in modules:
         if find_spec(module) is None:
-            raise InputError(
-                f"{what}: {module} is not installed, expected it: pip install 'lightnas[{extra}]'"
-            )
+            raise InputError(f"{what}: {module} is not installed, expected it: {installs(extra)}")
 
 
 def nearest(word: object, valid: Iterable[str]) -> str:

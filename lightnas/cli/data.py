@@ -10,15 +10,16 @@ import click
 from ..errors import InputError, require
 from .detector_options import frame_options, share_options
 from .options import PATH, json_option, overwrite_file
+from .pages import example, option
 from .saying import say_json
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
-@click.command()
+@click.command(epilog=example("data digits"))
 @click.argument("folder", metavar="DIR", type=PATH)
 @share_options
-@click.option(
+@option(
     "--seed",
     metavar="N",
     type=click.IntRange(0, 2**31 - 1),
@@ -27,16 +28,20 @@ SUFFIXES = (".jpg", ".jpeg", ".png")
     help="Of the training: decides which pictures are set aside.",
 )
 @frame_options
-@click.option(
+@option(
     "--sheet",
     metavar="FILE",
     type=PATH,
-    help="Pictures with their boxes, to look at: .jpg or .png.  [default: outputs/NAME-data.jpg]",
+    help="Pictures with their boxes, to look at: .jpg or .png.",
+    show_default="outputs/NAME-data.jpg",
 )
 @overwrite_file
 @json_option
 def data(folder: Path, sheet: Path | None, overwrite: bool, as_json: bool, **given: Any) -> None:
-    """Say what a folder of data holds, what would be left out and what may be wrong. Trains nothing."""
+    """Say what a folder of data holds, before any training.
+
+    What would be left out and what may be wrong, too.
+    """
     require("data", "det", "PIL")
     place = Path("outputs") / f"{folder.resolve().name or 'set'}-data.jpg"
     ours, sheet = sheet is None, sheet or place

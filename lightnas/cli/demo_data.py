@@ -11,6 +11,7 @@ import click
 from ..errors import require
 from .detector_options import overwrite_directory
 from .options import PATH, Command
+from .pages import example, option
 from .saying import say
 
 # Of each kind the extra with what it is made of, and what it calls its objects.
@@ -20,14 +21,13 @@ KINDS = {"digits": ("det", "digits"), "emoji": ("emoji", "objects")}
 def pictures_option(split: str, default: str, text: str) -> Callable[[Command], Command]:
     """How many pictures of a split ``demo-data`` writes."""
     number = click.IntRange(1, 999_999)
-    return click.option(f"--{split}", metavar="N", type=number, show_default=default, help=text)
+    return option(f"--{split}", metavar="N", type=number, show_default=default, help=text)
 
 
-@click.command("demo-data")
+@click.command("demo-data", epilog=example("demo-data digits --train 300"))
 @click.argument("directory", type=PATH)
-@click.option(
+@option(
     "--kind",
-    metavar="NAME",
     type=click.Choice(list(KINDS)),
     default="digits",
     show_default=True,
@@ -37,7 +37,14 @@ def pictures_option(split: str, default: str, text: str) -> Callable[[Command], 
 @pictures_option("train", "1500, emoji 400", "Pictures to train on.")
 @pictures_option("val", "200, emoji 100", "Pictures of val.")
 @pictures_option("test", "500, emoji 200", "Pictures of test.")
-@click.option("--seed", metavar="N", type=click.IntRange(0), default=0, show_default=True)
+@option(
+    "--seed",
+    metavar="N",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Of the one random generator.",
+)
 @overwrite_directory
 def demo_data(
     directory: Path,
@@ -48,8 +55,10 @@ def demo_data(
     seed: int,
     overwrite: bool,
 ) -> None:
-    """Write a small detection set in COCO format: handwritten digits on textured canvases, or emoji in
-    photographs. Needs no network."""
+    """Write a small detection set, made without a network.
+
+    In COCO format: handwritten digits on textured canvases, or emoji in photographs.
+    """
     extra, objects = KINDS[kind]
     require("demo-data", extra, "sklearn", "PIL")
     from ..data import demo_data as made

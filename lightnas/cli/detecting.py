@@ -19,13 +19,14 @@ from .detector_options import (
     trust_checkpoint,
 )
 from .options import PATH, SIZE, json_option, overwrite_file
+from .pages import example, option
 from .saying import say, say_json
 
 
-@click.command()
+@click.command(epilog=example("detect best.pth street.jpg --output found"))
 @click.argument("checkpoint", metavar="WORK_DIR|CHECKPOINT|ONNX", type=PATH)
 @click.argument("images", nargs=-1, required=True, type=PATH, metavar="IMAGE...")
-@click.option(
+@option(
     "--output",
     metavar="DIR",
     type=PATH,
@@ -33,25 +34,25 @@ from .saying import say, say_json
     help="For the pictures and videos with boxes, and detections.json.",
 )
 @score_threshold("Least score shown.")
-@click.option(
+@option(
     "--max-per-image",
     "most",
     metavar="N",
     type=click.IntRange(1),
     help="At most so many boxes a picture, the best.",
 )
-@click.option(
+@option(
     "--classes",
     metavar="NAME,...",
     multiple=True,
     help="Boxes of these classes only; may be given several times.",
 )
-@click.option(
+@option(
     "--format",
     "form",
-    metavar="NAME",
     type=click.Choice(["json", "coco", "yolo", "csv"]),
     default="json",
+    show_default=True,
     help="Beside detections.json also coco (results.json), csv (results.csv) or yolo (labels/).",
 )
 @overwrite_directory
@@ -66,8 +67,10 @@ def detect(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Find objects in pictures with a checkpoint, or with an ONNX file of export-det, which needs
-    neither torch nor mmdet; nothing else of the training is needed.
+    """Find objects in pictures and videos.
+
+    With a checkpoint, or with an ONNX file of export-det, which needs neither torch nor mmdet;
+    nothing else of the training is needed.
 
     IMAGE is a picture, a video, a folder (with all folders in it), a .txt file with a path a line,
     or a quoted pattern such as 'photos/**/*.jpg'. What cannot be read is named and left out.
@@ -106,31 +109,31 @@ def _detect_with(checkpoint: Path, trust: bool) -> Callable[..., list[dict[str, 
     return partial(detect_in_torch, trust=trust)
 
 
-@click.command("export-det")
+@click.command("export-det", epilog=example("export-det best.pth --output detector.onnx"))
 @click.argument("checkpoint", metavar="WORK_DIR|CHECKPOINT", type=PATH)
-@click.option(
+@option(
     "--output",
     metavar="FILE",
     type=PATH,
     required=True,
     help="Written whole, once torch and onnxruntime agree.",
 )
-@click.option(
+@option(
     "--pictures",
     metavar="PATH",
     type=PATH,
     multiple=True,
-    help="What it is compared on: pictures, folders; may be given several times.  [default: some of val]",
+    help="What it is compared on: pictures, folders; may be given several times.",
+    show_default="some of val",
 )
-@click.option(
+@option(
     "--precision",
-    metavar="NAME",
     type=click.Choice(["fp32", "fp16", "int8"]),
     default="fp32",
     show_default=True,
-    help="fp32, fp16 or int8, calibrated on train; AP and speed are measured on val, beside fp32.",
+    help="int8 is calibrated on train; AP and speed are measured on val, beside fp32.",
 )
-@click.option(
+@option(
     "--max-ap-loss",
     metavar="P",
     type=click.FloatRange(0, 1),
@@ -138,19 +141,24 @@ def _detect_with(checkpoint: Path, trust: bool) -> Callable[..., list[dict[str, 
     show_default=True,
     help="Of --precision: nothing is written where AP falls by more.",
 )
-@click.option(
-    "--data", metavar="DIR", type=PATH, help="Train and val of --precision.  [default: the run's]"
+@option(
+    "--data",
+    metavar="DIR",
+    type=PATH,
+    help="Train and val of --precision.",
+    show_default="the run's",
 )
-@click.option(
+@option(
     "--raw",
     is_flag=True,
     help="Up to the raw outputs of the head: a normalised picture in, no boxes.",
 )
-@click.option(
+@option(
     "--input-size",
     metavar="HxW",
     type=SIZE,
-    help="Size that it is traced at; others work too.  [default: the test size]",
+    help="Size that it is traced at; others work too.",
+    show_default="the test size",
 )
 @trust_checkpoint
 @overwrite_file
@@ -163,7 +171,9 @@ def export_det(
     overwrite: bool,
     **given: Any,
 ) -> None:
-    """Write a trained detector as one ONNX file: a picture in, boxes out.
+    """Write a trained detector as one ONNX file.
+
+    A picture in, boxes out.
 
     `lightnas detect FILE.onnx` and `lightnas.deploy` run it without torch and mmdet. It is compared
     with what mmdet finds before it is written.

@@ -11,6 +11,7 @@ import click
 
 from ..errors import InputError
 from .options import PATH, Command, several
+from .pages import option
 from .saying import say_json
 
 
@@ -37,13 +38,13 @@ class KeyValues(click.Command):
 def data_options(command: Any) -> Any:
     """``--data`` and the explicit paths of each split."""
     for split in ("test", "val", "train"):
-        command = click.option(
+        command = option(
             f"--{split}-images", metavar="DIR", type=PATH, help=f"Pictures of {split}."
         )(command)
-        command = click.option(
+        command = option(
             f"--{split}-json", metavar="FILE", type=PATH, help=f"COCO annotations of {split}."
         )(command)
-    return click.option(
+    return option(
         "--data",
         metavar="DIR",
         type=PATH,
@@ -51,75 +52,73 @@ def data_options(command: Any) -> Any:
     )(command)
 
 
-cfg_options = click.option(
+cfg_options = option(
     "--cfg-options",
     metavar="KEY=VALUE ...",
     multiple=True,
     help="Replace keys of the mmdet config, e.g. optimizer.lr=0.01.",
 )
-device = click.option(
+device = option(
     "--device",
-    metavar="NAME",
     type=click.Choice(["cpu", "cuda"]),
-    help="cpu or cuda.  [default: a GPU if any]",
+    help="Where the network runs.",
+    show_default="cuda where there is a GPU",
 )
-trust_checkpoint = click.option(
+trust_checkpoint = option(
     "--trust-checkpoint",
     is_flag=True,
     help="Unpickle checkpoints whole and take their configs as they are, whatever code they name.",
 )
 READING = ("skip_bad_images", "boxes", "box_format", "allow_outside")
 frame_options = several(
-    click.option(
+    option(
         "--boxes",
-        metavar="FRAME",
         type=click.Choice(["stored", "shown"]),
-        help="Boxes of pictures that a camera marked as turned: as stored, or as shown.  [default: from the numbers]",
+        help="Boxes of pictures that a camera marked as turned: as stored, or as shown.",
+        show_default="from the numbers",
     ),
-    click.option(
+    option(
         "--box-format",
-        metavar="NAME",
         type=click.Choice(["xywh", "xyxy", "normalised"]),
-        help="xywh (COCO's), xyxy (corners) or normalised (x, y, w, h as fractions).",
+        help="xywh: COCO's; xyxy: corners; normalised: x, y, w, h as fractions.",
     ),
-    click.option(
+    option(
         "--allow-outside",
         is_flag=True,
         help="Take pictures that lie outside the folder of pictures.",
     ),
 )
 reading_options = several(
-    click.option(
+    option(
         "--skip-bad-images",
         is_flag=True,
         help="Leave out bad pictures and boxes instead of refusing.",
     ),
     frame_options,
 )
-layout_option = click.option(
+layout_option = option(
     "--layout",
-    metavar="NAME",
     type=click.Choice(["coco", "yolo", "voc"]),
-    help="coco, yolo or voc, where a folder has several.  [default: found out]",
+    help="Which one, where a folder has several.",
+    show_default="found out",
 )
 share_options = several(
     layout_option,
-    click.option(
+    option(
         "--val-share",
         metavar="P",
         type=float,
-        help="Share of the pictures set aside where there is no val.  [default: 0.1]",
+        help="Share of the pictures set aside where there is no val.",
+        show_default="0.1",
     ),
 )
-overwrite_directory = click.option(
-    "--overwrite", is_flag=True, help="Replace what is in the directory."
-)
+overwrite_directory = option("--overwrite", is_flag=True, help="Replace what is in the directory.")
 
 
 def score_threshold(text: str) -> Callable[[Command], Command]:
     """``--score-thr``, and what it decides."""
     probability = click.FloatRange(0, 1)
-    return click.option(
+    return option(
         "--score-thr", metavar="P", type=probability, default=0.3, show_default=True, help=text
     )
 

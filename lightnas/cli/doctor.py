@@ -7,19 +7,22 @@ from pathlib import Path
 import click
 
 from .options import PATH, json_option
+from .pages import example, option
 from .saying import say, say_json
 
 
-@click.command("setup-det")
-@click.option(
+@click.command("setup-det", epilog=example("setup-det"))
+@option(
     "--find-links",
     metavar="DIR",
     type=PATH,
     help="Take everything from this folder of wheels and sources; no network.",
 )
 def setup_det(find_links: Path | None) -> None:
-    """Install mmcv without a compiler, the last step after pip install 'lightnas[det]'. Can be run
-    again."""
+    """Install mmcv without a compiler.
+
+    The last step after pip install '.[det]' in a checkout of lightnas. Can be run again.
+    """
     from ..install.setup_det import setup_det as run
     from .detector_options import quiet_threads
 
@@ -27,11 +30,13 @@ def setup_det(find_links: Path | None) -> None:
     run(find_links, say)
 
 
-@click.command()
+@click.command(epilog=example("doctor"))
 @json_option
 def doctor(as_json: bool) -> None:
-    """Which versions are installed for the detection stage, what does not fit, and the command that
-    mends it."""
+    """Say what the detection stage lacks, and what mends it.
+
+    Which versions are installed, which were expected, and the command that helps.
+    """
     from ..install.doctor import examine
     from .tables import print_findings
 

@@ -23,39 +23,39 @@ from .detector_options import (
     trust_checkpoint,
 )
 from .options import PATH, json_option
+from .pages import example, option
 
 if TYPE_CHECKING:
     from ..data.coco import CocoSplit
 
 
-@click.command("test-det", cls=KeyValues)
+@click.command("test-det", cls=KeyValues, epilog=example("test-det outputs/maedet-s-det"))
 @click.argument("source", metavar="WORK_DIR|CONFIG|CHECKPOINT|ONNX", type=PATH)
 @click.argument("checkpoint", required=False, type=PATH)
-@click.option(
+@option(
     "--data",
     metavar="DIR",
     type=PATH,
     help="Another folder than that of the training, in any layout of train-det.",
 )
 @layout_option
-@click.option(
+@option(
     "--split",
-    metavar="NAME",
     type=click.Choice(["train", "val", "test"]),
     default="test",
-    help="[default: test]",
+    show_default=True,
+    help="Which pictures of --data.",
 )
-@click.option("--annotations", metavar="FILE", type=PATH, help="Another COCO annotation file.")
-@click.option("--images", metavar="DIR", type=PATH, help="Its pictures.")
+@option("--annotations", metavar="FILE", type=PATH, help="Another COCO annotation file.")
+@option("--images", metavar="DIR", type=PATH, help="Its pictures.")
 @score_threshold("Least score that counts in the confusion matrix.")
-@click.option(
+@option(
     "--format",
     "form",
-    metavar="NAME",
     type=click.Choice(FORMATS),
-    help="Write what was found, to --output: coco, yolo or csv, with the data's ids and names.",
+    help="Write what was found, to --output, with the data's ids and names.",
 )
-@click.option(
+@option(
     "--output", metavar="DIR|FILE", type=PATH, help="Of --format: a file, or a folder for yolo."
 )
 @trust_checkpoint
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 @json_option
 @cfg_options
 def test_det(source: Path, checkpoint: Path | None, as_json: bool, **given: Any) -> None:
-    """AP of a trained detector on the test split."""
+    """Measure AP of a trained detector on the test split."""
     quiet_threads()
     onnx = exported(
         source, checkpoint=checkpoint, trust_checkpoint=given["trust_checkpoint"],

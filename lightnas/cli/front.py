@@ -23,21 +23,20 @@ from .options import (
     work_options,
     written_budgets,
 )
+from .pages import STRUCTURE_NAMES, example, option
 from .saying import say_json
 
 if TYPE_CHECKING:
     from ..runs import FrontConfig
 
 
-@click.command()
+@click.command(epilog=example("pareto --budget-flops 10G:160G:16"))
 @budget_options(row=True)
 @latency_table_option
 @detector_option("Count")
 @score_options
-@click.option(
-    "--axis", metavar="NAME", type=click.Choice(list(RESOURCES)), help="Which budget has the row."
-)
-@click.option(
+@option("--axis", type=click.Choice(list(RESOURCES)), help="Which budget has the row.")
+@option(
     "--config",
     metavar="FILE",
     type=PATH,
@@ -45,20 +44,27 @@ if TYPE_CHECKING:
 )
 @space_options
 @work_options("every search", " a point", "each")
-@click.option(
+@option(
     "--workers",
     metavar="N",
     type=click.IntRange(1, 256),
-    help="Processes that search.  [default: one a CPU core]",
+    help="Processes that search.",
+    show_default="one a CPU core",
 )
-@click.option(
+@option(
     "--compare",
     metavar="STRUCTURE",
     multiple=True,
     help="Structure txts, run directories or presets to show beside.",
+    shell_complete=STRUCTURE_NAMES,
 )
-@click.option(
-    "--output", metavar="DIR", type=PATH, default=Path("outputs/front"), show_default=True
+@option(
+    "--output",
+    metavar="DIR",
+    type=PATH,
+    default=Path("outputs/front"),
+    show_default=True,
+    help="Directory of the front.",
 )
 @begin_options("Continue a front that was stopped.", "Replace the front in the directory.")
 @json_option
@@ -66,7 +72,7 @@ def pareto(
     compare: tuple[str, ...], output: Path, resume: bool, overwrite: bool,
     as_json: bool, workers: int | None, **given: Any,
 ) -> None:  # fmt: skip
-    """The best backbone under each of a row of budgets, every point with its bound."""
+    """Find the best backbone under each of a row of budgets. Every point has its bound."""
     from .. import runs
     from ..report.page import write_report
     from ..runs.front_run import FrontRun

@@ -19,62 +19,71 @@ from .options import (
     json_option,
     several,
 )
+from .pages import SPACE_NAMES, STRUCTURE_NAMES, example, option
 from .saying import say, say_json
 
 if TYPE_CHECKING:
     from ..network.structure import Structure
 
 machine_options = several(
-    click.option(
+    option(
         "--device",
         type=click.Choice(["cpu", "cuda"]),
-        help="[default: cuda where there is a GPU]",
+        help="Where it is measured.",
+        show_default="cuda where there is a GPU",
     ),
-    click.option(
-        "--input-size", metavar="HxW", type=SIZE, help="Of the pictures.  [default: 800x1280]"
+    option(
+        "--input-size", metavar="HxW", type=SIZE, help="Of the pictures.", show_default="800x1280"
     ),
-    click.option(
-        "--batch", metavar="N", type=click.IntRange(1), help="Pictures at a time.  [default: 1]"
+    option(
+        "--batch", metavar="N", type=click.IntRange(1), help="Pictures at a time.", show_default="1"
     ),
-    click.option(
-        "--precision", type=click.Choice(["fp32", "fp16", "bf16"]), help="[default: fp32]"
+    option(
+        "--precision",
+        type=click.Choice(["fp32", "fp16", "bf16"]),
+        help="Of the numbers.",
+        show_default="fp32",
     ),
-    click.option(
+    option(
         "--threads",
         metavar="N",
         type=click.IntRange(1, 1024),
-        help="On a CPU.  [default: torch's own]",
+        help="On a CPU.",
+        show_default="torch's own",
     ),
 )
 
 
-@click.command()
+@click.command(epilog=example("profile --threads 1 --output table.json"))
 @machine_options
-@click.option(
+@option(
     "--space",
     metavar="NAME|FILE",
     default="k1kxk1",
     show_default=True,
     help="Whose operations to measure.",
+    shell_complete=SPACE_NAMES,
 )
-@click.option(
+@option(
     "--max-channels",
     metavar="N",
     type=click.IntRange(1, 65_536),
     help="Replaces the space's own limit.",
 )
-@click.option(
+@option(
     "--most-flops",
     metavar="N",
     type=COUNT,
-    help="Of the largest structure to measure for.  [default: ResNet-101's]",
+    help="Of the largest structure to measure for.",
+    show_default="ResNet-101's",
 )
-@click.option(
+@option(
     "--output",
     metavar="FILE",
     type=PATH,
     default=Path("table.json"),
     show_default=True,
+    help="The latency table.",
 )
 @begin_options("Go on with a table that was stopped.", "Replace the file.")
 def profile(
@@ -87,7 +96,7 @@ def profile(
     overwrite: bool,
     **options: Any,
 ) -> None:
-    """Measure on this machine what a search space asks for, and write it as a latency table."""
+    """Measure a latency table of this machine. It holds what a search space asks for."""
     require("profile", "torch", "torch")
     from ..files import is_stream
     from ..latency import Machine, profile_table
@@ -114,22 +123,30 @@ def profile(
     say(said, err=is_stream(output))
 
 
-@click.command()
-@click.argument("structures", nargs=-1, metavar="[STRUCTURE]...", type=STRUCTURES)
-@click.option(
+@click.command(
+    epilog=example("latency maedet-s --threads 1", "latency --random 8 --latency-table table.json")
+)
+@click.argument(
+    "structures",
+    nargs=-1,
+    metavar="[STRUCTURE]...",
+    type=STRUCTURES,
+    shell_complete=STRUCTURE_NAMES,
+)
+@option(
     "--latency-table",
     metavar="FILE",
     type=PATH,
     help="Compare with what it says.",
 )
-@click.option(
+@option(
     "--random",
     "n_random",
     metavar="N",
     type=click.IntRange(1, 1000),
     help="Measure N random structures too.",
 )
-@click.option(
+@option(
     "--seed",
     metavar="N",
     type=click.IntRange(0),
@@ -149,8 +166,10 @@ def latency(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Measure whole backbones, or detectors, on this machine, and say how far a latency table is
-    off."""
+    """Measure whole backbones, or detectors, on this machine.
+
+    With --latency-table it says how far the table is off.
+    """
     require("latency", "torch", "torch")
     from ..latency import Machine, load_table, measure_structures
     from ..latency.agreement import settings_of

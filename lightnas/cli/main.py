@@ -12,13 +12,15 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from types import FrameType
 from typing import Any
 
 import click
+from click.shell_completion import get_completion_class, shell_complete
 
 from .. import __version__
-from ..errors import InputError, WorkError, nearest, out_of_memory, printable
+from ..errors import InputError, WorkError, nearest, out_of_memory, printable, shown
 from .data import data
 from .demo_data import demo_data
 from .detecting import detect, export_det
@@ -27,6 +29,7 @@ from .evaluation import test_det
 from .front import pareto
 from .latency import latency, profile
 from .options import import_option, in_options
+from .pages import example, first_sentence
 from .report import report
 from .search import export_structure, score, search
 from .streams import to_nowhere
@@ -41,10 +44,37 @@ class Terminated(BaseException):
     """SIGTERM, raised where the program stands, so that it leaves by the same doors as Ctrl-C."""
 
 
+# What the shell's completion asks with; its value names the shell: ``bash_source``.
+COMPLETE = "_LIGHTNAS_COMPLETE"
+
+# All commands, in the order in which one needs them.
+PIPELINE: dict[str, tuple[click.Command, ...]] = {
+    "Find a backbone": (search, pareto, score, export_structure),
+    "Count the seconds of a machine": (profile, latency),
+    "Look at data": (data, demo_data),
+    "Train and use a detector": (train_det, test_det, detect, export_det),
+    "Report and validate": (report, validate),
+    "Install the detection stage": (setup_det, doctor),
+}
+MEET_NO_STRUCTURE = (data, demo_data, setup_det, doctor)
+
+
 class Commands(click.Group):
-    """A group that suggests the nearest command for a typo."""
+    """A group that suggests the nearest command for a typo, and lists commands along the
+    pipeline."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """As click asks: every command with the whole first sentence of its help."""
+        width = max(map(len, self.commands))
+        for title, commands in PIPELINE.items():
+            with formatter.section(title):
+                formatter.write_dl(
+                    [(f"{one.name:{width}}", one.get_short_help_str()) for one in commands]
+                )
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[Any, Any, list[str]]:
+        if ctx.resilient_parsing:  # the shell's completion refuses nothing
+            return super().resolve_command(ctx, args)
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             raise click.UsageError(f"no command '{args[0]}', {nearest(args[0], self.commands)}")
         return super().resolve_command(ctx, args)
@@ -52,6 +82,7 @@ class Commands(click.Group):
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
         """As click has it; errors of the library then speak of the command's options."""
         cmd.callback = in_options(cmd.callback) if cmd.callback else None
+        cmd.short_help = first_sentence(cmd.help or "")  # click would cut it
         super().add_command(cmd, name)
 
 
@@ -59,6 +90,7 @@ class Commands(click.Group):
     cls=Commands,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=example("search --preset maedet-m", "search --help"),
 )
 @click.version_option(__version__)
 @click.pass_context
@@ -68,23 +100,8 @@ def cli(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-for command in (
-    search,
-    score,
-    export_structure,
-    pareto,
-    profile,
-    latency,
-    report,
-    train_det,
-    test_det,
-    detect,
-    export_det,
-    validate,
-):
-    cli.add_command(import_option(command))
-for command in (data, demo_data, setup_det, doctor):  # they meet no structure
-    cli.add_command(command)
+for command in chain.from_iterable(PIPELINE.values()):
+    cli.add_command(command if command in MEET_NO_STRUCTURE else import_option(command))
 
 
 # --- leaving ------------------------------------------------------------------------------------------------------
@@ -95,6 +112,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     with _heeding_signals(given):
         try:
+            if asked := os.environ.get(COMPLETE):
+                return _complete(asked)
             # Not cli.main: it prints a line of its own for Ctrl-C.
             with cli.make_context("lightnas", list(given), obj=given) as ctx:
                 cli.invoke(ctx)
@@ -122,6 +141,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _leave(*ENDINGS[signal.SIGINT], given)
         except Terminated:
             return _leave(*ENDINGS[signal.SIGTERM], given)
+
+
+def _complete(asked: str) -> int:
+    """Answer the shell's completion, or print the script that teaches it a shell."""
+    shell, _, what = asked.partition("_")
+    if get_completion_class(shell) is None or what not in ("source", "complete"):
+        raise InputError(
+            f"{COMPLETE} is {shown(asked)}, expected bash_source, zsh_source or fish_source"
+        )
+    return shell_complete(cli, {}, "lightnas", COMPLETE, asked)
 
 
 def _discard_output() -> None:

@@ -17,6 +17,7 @@ import click
 from ..errors import InputError, WorkError
 from ..resources import RESOURCES, Resource
 from ..units import parse_count, parse_pair, parse_range, parse_share, parse_size
+from .pages import FILES, SCORE_NAMES, SPACE_NAMES, option
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -122,8 +123,8 @@ def several(*options: Callable[[Command], Command]) -> Callable[[Command], Comma
     """Options as one decorator, in the order of the help."""
 
     def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
+        for one in reversed(options):
+            command = one(command)
         return command
 
     return decorate
@@ -161,7 +162,7 @@ def budget_options(row: bool = False) -> Callable[[Command], Command]:
     LOW:HIGH:N."""
     return several(
         *(
-            click.option(
+            option(
                 f"--budget-{resource.name}",
                 metavar="LO:HI:N|N" if row else resource.metavar,
                 type=_row(resource) if row else _written(resource),
@@ -173,35 +174,45 @@ def budget_options(row: bool = False) -> Callable[[Command], Command]:
 
 
 space_options = several(
-    click.option("--space", metavar="NAME|FILE", help="Search space.  [default: k1kxk1]"),
-    click.option(
+    option(
+        "--space",
+        metavar="NAME|FILE",
+        help="Search space.",
+        show_default="k1kxk1",
+        shell_complete=SPACE_NAMES,
+    ),
+    option(
         "--max-channels",
         metavar="N",
         type=click.IntRange(1, 65_536),
         help="Replaces the space's own limit.",
     ),
-    click.option(
+    option(
         "--input-size",
         metavar="HxW",
         type=SIZE,
-        help="For FLOPs and activations.  [default: the table's, or 800x1280]",
+        help="For FLOPs and activations.",
+        show_default="the table's, or 800x1280",
     ),
 )
-latency_table_option = click.option(
-    "--latency-table", metavar="FILE", help="What `lightnas profile` measured."
+latency_table_option = option(
+    "--latency-table",
+    metavar="FILE",
+    help="What `lightnas profile` measured.",
+    shell_complete=FILES,
 )
 
 
 def _import(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> None:
     """Import the modules, before any other option is read: structures may have their blocks."""
-    if names:
+    if names and not ctx.resilient_parsing:  # the shell's completion runs nothing
         from ..network.modules import import_module
 
         for name in names:
             import_module(name, "--import")
 
 
-import_option = click.option(
+import_option = option(
     "--import",
     "modules",
     metavar="MODULE",
@@ -215,54 +226,56 @@ import_option = click.option(
 
 def detector_option(counted: str, default: str = "none") -> Callable[[Command], Command]:
     """``--detector``; ``counted`` opens the help."""
-    return click.option(
+    return option(
         "--detector",
         metavar="gflv2[:WIDTH]|none",
         type=DETECTOR,
-        help=f"{counted} neck and head too, WIDTH channels wide.  [default: {default}; WIDTH: 256]",
+        help=f"{counted} neck and head too, WIDTH channels wide, 256 where it is left out.",
+        show_default=default,
     )
 
 
 score_options = several(
-    click.option(
+    option(
         "--score",
         metavar="NAME|MODULE:OBJECT",
         help="What to maximise: entropy, deepmad, params, flops, layers, zen, or one of a module of "
-        "yours, which is imported.  [default: entropy]",
+        "yours, which is imported.",
+        show_default="entropy",
+        shell_complete=SCORE_NAMES,
     ),
-    click.option(
+    option(
         "--alpha",
         metavar="A1,...,A5",
         type=ALPHA,
-        help="Weights of the stages C1 to C5 in the score.  [default: 0,0,1,1,6]",
+        help="Weights of the stages C1 to C5 in the score.",
+        show_default="0,0,1,1,6",
     ),
 )
-overwrite_file = click.option(
+overwrite_file = option(
     "--overwrite", is_flag=True, help="Replace also a file that lightnas did not write."
 )
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print the result as one JSON object."
-)
+json_option = option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 
 
 def work_options(seed: str, a_point: str = "", proof: str = "the") -> Callable[[Command], Command]:
     """How much a search works: ``--seed``, ``--evaluations``, ``--proof-work``; the arguments go
     into the help."""
     return several(
-        click.option(
-            "--seed", metavar="N", type=click.IntRange(0), help=f"Of {seed}.  [default: 0]"
-        ),
-        click.option(
+        option("--seed", metavar="N", type=click.IntRange(0), help=f"Of {seed}.", show_default="0"),
+        option(
             "--evaluations",
             metavar="N",
             type=click.IntRange(1),
-            help=f"At most so many{a_point}.  [default: 100000]",
+            help=f"At most so many{a_point}.",
+            show_default="100000",
         ),
-        click.option(
+        option(
             "--proof-work",
             metavar="N",
             type=click.IntRange(0),
-            help=f"Operations of {proof} proof.  [default: 50000000]",
+            help=f"Operations of {proof} proof.",
+            show_default="50000000",
         ),
     )
 
@@ -284,6 +297,6 @@ def begin_options(resume: str, overwrite: str) -> Callable[[Command], Command]:
         return value
 
     return several(
-        click.option("--resume", is_flag=True, callback=alone, help=resume),
-        click.option("--overwrite", is_flag=True, callback=alone, help=overwrite),
+        option("--resume", is_flag=True, callback=alone, help=resume),
+        option("--overwrite", is_flag=True, callback=alone, help=overwrite),
     )

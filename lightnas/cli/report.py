@@ -7,21 +7,24 @@ from pathlib import Path
 import click
 
 from .options import PATH, overwrite_file
+from .pages import example, option
 from .saying import say
 
 
-@click.command()
+@click.command(epilog=example("report outputs/maedet-m outputs/front"))
 @click.argument("run_dirs", nargs=-1, required=True, metavar="RUN_DIR...", type=PATH)
-@click.option(
+@option(
     "--output",
     metavar="FILE",
     type=PATH,
-    help="[default: report.html in the first of them that can be read]",
+    help="The page.",
+    show_default="report.html in the first of them that can be read",
 )
 @overwrite_file
 def report(run_dirs: tuple[Path, ...], output: Path | None, overwrite: bool) -> None:
-    """Write a page about searches, fronts and trainings: one file that needs no server and no
-    network.
+    """Write one page about searches, fronts and trainings.
+
+    A file that needs no server and no network.
 
     Of several directories one that cannot be read is left out: stderr and the page say so.
     """

@@ -29,6 +29,7 @@ from .options import (
     work_options,
     written_budgets,
 )
+from .pages import PRESET_NAMES, STRUCTURE_NAMES, example, option
 from .saying import say, say_json
 
 if TYPE_CHECKING:
@@ -38,17 +39,23 @@ if TYPE_CHECKING:
 AT_LIMIT = "depth is at the space's limit in every stage; consider --budget-layers or --budget-rho"
 
 
-@click.command()
+@click.command(
+    epilog=example(
+        "search --preset maedet-m",
+        "search --budget-flops 83.6G --budget-layers 91",
+    )
+)
 @budget_options()
 @latency_table_option
 @detector_option("Count")
 @score_options
-@click.option(
+@option(
     "--preset",
     metavar="NAME",
     help="maedet-s, -m or -l, damo-t, -s or -m: budgets of the published sizes.",
+    shell_complete=PRESET_NAMES,
 )
-@click.option(
+@option(
     "--config",
     metavar="FILE",
     type=PATH,
@@ -56,41 +63,41 @@ AT_LIMIT = "depth is at the space's limit in every stage; consider --budget-laye
 )
 @space_options
 @work_options("the one random generator")
-@click.option(
+@option(
     "--workers",
     metavar="N",
     type=click.IntRange(1, 256),
     default=1,
-    help="Processes that score.  [default: 1]",
+    show_default=True,
+    help="Processes that score.",
 )
-@click.option(
+@option(
     "--time-limit",
     metavar="S",
     type=float,
     help="Stop after S seconds; the result then depends on the machine.",
 )
-@click.option(
-    "--top", metavar="K", type=click.IntRange(1, 128), help="Structures to keep.  [default: 5]"
+@option(
+    "--top", metavar="K", type=click.IntRange(1, 128), help="Structures to keep.", show_default="5"
 )
-@click.option(
+@option(
     "--within",
     metavar="SHARE",
     type=SHARE,
     help="With --minimise: a score this close to the best will do, e.g. 1%.",
 )
-@click.option(
+@option(
     "--minimise",
-    metavar="NAME",
     type=click.Choice(list(RESOURCES)),
-    help=f"Then find what uses least of it: {', '.join(RESOURCES)}.",
+    help="Then find what uses least of it.",
 )
-@click.option("--output", metavar="DIR", type=PATH, help="Run directory.  [default: outputs/NAME]")
+@option("--output", metavar="DIR", type=PATH, help="Run directory.", show_default="outputs/NAME")
 @begin_options("Continue a run that was stopped.", "Replace the run in the directory.")
 @json_option
 def search(
     workers: int, output: Path | None, resume: bool, overwrite: bool, as_json: bool, **given: Any
 ) -> None:
-    """Search for the backbone of the largest score within the budgets."""
+    """Find the backbone of the largest score within the budgets."""
     from .. import runs
     from ..report.page import write_report
     from .tables import print_search, progress_bar
@@ -149,38 +156,44 @@ def _run_name(given: dict[str, Any]) -> str:
     return "-".join(words).replace("flops-resnet", "resnet").replace("/", "_")
 
 
-@click.command()
-@click.argument("structure", type=STRUCTURES)
-@click.option(
+@click.command(epilog=example("score maedet-m", "score outputs/maedet-m --verbose"))
+@click.argument("structure", type=STRUCTURES, shell_complete=STRUCTURE_NAMES)
+@option(
     "--input-size",
     metavar="HxW",
     type=SIZE,
-    help="Picture for FLOPs.  [default: the run's, or 800x1280]",
+    help="Picture for FLOPs.",
+    show_default="the run's, or 800x1280",
 )
-@click.option(
+@option(
     "--alpha",
     metavar="A1,...,A5",
     type=ALPHA,
-    help="Weights of the stages C1 to C5.  [default: the run's, or 0,0,1,1,6]",
+    help="Weights of the stages C1 to C5.",
+    show_default="the run's, or 0,0,1,1,6",
 )
 @detector_option("Count", "the run's, or none")
-@click.option(
+@option(
     "--activations",
     is_flag=True,
-    help="Count the output elements of all convolutions.  [default: where the run limits them]",
+    help="Count the output elements of all convolutions.",
+    show_default="where the run limits them",
 )
-@click.option(
+@option(
     "--measured",
     is_flag=True,
     help="Run the networks too (needs torch), and print what they measure beside.",
 )
-@click.option(
+@option(
     "--all",
     "every",
     is_flag=True,
     help="By every built-in score (zen needs torch), side by side.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the scores as one JSON object.")
+@option(
+    "--verbose", is_flag=True, help="Print the entropy of every stage too; --json always has them."
+)
+@option("--json", "as_json", is_flag=True, help="Print the scores as one JSON object.")
 def score(
     structure: Named,
     input_size: tuple[int, int] | None,
@@ -189,9 +202,13 @@ def score(
     activations: bool,
     measured: bool,
     every: bool,
+    verbose: bool,
     as_json: bool,
 ) -> None:
-    """Score and cost of every structure of a txt, a run directory or a preset."""
+    """Print score and cost of structures.
+
+    STRUCTURE is a txt, of which every structure is shown, a run directory or a preset.
+    """
     from ..network.detector import parse_detector
     from ..network.score import entropy_row, score_structures
     from ..runs import every_score, scored_at
@@ -214,12 +231,12 @@ def score(
     if as_json:
         say_json({"structures": rows} | ({"detector": str(counted)} if counted else {}))
     else:
-        print_scores(rows, structure.name, input_size, alpha, counted)
+        print_scores(rows, structure.name, input_size, alpha, counted, verbose)
 
 
-@click.command("export-structure")
-@click.argument("structure", type=STRUCTURES)
-@click.option(
+@click.command("export-structure", epilog=example("export-structure maedet-m --output m.txt"))
+@click.argument("structure", type=STRUCTURES, shell_complete=STRUCTURE_NAMES)
+@option(
     "--rank",
     metavar="N",
     type=click.IntRange(0),
@@ -227,11 +244,16 @@ def score(
     show_default=True,
     help="0 is the best structure.",
 )
-@click.option("--output", metavar="FILE", type=PATH, help="Written whole.  [default: stdout]")
-@click.option(
-    "--format", "kind", type=click.Choice(["txt", "onnx"]), default="txt", show_default=True
+@option("--output", metavar="FILE", type=PATH, help="Written whole.", show_default="stdout")
+@option(
+    "--format",
+    "kind",
+    type=click.Choice(["txt", "onnx"]),
+    default="txt",
+    show_default=True,
+    help="A structure txt, or an untrained backbone.",
 )
-@click.option(
+@option(
     "--input-size",
     metavar="HxW",
     type=SIZE,
@@ -248,8 +270,10 @@ def export_structure(
     input_size: tuple[int, int],
     overwrite: bool,
 ) -> None:
-    """Write one structure of a run, a preset or a txt as a txt of its own, or as an untrained
-    backbone in ONNX."""
+    """Write one structure as a txt of its own, or as ONNX.
+
+    STRUCTURE is a run directory, a preset or a txt; ONNX holds the untrained backbone.
+    """
     from ..files import write_output
     from ..network.structure import STRUCTURE_FILE
     from ..outputs import NETWORK, check_file

@@ -10,8 +10,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from rich import box
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
@@ -21,10 +19,8 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
-from rich.text import Text
+from rich.table import Column
 
-from ..errors import printable
 from ..install.doctor import Finding
 from ..network.detector import Detector
 from ..network.structure import Structure
@@ -35,34 +31,41 @@ from ..search import Progress as SearchProgress
 from ..search import SearchResult
 from ..search.result import gap
 from ..units import format_count, format_seconds, format_size
+from .layout import Grid, console
 from .saying import say
 
 if TYPE_CHECKING:
     from ..deploy.testing import Measured
 
 
+# Below it a line of progress has no room for a bar.
+NARROW = 100
+
+
 @contextmanager
 def progress_bar() -> Iterator[Callable[[SearchProgress], None]]:
     """A bar on stderr where that is a terminal; the function it yields moves it."""
-    console = Console(stderr=True)
+    screen = console(err=True)
+    narrow = screen.width < NARROW
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description:<7}"),
-        BarColumn(24),
-        TextColumn("{task.fields[note]}"),
+        *([] if narrow else [BarColumn(24)]),
+        TextColumn("{task.fields[note]}", table_column=Column(overflow="fold")),
     )
     bars = Progress(
         *columns,
         TimeElapsedColumn(),
-        console=console,
+        console=screen,
         refresh_per_second=20,
-        disable=not console.is_terminal,
+        disable=not screen.is_terminal,
     )
     with bars:
         task = bars.add_task("start", total=1.0, note="", visible=False)
 
         def show(progress: SearchProgress) -> None:
-            note = f"{progress.evaluations:,} evaluations, score {progress.score:.3f}"
+            tried = "" if narrow else f"{progress.evaluations:,} evaluations, "
+            note = f"{tried}score {_score(progress.score)}"
             if progress.upper_bound is not None:
                 note += f", gap {100 * gap(progress.score, progress.upper_bound):.4f} %"
             bars.update(
@@ -109,9 +112,9 @@ def measuring_bar() -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def _bar_of(time: ProgressColumn) -> Iterator[Callable[[int, int], None]]:
-    console = Console(stderr=True)
+    screen = console(err=True)
     columns = (SpinnerColumn(), TextColumn("{task.completed} of {task.total}"), BarColumn(24), time)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+    with Progress(*columns, console=screen, disable=not screen.is_terminal) as bars:
         task = bars.add_task("pieces", total=None, visible=False)
         yield lambda done, total: bars.update(task, completed=done, total=total, visible=True)
 
@@ -120,15 +123,15 @@ def print_precisions(measured: Mapping[str, Measured]) -> None:
     """AP and seconds of a detector in fp32 and in another precision, on stderr: the result is a
     file."""
     first = next(iter(measured.values()))
-    table = Table("precision", box=box.SIMPLE)
-    for heading in ("AP (val)", "ms a picture", "interquartile range", "times as fast"):
-        table.add_column(heading, justify="right")
+    table = Grid(
+        "", "precision", "AP (val)", "ms a picture", "interquartile range", "times as fast"
+    )
     for name, row in measured.items():
         table.add_row(
             name, "-" if row.ap is None else f"{row.ap:.4f}", f"{1e3 * row.speed.median:.2f}",
             f"{100 * row.speed.spread:.0f} %", f"{first.speed.median / row.speed.median:.2f}",
         )  # fmt: skip
-    Console(stderr=True, width=100).print(table)
+    table.show(err=True)
     if any(row.speed.noisy for row in measured.values()):
         say("the seconds are noisy: half of the runs lie more than 10 % apart", err=True)
 
@@ -136,7 +139,7 @@ def print_precisions(measured: Mapping[str, Measured]) -> None:
 def print_latencies(content: dict[str, Any]) -> None:
     """The table of ``lightnas latency``, and over several structures how well the latency table
     agrees."""
-    table = _table(
+    table = Grid(
         f"{content['device']} at {content['input_size']}{_with(content.get('detector'))}",
         "",
         "FLOPs",
@@ -153,11 +156,10 @@ def print_latencies(content: dict[str, Any]) -> None:
         table.add_row(
             row["name"], format_count(row["flops"], 4), format_seconds(row["seconds"]), *by_table
         )
-    console = _console()
-    console.print(table)
+    table.show()
     if "rank_correlation" in content:
         rank, error = content["rank_correlation"], 100 * content["median_error"]
-        console.print(_text(f"rank correlation {rank:.4f}, median error {error:.1f} %"))
+        say(f"rank correlation {rank:.4f}, median error {error:.1f} %")
 
 
 def print_front(content: dict[str, Any], output: Path) -> None:
@@ -167,26 +169,29 @@ def print_front(content: dict[str, Any], output: Path) -> None:
     title = f"front over {axis} at {content['input_size']}{_with(content.get('detector'))}"
     title += f", score {content['score']}" if "score" in content else ""
     labels = [resource.label for resource in resources]
-    table = _table(title, "budget", "score", "upper bound", "gap", *labels)
+    table = Grid(title, "budget", "score", "upper bound", "gap", *labels)
     for point in points:
         table.add_row(
             RESOURCES[axis].format(point["budget"]),
-            f"{point['score']:.3f}",
-            f"{point['upper_bound']:.3f}" if "upper_bound" in point else "",
+            _score(point["score"]),
+            _score(point["upper_bound"]) if "upper_bound" in point else "",
             "proven optimal" if point.get("gap") == 0 else _percent(point.get("gap")),
             *_figures(point, resources, 4),
         )
     for other in content["compare"]:
         figures = _figures(other, resources, 4)
-        table.add_row(other["name"], f"{other['score']:.3f}", "", "", *figures)
-    console = _console()
-    console.print(table)
-    console.print(_text(f"{output / 'front.json'}\n{output / 'report.html'}"))
+        table.add_row(other["name"], _score(other["score"]), "", "", *figures)
+    table.show()
+    say(f"{output / 'front.json'}\n{output / 'report.html'}")
 
 
 def _with(detector: Detector | str | None) -> str:
     """What a title says of the detector that is counted."""
     return f", {detector} counted" if detector else ""
+
+
+def _score(score: float) -> str:
+    return f"{score:.3f}"
 
 
 def _share(part: float, whole: float) -> str:
@@ -202,10 +207,10 @@ def print_search(result: SearchResult, config: SearchConfig, output: Path) -> No
     problem, by = config.problem, config.document["score"]
     title = f"best of space {problem.space.name}{_with(problem.detector)}"
     prices = result.priced()
-    table = _table(title, "", "found", "budget", "used", *(["one more adds"] if prices else []))
-    table.add_row("score" if by == "entropy" else f"score {by}", f"{result.score:.4f}")
+    table = Grid(title, "", "found", "budget", "used", *(["one more adds"] if prices else []))
+    table.add_row("score" if by == "entropy" else f"score {by}", _score(result.score))
     for part, given in (result.score_parts or {}).items():
-        table.add_row(f"  from {part}", f"{given:.4f}", "", _share(given, result.score))
+        table.add_row(f"  from {part}", _score(given), "", _share(given, result.score))
     for name, value in (result.cost.known() | {"rho": result.rho}).items():
         limit, show = problem.limits.get(name), RESOURCES[name].format
         share = (show(limit), f"{100 * float(value) / limit:.2f} %") if limit else ("-", "")
@@ -214,23 +219,22 @@ def print_search(result: SearchResult, config: SearchConfig, output: Path) -> No
         table.add_row(label, show(value), *share, *price)
     for stage, rho in enumerate(result.rhos, start=1):
         table.add_row(f"  at C{stage}", RESOURCES["rho"].format(rho))
-    bound = "-" if result.upper_bound is None else f"{result.upper_bound:.4f}"
+    bound = "-" if result.upper_bound is None else _score(result.upper_bound)
     table.add_row("upper bound", bound)
     table.add_row("gap", result.gap_text("proven optimal"))
-    if said := result.cheapest_text():
-        table.add_row("cheapest", said)
     rate = format_count(result.evaluations_per_second, digits=3)
     table.add_row("evaluations", f"{result.evaluations:,}", "", f"{rate}/s")
     table.add_row("seconds", f"{result.seconds:.2f}")
-    console = _console()
-    console.print(table)
-    console.print(_blocks(result.structure))
-    console.print(_text(f"{output / 'structure.txt'}\n{output / 'report.html'}"))
+    table.show()
+    if said := result.cheapest_text():
+        say(f"cheapest: {said}")
+    _blocks(result.structure).show()
+    say(f"{output / 'structure.txt'}\n{output / 'report.html'}")
 
 
-def _blocks(structure: Structure) -> Table:
+def _blocks(structure: Structure) -> Grid:
     """A row a block."""
-    table = _table("structure", "block", "in", "out", "stride", "kernel", "depth", "bottleneck")
+    table = Grid("structure", "block", "in", "out", "stride", "kernel", "depth", "bottleneck")
     for block in structure:
         depth = (str(block.depth), str(block.btn)) if block.btn else ("", "")
         sizes = (block.c_in, block.c_out, block.stride, block.k)
@@ -244,35 +248,38 @@ def print_scores(
     input_size: tuple[int, int],
     alpha: tuple[float, ...],
     detector: Detector | None = None,
+    verbose: bool = False,
 ) -> None:
-    """The table of ``lightnas score``: a row a structure."""
+    """The table of ``lightnas score``: a row a structure; ``verbose`` adds the entropies."""
     resources = _resources(rows[0])
     labels = [resource.label for resource in resources]
-    stages = [f"H{i}" for i in range(1, len(rows[0]["entropies"]) + 1)]
+    n = len(rows[0]["entropies"]) if verbose else 0
+    stages = [f"H{i}" for i in range(1, n + 1)]
     weights = ",".join(f"{weight:g}" for weight in alpha)
     title = f"{source} at {format_size(input_size)}, alpha {weights}{_with(detector)}"
-    table = _table(title, "#", "score", *labels, *stages)
+    table = Grid(title, "#", "score", *labels, *stages)
     for i, row in enumerate(rows):
-        entropies = [f"{h:.3f}" for h in row["entropies"]]
-        table.add_row(str(i), f"{row['score']:.9f}", *_figures(row, resources), *entropies)
+        entropies = map(_score, row["entropies"][:n])
+        table.add_row(str(i), _score(row["score"]), *_figures(row, resources), *entropies)
         if "measured" in row:
-            _add_measured(table, row, [""] * len(resources))
-    _console().print(table)
+            _add_measured(table, row, [""] * len(resources), n)
+    table.show()
     if "scores" in rows[0]:
-        by_name = _table("by every score", "#", *rows[0]["scores"])
+        by_name = Grid("by every score", "#", *rows[0]["scores"])
         for i, row in enumerate(rows):
             cells = ["-" if s is None else f"{s:.6g}" for s in row["scores"].values()]
             by_name.add_row(str(i), *cells)
-        _console().print(by_name)
+        by_name.show()
 
 
-def _add_measured(table: Table, row: dict[str, Any], between: Sequence[str]) -> None:
-    """Below a structure what its network measures, and how far that is off."""
-    closed, measured = ([part["score"], *part["entropies"]] for part in (row, row["measured"]))
+def _add_measured(table: Grid, row: dict[str, Any], between: Sequence[str], n: int) -> None:
+    """Below a structure what its network measures, its n entropies too, and how far that is off."""
+    closed, measured = ([part["score"], *part["entropies"][:n]] for part in (row, row["measured"]))
     off = [
         f"{100 * (m / c - 1):+.2f} %" if c else "-" for m, c in zip(measured, closed, strict=True)
     ]
-    table.add_row("measured", f"{measured[0]:.9f}", *between, *(f"{h:.3f}" for h in measured[1:]))
+    score, *entropies = map(_score, measured)
+    table.add_row("measured", score, *between, *entropies)
     table.add_row("off by", off[0], *between, *off[1:])
 
 
@@ -291,7 +298,7 @@ def _figures(row: dict[str, Any], resources: Sequence[Resource], *digits: int) -
 
 def print_detection(result: dict[str, Any]) -> None:
     """The table of ``train-det`` and ``test-det``: average precision, as COCO defines it."""
-    table = _table(
+    table = Grid(
         f"{result['checkpoint']} on {result['split']}",
         "AP",
         "AP50",
@@ -306,83 +313,53 @@ def print_detection(result: dict[str, Any]) -> None:
         *("-" if result[key] is None else f"{result[key]:.3f}" for key in keys),
         f"{result['images']:,}",
     )
-    console = _console()
-    console.print(table)
+    table.show()
     for line in result.get("skipped", ()):
-        console.print(_text(f"left out: {line}"))
+        say(f"left out: {line}")
     if result.get("carried") is not None:
-        console.print(_text(f"carried: {result['carried']:.1%} of the backbone's parameters"))
+        say(f"carried: {result['carried']:.1%} of the backbone's parameters")
     if "last" in result:
-        console.print(_text(f"{Path(result['last']).parent / 'report.html'}"))
+        say(f"{Path(result['last']).parent / 'report.html'}")
 
 
 def print_data(summary: dict[str, Any], folder: Path, sheet: Path) -> None:
     """The tables of ``lightnas data``, what was understood, what is left out and what may be wrong."""
     found = data_table(summary)
-    console = _console()
     for title, rows in ((f"{folder}: {found.layout}", found.rows), ("objects", found.classes)):
-        table = _table(title, "", *found.splits)
+        table = Grid(title, "", *found.splits)
         for label, cells in rows:
             table.add_row(label, *cells)
-        console.print(table)
+        table.show()
     lines = [*found.notes, *(f"likely mistake: {line}" for line in found.mistakes), str(sheet)]
     for line in lines:
-        console.print(_text(line), soft_wrap=True)
+        say(line)
 
 
 def print_classes(rows: Sequence[dict[str, Any]]) -> None:
     """What ``test-det`` reaches on each class; ``-`` where it has no object."""
-    table = _table("of each class", "class", "AP", "AP50", "objects", "pictures")
+    table = Grid("of each class", "class", "AP", "AP50", "objects", "pictures")
     for row in rows:
         figures = ("-" if row[key] is None else f"{row[key]:.3f}" for key in ("ap", "ap50"))
         table.add_row(row["class"], *figures, f"{row['objects']:,}", f"{row['pictures']:,}")
-    _console().print(table)
+    table.show()
 
 
 def print_findings(findings: Sequence[Finding]) -> None:
     """The table of ``lightnas doctor``, and what to run where something does not fit."""
-    table = _table("", "package", "found", "expected", "")
+    table = Grid("", "package", "found", "expected", "", words=("found", "expected"))
     for finding in findings:
         table.add_row(
             finding.name, finding.found, finding.expected, "mend" if finding.mend else "fits"
         )
-    console = _console()
-    console.print(table)
+    table.show()
     for finding in findings:
         if finding.mend:
-            console.print(_text(f"{finding.name}: {finding.mend}"), soft_wrap=True)
-
-
-def _console() -> Console:
-    """Wide enough for every table: where there is no terminal, rows are not wrapped at 80
-    columns."""
-    console = Console()
-    return console if console.is_terminal else Console(width=140)
-
-
-class _Table(Table):
-    """A table of texts as they are: no mark-up, no control characters."""
-
-    def add_row(self, *cells: Any, **options: Any) -> None:
-        """As rich has it."""
-        super().add_row(*map(_text, cells), **options)
-
-
-def _text(text: str) -> Text:
-    return Text(printable(text))
-
-
-def _table(title: str, first: str, *columns: str) -> Table:
-    table = _Table(title=_text(title), title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column(first, no_wrap=True)
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table
+            say(f"{finding.name}: {finding.mend}")
 
 
 def print_study(result: dict[str, Any], output: Path) -> None:
     """The tables of ``lightnas validate``: AP of every structure, and what foretells it."""
-    runs = _table(
+    runs = Grid(
         f"{result['structures']} structures, {result['seeds']} seeds", "structure", "AP", "of seeds",
         "score", "FLOPs", "params", "layers",
     )  # fmt: skip
@@ -391,13 +368,12 @@ def print_study(result: dict[str, Any], output: Path) -> None:
         aps = [row["ap"] for row in of_seeds]
         runs.add_row(
             f"{number:02d}", f"{fmean(aps):.3f}", f"{min(aps):.3f} to {max(aps):.3f}",
-            f"{of_seeds[0]['score']:.3f}", *_figures(of_seeds[0], _resources(of_seeds[0]), 4),
+            _score(of_seeds[0]["score"]), *_figures(of_seeds[0], _resources(of_seeds[0]), 4),
         )  # fmt: skip
-    taus = _table("Kendall's tau with AP", "", "tau", "95 % interval")
+    taus = Grid("Kendall's tau with AP", "", "tau", "95 % interval")
     for name, found in result["taus"].items():
         interval = (f"{found['low']:+.2f} to {found['high']:+.2f}",) if found else ("",)
         taus.add_row(name, f"{found['tau']:+.2f}" if found else "-", *interval)
-    console = _console()
-    console.print(runs)
-    console.print(taus)
-    console.print(_text(f"{output / 'study.csv'}\n{output / 'report.html'}"))
+    runs.show()
+    taus.show()
+    say(f"{output / 'study.csv'}\n{output / 'report.html'}")

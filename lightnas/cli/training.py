@@ -22,6 +22,7 @@ from .detector_options import (
     trust_checkpoint,
 )
 from .options import PAIR, PATH, SIZE, begin_options, json_option, option_name
+from .pages import STRUCTURE_NAMES, example, option
 
 if TYPE_CHECKING:
     from lightnas.detection import Start, TrainOptions
@@ -30,88 +31,103 @@ if TYPE_CHECKING:
     from ..data.layouts import Found
 
 
-@click.command("train-det", cls=KeyValues)
-@click.argument("structure", required=False)
+@click.command(
+    "train-det",
+    cls=KeyValues,
+    epilog=example(
+        "train-det maedet-s --data digits",
+        "train-det maedet-s --data digits --resume",
+    ),
+)
+@click.argument("structure", required=False, shell_complete=STRUCTURE_NAMES)
 @data_options
 @share_options
-@click.option(
+@option(
     "--config", metavar="FILE", type=PATH, help="An mmdet config instead of the published recipe."
 )
-@click.option(
+@option(
     "--size",
-    metavar="S",
     type=click.Choice(["s", "m", "l"]),
     help="FPN and head as published: s 192, m and l 256 wide.",
 )
-@click.option("--width", metavar="N", type=int, help="Width of FPN and head, instead of --size's.")
-@click.option(
+@option("--width", metavar="N", type=int, help="Width of FPN and head, instead of --size's.")
+@option(
     "--schedule",
     metavar="auto|1x|2x|3x|6x|EPOCHS",
-    help="auto: all for the size of the set; 12, 24, 36 or 73 epochs with steps; or a number, cosine.  "
-    "[default: auto below 5,000 pictures, else 6x]",
+    help="auto: all for the size of the set; 12, 24, 36 or 73 epochs with steps; or a number, cosine.",
+    show_default="auto below 5,000 pictures, else 6x",
 )
-@click.option(
+@option(
     "--iterations",
     metavar="N",
     type=click.IntRange(1, 10**8),
-    help="So many steps, instead of epochs.  [default: by --schedule]",
+    help="So many steps, instead of epochs.",
+    show_default="by --schedule",
 )
-@click.option(
-    "--ema", is_flag=True, help="Measure and keep an average of the weights; auto always does."
-)
-@click.option(
+@option("--ema", is_flag=True, help="Measure and keep an average of the weights; auto always does.")
+@option(
     "--optimizer",
-    metavar="NAME",
     type=click.Choice(["sgd", "adamw"]),
-    help="adamw: for few epochs.  [default: sgd]",
+    help="adamw: for few epochs.",
+    show_default="sgd",
 )
-@click.option(
-    "--input-size", metavar="HxW", type=SIZE, help="Test at this size.  [default: 800x1333]"
+@option(
+    "--input-size", metavar="HxW", type=SIZE, help="Test at this size.", show_default="800x1333"
 )
-@click.option(
+@option(
     "--multi-scale",
     metavar="LO,HI",
     type=PAIR,
-    help="Train at so many times the test size.  [default: 0.6,1.2]",
+    help="Train at so many times the test size.",
+    show_default="0.6,1.2",
 )
-@click.option(
+@option(
     "--flip",
     metavar="P",
     type=click.FloatRange(0, 1),
-    help="Mirror so many pictures; 0 for digits.  [default: 0.5]",
+    help="Mirror so many pictures; 0 for digits.",
+    show_default="0.5",
 )
-@click.option(
+@option(
     "--batch",
     metavar="N",
     type=click.IntRange(1),
-    help="Pictures a step, on each GPU.  [default: 2]",
+    help="Pictures a step, on each GPU.",
+    show_default="2",
 )
-@click.option(
+@option(
     "--workers",
     metavar="N",
     type=click.IntRange(0),
-    help="Processes that load pictures, for each GPU.  [default: 2]",
+    help="Processes that load pictures, for each GPU.",
+    show_default="2",
 )
-@click.option("--seed", metavar="N", type=click.IntRange(0, 2**31 - 1), help="[default: 0]")
-@click.option("--amp", is_flag=True, help="Mixed precision (GPUs only).")
-@click.option(
+@option(
+    "--seed",
+    metavar="N",
+    type=click.IntRange(0, 2**31 - 1),
+    help="Of everything that is drawn at random.",
+    show_default="0",
+)
+@option("--amp", is_flag=True, help="Mixed precision (GPUs only).")
+@option(
     "--load-from",
     metavar="FILE",
     type=PATH,
     help="Start from a checkpoint of the same detector, every weight by its name.",
 )
-@click.option(
+@option(
     "--init-from",
     metavar="FILE|WORK_DIR",
     type=PATH,
     help="Start from weights of any structure: what does not fit is carried over as far as it goes.",
 )
-@click.option(
+@option(
     "--allow-mismatch",
     is_flag=True,
     help="With --load-from: load what fits; a classifier of other classes begins anew.",
 )
-@click.option(
+@option(
     "--new-data",
     is_flag=True,
     help="With --resume: go on with other data than before; a finished run is measured on them.",
@@ -119,13 +135,19 @@ if TYPE_CHECKING:
 @trust_checkpoint
 @reading_options
 @device
-@click.option(
+@option(
     "--gpus",
     metavar="N",
     type=click.IntRange(1),
     help="Start a process for each of N GPUs (with --device cpu: N processes).",
 )
-@click.option("--work-dir", metavar="DIR", type=PATH, help="[default: outputs/NAME-det]")
+@option(
+    "--work-dir",
+    metavar="DIR",
+    type=PATH,
+    help="Directory of the run.",
+    show_default="outputs/NAME-det",
+)
 @begin_options(
     "Continue from the last whole checkpoint; --work-dir alone is enough.",
     "Replace what is in the directory.",
@@ -133,7 +155,10 @@ if TYPE_CHECKING:
 @json_option
 @cfg_options
 def train_det(structure: str | None, gpus: int | None, as_json: bool, **given: Any) -> None:
-    """Train a GFLV2 detector on the backbone of a structure txt, a run directory or a preset."""
+    """Train a GFLV2 detector on a backbone.
+
+    STRUCTURE is a txt, a run directory or a preset.
+    """
     quiet_threads()
     from ..install.doctor import preflight
 

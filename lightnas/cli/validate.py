@@ -20,6 +20,7 @@ from .options import (
     space_options,
     written_budgets,
 )
+from .pages import STRUCTURE_NAMES, example, option
 from .saying import say_json
 from .training import train_det
 
@@ -27,13 +28,22 @@ if TYPE_CHECKING:
     from ..runs.study_run import StudyConfig
 
 
-@click.command()
-@click.argument("structure", nargs=-1, metavar="[STRUCTURE]... [-- TRAIN-DET-OPTIONS]")
-@click.option("--data", metavar="DIR", type=PATH, help="What `lightnas train-det` takes.")
+@click.command(
+    epilog=example(
+        "validate --data digits --budget-flops 40M \\\n      --budget-layers 25 -- --schedule 6"
+    )
+)
+@click.argument(
+    "structure",
+    nargs=-1,
+    metavar="[STRUCTURE]... [-- TRAIN-DET-OPTIONS]",
+    shell_complete=STRUCTURE_NAMES,
+)
+@option("--data", metavar="DIR", type=PATH, help="What `lightnas train-det` takes.")
 @budget_options()
 @latency_table_option
 @space_options
-@click.option(
+@option(
     "--structures",
     metavar="N",
     type=click.IntRange(2, 99),
@@ -41,7 +51,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="How many to choose, from random to the best score.",
 )
-@click.option(
+@option(
     "--seeds",
     metavar="N",
     type=click.IntRange(1, 99),
@@ -49,18 +59,22 @@ if TYPE_CHECKING:
     show_default=True,
     help="Trainings of each.",
 )
-@click.option("--seed", metavar="N", type=click.IntRange(0), help="Of the choice.  [default: 0]")
-@click.option(
+@option("--seed", metavar="N", type=click.IntRange(0), help="Of the choice.", show_default="0")
+@option(
     "--jobs",
     metavar="N",
     type=click.IntRange(1),
-    help="Trainings side by side.  [default: one a GPU, else 1]",
+    help="Trainings side by side.",
+    show_default="one a GPU, else 1",
 )
-@click.option(
-    "--gpus", metavar="N", type=click.IntRange(1), help="Spread the trainings over N GPUs."
-)
-@click.option(
-    "--output", metavar="DIR", type=PATH, default=Path("outputs/study"), show_default=True
+@option("--gpus", metavar="N", type=click.IntRange(1), help="Spread the trainings over N GPUs.")
+@option(
+    "--output",
+    metavar="DIR",
+    type=PATH,
+    default=Path("outputs/study"),
+    show_default=True,
+    help="Directory of the study.",
 )
 @begin_options("Continue a study that was stopped.", "Replace the study in the directory.")
 @json_option
@@ -68,14 +82,12 @@ def validate(
     structure: tuple[str, ...], output: Path, resume: bool, overwrite: bool, as_json: bool,
     jobs: int | None, gpus: int | None, **given: Any,
 ) -> None:  # fmt: skip
-    """Train structures that share budgets and differ in score; correlate score and AP.
+    """Test on your own data what a better score is worth.
+
+    It trains structures that share budgets and differ in score, and correlates score and AP.
 
     Without STRUCTURE, --budget-... options say what the structures share: each uses all of every
     budget. With STRUCTUREs, txts, run directories or presets, those are trained.
-
-    \b
-    lightnas validate --data digits --budget-flops 40M --budget-layers 25 --input-size 96x96 \\
-        -- --schedule 6 --optimizer adamw --width 64 --batch 8
     """
     quiet_threads()
     from ..install.doctor import preflight

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..errors import InputError
+from ..errors import InputError, installs
 
 # Of each split its own. None of them shows what the emoji of a set are of, but for the motorcycle,
 # and that is where its being no object can be learned.
@@ -52,7 +52,7 @@ def shipped(package: str, name: str) -> Path:
     Raises:
         InputError: the package is not installed, or another version of it, without the file.
     """
-    remedy = "pip install --upgrade 'lightnas[emoji]'"
+    remedy = installs("emoji", "--upgrade ")
     spec = find_spec(package)
     if spec is None or spec.origin is None:
         raise InputError(f"{package} is not installed, expected it: {remedy}")

@@ -28,8 +28,10 @@ def progress(total: int, title: str, long: bool) -> Iterator[Say]:
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.table import Column
 
-    columns = TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn()
+    said = TextColumn("{task.description}", markup=False, table_column=Column(overflow="fold"))
+    columns = said, BarColumn(), TaskProgressColumn()
     console = Console(stderr=True)
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
         task = bar.add_task(title, total=total)

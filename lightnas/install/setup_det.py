@@ -1,4 +1,4 @@
-"""mmcv without a compiler: the one step of the detection stage that ``pip install 'lightnas[det]'``
+"""mmcv without a compiler: the one step of the detection stage that ``pip install '.[det]'``
 cannot take.
 
 mmcv 1.7.2 has no wheel on PyPI, and pip cannot build one by itself: its setup.py imports
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
 
-from ..errors import InputError, WorkError
+from ..errors import InputError, WorkError, installs
 
 MMCV = "1.7.2"
 # What runs mmcv's setup.py: torch asks for the lower end, pkg_resources for the upper one.
@@ -92,7 +92,7 @@ def _check(find_links: Path | None) -> None:
     if missing:
         raise InputError(
             f"{' and '.join(missing)} not installed, expected the detection stage's packages: "
-            f"pip install 'lightnas[det]', then {COMMAND}"
+            f"{installs('det')}, then {COMMAND}"
         )
     if _version("mmcv") and _version("mmcv-full"):
         # Their files lie over each other, so neither is whole once the other goes.

@@ -216,4 +216,4 @@ def test_score_without_torch_says_how_to_get_it(monkeypatch, tmp_path, capsys):
     (tmp_path / "s.txt").write_text(format_structures([Structure.from_dicts(SMALL)]))
     monkeypatch.setattr(errors, "find_spec", lambda name: None)
     assert main(["score", str(tmp_path / "s.txt"), "--measured"]) == 2
-    assert "pip install 'lightnas[torch]'" in capsys.readouterr().err
+    assert "pip install '.[torch]'" in capsys.readouterr().err

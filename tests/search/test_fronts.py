@@ -133,7 +133,7 @@ def test_as_a_frame(monkeypatch):
     found = front(problem(flops=1e9), "flops", VALUES[:2])
     with pytest.raises(InputError, match="pandas is not installed") as error:
         found.to_frame()
-    assert "pip install 'lightnas[pandas]'" in str(error.value)
+    assert "pip install '.[pandas]'" in str(error.value)
     monkeypatch.setattr("lightnas.errors.find_spec", lambda name: name)
     monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(DataFrame=lambda rows: rows))
     rows = found.to_frame()
