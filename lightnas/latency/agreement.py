@@ -40,8 +40,9 @@ def measure_structures(
         detector: measure, and count, its neck and head too.
 
     Returns:
-        ``device``, ``input_size``, and of every structure in ``structures`` its name, FLOPs and
-        seconds, with a table also the seconds by the ``table`` and how far it is ``off``; beside
+        ``device``, ``input_size``, ``runtime`` unless it is torch, and of every structure in
+        ``structures`` its name, FLOPs, seconds and ``spread``, their interquartile range as a share
+        of them; with a table also the seconds by the ``table`` and how far it is ``off``; beside
         them what ``agreement_of`` says.
 
     Raises:
@@ -58,18 +59,19 @@ def measure_structures(
     for (name, structure), by_table in zip(structures, sums, strict=True):
         if on_progress:
             on_progress(len(rows), len(structures))
-        seconds = (
-            machine.detector_seconds(structure, input_size, detector)
+        speed = (
+            machine.detector_speed(structure, input_size, detector)
             if detector
-            else machine.network_seconds(structure, input_size)
+            else machine.network_speed(structure, input_size)
         )
         row: dict[str, Any] = {
             "name": name,
             "flops": int(structure.cost(input_size, None, detector).flops),
-            "seconds": seconds,
+            "seconds": speed.median,
+            "spread": speed.spread,
         }
         if by_table is not None:
-            row |= {"table": by_table, "off": by_table / seconds - 1}
+            row |= {"table": by_table, "off": by_table / speed.median - 1}
         rows.append(row)
     content: dict[str, Any] = {"device": machine.name, "input_size": format_size(input_size)}
     counted = {"detector": str(detector)} if detector else {}

@@ -20,8 +20,10 @@ from ..network.blocks import Block
 from ..network.structure import Structure
 from .table import Fits, Op, calibrated_fits, chain_uses, use_seconds
 
-# Of every operation, rows (c_in, c_out, seconds).
-Measured = dict[Op, list[tuple[int, int, float]]]
+# Of every operation, rows (c_in, c_out, seconds), and how far those spread, where that is known: the
+# interquartile range as a share of them.
+Point = tuple[int, int, float] | tuple[int, int, float, float]
+Measured = dict[Op, list[Point]]
 
 # A structure and its measured seconds.
 Network = tuple[Structure, float]
@@ -33,7 +35,7 @@ SCALES = 0.05, 20.0
 
 def fit_seconds(points: Sequence[Sequence[float]]) -> tuple[list[float], float]:
     """a, b, c, d of (c_in, c_out, seconds) rows, all at least 0, and the median relative error."""
-    c_in, c_out, seconds = np.array(points, float).T
+    c_in, c_out, seconds = np.array([point[:3] for point in points], float).T
     terms = np.stack([np.ones_like(c_in), c_in, c_out, c_in * c_out], axis=1)
     fit = _fitted(terms, seconds)
     off = float(np.median(np.abs(terms @ fit / seconds - 1)))

@@ -183,7 +183,8 @@ def measured_points(
         known = {point[:2] for point in measured[op]}
         for c_in, c_out in points:
             if (c_in, c_out) not in known:
-                measured[op].append((c_in, c_out, machine.op_seconds(op, c_in, c_out)))
+                speed = machine.op_speed(op, c_in, c_out)
+                measured[op].append((c_in, c_out, speed.median, speed.spread))
                 yield sum(map(len, measured.values()))
 
 
@@ -205,7 +206,7 @@ def measured_networks(
     for attempt in range(1, ATTEMPTS + 1):
         networks: list[Network] = []
         for structure in structures:
-            networks.append((structure, machine.network_seconds(structure, input_size)))
+            networks.append((structure, machine.network_speed(structure, input_size).median))
             yield networks
         try:
             table_document(measured, input_size, networks)

@@ -1,11 +1,12 @@
 """The file of a latency table: JSON, checked key by key.
 
-    {"device": "cpu", "name": "...", "precision": "fp32", "batch": 1, "threads": 2, "input_size": "320x320",
-     "complete": true, "scale": 1.03, "per_conv": 1.2e-05, "most_flops": 16e9, "space": {...}, "versions": {...},
+    {"device": "cpu", "name": "...", "precision": "fp32", "batch": 1, "threads": 2, "runtime": "torch",
+     "input_size": "320x320", "complete": true, "scale": 1.03, "per_conv": 1.2e-05, "most_flops": 16e9, "space": {...}, "versions": {...},
      "ops": [{"kind": "conv", "k": 3, "stride": 2, "size": "160x160", "fit": [a, b, c, d], "off": 0.04,
-              "points": [[c_in, c_out, seconds], ...]}, ...]}
+              "points": [[c_in, c_out, seconds, spread], ...]}, ...]}
 
-``points`` is what was measured; ``fit`` describes it in seconds, and ``off`` is the median of its
+``points`` is what was measured, ``spread`` the interquartile range as a share of it (older tables
+have none, nor a ``runtime``: it was torch); ``fit`` describes it in seconds, and ``off`` is the median of its
 relative error. A convolution in several groups says ``groups``, 0 if it is depthwise. ``scale`` and
 ``per_conv`` calibrate the sum, as ``table`` says. An unfinished table has neither; ``space`` and
 ``most_flops`` say what it was measured for.
@@ -36,6 +37,7 @@ Positive = Annotated[float, Field(gt=0, le=LARGEST, allow_inf_nan=False)]
 # The first mistake of a long list is said; a message for each of them would take gigabytes.
 FIRST = FailFast()
 Channels = Annotated[int, Field(ge=0, le=MAX_SIZE)]
+Point = tuple[Channels, Channels, Positive] | tuple[Channels, Channels, Positive, Seconds]
 
 
 class OpFile(BaseModel):
@@ -51,7 +53,7 @@ class OpFile(BaseModel):
     fit: Annotated[list[Seconds], Field(min_length=4, max_length=4)] | None = None
     off: Annotated[float, Field(allow_inf_nan=False)] | None = None
     points: Annotated[
-        list[tuple[Channels, Channels, Positive]], Field(max_length=MAX_POINTS), FIRST
+        list[Point], Field(max_length=MAX_POINTS), FIRST
     ] = []
 
 
@@ -65,6 +67,7 @@ class TableFile(BaseModel):
     precision: Literal["fp32", "fp16", "bf16"]
     batch: Annotated[int, Field(ge=1, le=2**31)]
     threads: Annotated[int, Field(ge=1, le=2**31)]
+    runtime: Literal["torch", "onnxruntime", "openvino"] = "torch"
     input_size: str
     complete: bool
     scale: Positive = 1.0

@@ -17,7 +17,7 @@ from lightnas.deploy import Detector
 from lightnas.deploy.contents import OPERATORS, read_model
 from lightnas.deploy.network import open_network
 from lightnas.deploy.resize import ResizeRule
-from lightnas.deploy.speed import Speed
+from lightnas.latency.speed import Speed
 from lightnas.deploy.testing import Measured
 from lightnas.detection import compared, export_detector
 from lightnas.detection import onnx as ours
