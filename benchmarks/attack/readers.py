@@ -230,6 +230,25 @@ def _read_checkpoint(folder: Path) -> None:
     read_checkpoint(folder / "weights.pth", False)
 
 
+def _write_network(folder: Path) -> None:
+    from tests.deploy.made_up import write
+
+    write(folder / "detector.onnx")
+
+
+def _read_network(folder: Path) -> None:
+    """Open an exported detector, and let it look at a picture."""
+    network = import_module("lightnas.deploy.network").open_network(folder / "detector.onnx", "cpu")
+    network(np.zeros((1, 3, 8, 8), np.uint8))
+
+
+def _mutated_network(whole: bytes, rng: np.random.Generator) -> bytes:
+    """Changed bytes under a right hash: past the first check that a file is whole."""
+    from lightnas.deploy.metadata import sealed
+
+    return sealed(mutate.mutated_bytes(whole, rng))
+
+
 def _read_picture(folder: Path) -> None:
     import_module("lightnas.data.reading").read_picture(folder / "coco" / "images" / "1.jpg")
 
@@ -283,6 +302,10 @@ READERS = [
     Reader(
         "picture", "coco/images/1.jpg", _read_picture,
         needs=("PIL", "lightnas.data.reading"), write=lambda folder: None,
+    ),
+    Reader(
+        "exported detector", "detector.onnx", _read_network, (_mutated_network,),
+        needs=("onnx", "onnxruntime"), write=_write_network,
     ),
     Reader(
         "checkpoint of a training", "weights.pth", _read_checkpoint,

@@ -60,7 +60,7 @@ def export_onnx(
         InputError: the file cannot be written.
     """
     net = net.eval()
-    axes = dict.fromkeys(("image", *outputs), {0: "n", 2: "height", 3: "width"})
+    axes = {name: {0: "n", 2: "height", 3: "width"} for name in ("image", *outputs)}
     content = traced(net, [torch.zeros(1, 3, *input_size)], ["image"], outputs, axes)
     height, width = input_size
     difference = max(

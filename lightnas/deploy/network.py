@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, out_of_memory, require
-from ..latency.runtimes import PROVIDERS, default_threads, said
+from ..errors import InputError, out_of_memory, require, shown
+from ..latency.runtimes import ONNXRUNTIME, PROVIDERS, default_threads, gpu_there, said
 from .contents import read_model
 from .metadata import Metadata
 from .resize import MOST_PIXELS, MOST_SIDE
@@ -86,7 +86,7 @@ class Network:
         """
         self._check_size(pictures)
         try:
-            found = self._session.run(None, {IMAGE: pictures, **_settings(settings)})
+            found = self._session.run(None, {IMAGE: pictures, **settings_arrays(settings)})
         except Exception as error:  # as above
             if out_of_memory(error):
                 raise
@@ -130,16 +130,15 @@ def open_network(path: Path, device: str | None = None) -> Network:
 
 
 def _provider(device: str | None) -> str:
-    import onnxruntime
-
-    there = onnxruntime.get_available_providers()
-    if device == "cuda" and PROVIDERS["cuda"] not in there:
+    there = gpu_there(ONNXRUNTIME)
+    if device == "cuda" and not there:
         raise InputError(
             "device cuda: onnxruntime sees no GPU here, expected one and onnxruntime-gpu, or device cpu"
         )
-    return PROVIDERS[device or ("cuda" if PROVIDERS["cuda"] in there else "cpu")]
+    return PROVIDERS[device or ("cuda" if there else "cpu")]
 
 
-def _settings(settings: Mapping[str, float]) -> dict[str, Any]:
+def settings_arrays(settings: Mapping[str, float]) -> dict[str, Any]:
+    """The optional inputs of the graph, each of shape (1,)."""
     kinds = {"score_threshold": np.float32, "iou_threshold": np.float32, "max_boxes": np.int64}
     return {name: np.array([value], kinds[name]) for name, value in settings.items()}

@@ -14,6 +14,7 @@ from ..search.space_file import parse_space
 from ..units import format_size, parse_size
 from .plan import random_structures
 from .profile import OnProgress
+from .runtimes import TORCH
 from .table import LatencyTable
 from .table_file import read_table_document
 
@@ -75,6 +76,8 @@ def measure_structures(
         rows.append(row)
     content: dict[str, Any] = {"device": machine.name, "input_size": format_size(input_size)}
     counted = {"detector": str(detector)} if detector else {}
+    if machine.runtime != TORCH:
+        counted["runtime"] = machine.runtime
     return content | counted | {"structures": rows} | agreement_of(rows)
 
 
@@ -99,12 +102,12 @@ def settings_of(table: LatencyTable, given: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         table: the latency table.
-        given: any of device, precision, batch, threads and input_size; None says nothing.
+        given: any of device, precision, batch, threads, runtime and input_size; None says nothing.
 
     Raises:
         InputError: what is given says otherwise.
     """
-    has = {**table.document, "input_size": table.input_size}
+    has = {**table.document, "input_size": table.input_size, "runtime": table.runtime}
     for key, value in given.items():
         if value not in (None, has[key]):
             was, expected = (

@@ -1,8 +1,8 @@
 """Fitting: from measured seconds to the coefficients of a latency table.
 
 The coefficients of an operation are those of the non-negative least squares of the relative error
-over the channels that it was measured with; ``scale`` and ``per_conv`` likewise, over whole
-networks. ``table`` says what they mean.
+over the channels that it was measured with; ``scale``, ``others`` and ``per_conv`` likewise, over
+whole networks. ``table`` says what they mean.
 """
 
 from __future__ import annotations
@@ -57,25 +57,40 @@ def calibration(
     ops: Sequence[dict[str, Any]],
     input_size: tuple[int, int],
     networks: Sequence[tuple[Sequence[Block], float]],
+    fuses: bool = False,
 ) -> dict[str, float]:
-    """``scale`` and ``per_conv``, from the fitted operations of a table and measured networks."""
+    """``scale`` and ``per_conv``, and of a runtime that ``fuses`` operations also ``others``, from the
+    fitted operations of a table and measured networks."""
     fits = calibrated_fits(ops, 1.0, 0.0)
-    terms = [_sums(fits, blocks, input_size) for blocks, _ in networks]
-    scale, per_conv = _fitted(np.array(terms), np.array([seconds for _, seconds in networks]))
-    return {"scale": float(scale), "per_conv": float(per_conv)}
+    convs, others, numbers = np.array([_sums(fits, blocks, input_size) for blocks, _ in networks]).T
+    terms = [convs, others, numbers] if fuses else [convs + others, numbers]
+    names = ("scale", "others", "per_conv") if fuses else ("scale", "per_conv")
+    found = _fitted(np.stack(terms, axis=1), np.array([seconds for _, seconds in networks]))
+    return dict(zip(names, map(float, found), strict=True))
 
 
-def _sums(fits: Fits, blocks: Sequence[Block], input_size: tuple[int, int]) -> tuple[float, float]:
-    """Seconds of all operations of a structure, and the number of its convolutions."""
-    uses = list(chain_uses(blocks, input_size))
-    seconds = sum(float(use.times * use_seconds(fits, use)) for use in uses)
-    return seconds, float(sum(use.times for use in uses if use.kind == "conv"))
+def _sums(
+    fits: Fits, blocks: Sequence[Block], input_size: tuple[int, int]
+) -> tuple[float, float, float]:
+    """Seconds of all convolutions of a structure, of its other operations, and the number of its
+    convolutions."""
+    seconds = {True: 0.0, False: 0.0}
+    number = 0.0
+    for use in chain_uses(blocks, input_size):
+        is_conv = use.kind == "conv"
+        seconds[is_conv] += float(use.times * use_seconds(fits, use))
+        number += float(use.times) * is_conv
+    return seconds[True], seconds[False], number
 
 
 def table_document(
-    measured: Measured, input_size: tuple[int, int], networks: Sequence[Network] = ()
+    measured: Measured,
+    input_size: tuple[int, int],
+    networks: Sequence[Network] = (),
+    fuses: bool = False,
 ) -> dict[str, Any]:
-    """What a table file says of the measurements; complete once there are networks.
+    """What a table file says of the measurements; complete once there are networks. ``fuses`` as for
+    ``calibration``.
 
     Raises:
         WorkError: the networks do not calibrate it: their seconds have nothing to do with those of
@@ -86,7 +101,7 @@ def table_document(
     if networks:
         for op, points in zip(ops, measured.values(), strict=True):
             op["fit"], op["off"] = fit_seconds(points)
-        found = calibration(ops, input_size, networks)
+        found = calibration(ops, input_size, networks, fuses)
         if not (SCALES[0] <= found["scale"] <= SCALES[1] and math.isfinite(found["per_conv"])):
             raise WorkError(
                 f"{len(networks)} whole networks take {found['scale']:.3g} times the sum of their operations, expected "

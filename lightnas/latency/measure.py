@@ -11,6 +11,7 @@ import math
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import cycle
 from typing import Any
 
@@ -27,15 +28,7 @@ from ..errors import InputError
 from ..network.blocks import DEPTHWISE, Conv
 from ..network.detector import Detector
 from ..network.structure import Structure
-from .runtimes import (
-    ONNXRUNTIME,
-    PROVIDERS,
-    TORCH,
-    check_runtime,
-    cpu_name,
-    opened,
-    versions_of,
-)
+from .runtimes import OPENVINO, TORCH, check_runtime, cpu_name, gpu_there, opened, versions_of
 from .speed import Speed, steadiest
 from .table import Op
 
@@ -98,6 +91,8 @@ class Machine:
         """
         if self.device == "cuda" and not _sees_gpu(self.runtime):
             raise InputError(f"device is cuda, expected cpu: {self.runtime} sees no GPU here")
+        if self.runtime == OPENVINO and self.precision != "fp32":
+            raise InputError(f"precision is {self.precision}, expected fp32 with OpenVINO")
         if self.threads:
             torch.set_num_threads(self.threads)
         x = self.tensor(1, 8, 8, 8)
@@ -145,9 +140,7 @@ class Machine:
             return module
         return module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
-    def started(
-        self, run: Callable[..., Any], *given: Tensor
-    ) -> Callable[..., Any]:
+    def started(self, run: Callable[..., Any], *given: Tensor) -> Callable[..., Any]:
         """What runs a module, or a function of tensors, on tensors like those given, in this runtime."""
         if self.runtime == TORCH:
             return run
@@ -160,14 +153,9 @@ class Machine:
 
     def _opened(self, content: bytes, given: Sequence[Tensor]) -> Callable[..., Any]:
         """An ONNX model of such inputs; a tensor on the CPU lends its memory."""
-        network = opened(
-            content, self.runtime, device=self.device, threads=torch.get_num_threads()
-        )
+        network = opened(content, self.runtime, device=self.device, threads=torch.get_num_threads())
         return lambda *tensors: network.run(
-            {
-                name: tensor.numpy()
-                for name, tensor in zip(network.inputs, tensors, strict=True)
-            }
+            {name: tensor.numpy() for name, tensor in zip(network.inputs, tensors, strict=True)}
         )
 
     def measured(self, run: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> Speed:
@@ -199,7 +187,17 @@ class Machine:
         given = [tuple(self.tensor(*picture) for _ in range(n_inputs)) for _ in copies]
         runs = self._runs(op, c_in, c_out, given)
         arguments = [(run, *tensors) for run, tensors in zip(cycle(runs), given, strict=False)]
-        return steadiest(lambda: self.measured(lambda run, *tensors: run(*tensors), arguments))
+        speed = steadiest(lambda: self.measured(lambda run, *tensors: run(*tensors), arguments))
+        return speed.less(self.call)
+
+    @cached_property
+    def call(self) -> float:
+        """Seconds that an operation alone takes more than in a network, which calls its runtime once;
+        torch is called for every operation of it."""
+        if self.runtime == TORCH:
+            return 0.0
+        x = self.tensor(1, 1, 1, 1)
+        return self.measured(self.started(_RUN["relu"](Op("relu", 1, 1, (1, 1))), x), [(x,)]).low
 
     def _runs(
         self, op: Op, c_in: int, c_out: int, given: Sequence[tuple[Tensor, ...]]
@@ -262,8 +260,4 @@ _RUN: dict[str, Callable[[Op], Callable[..., Tensor]]] = {
 
 
 def _sees_gpu(runtime: str) -> bool:
-    if runtime == ONNXRUNTIME:
-        import onnxruntime
-
-        return PROVIDERS["cuda"] in onnxruntime.get_available_providers()
-    return runtime == TORCH and torch.cuda.is_available()
+    return torch.cuda.is_available() if runtime == TORCH else gpu_there(runtime)

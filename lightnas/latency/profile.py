@@ -22,6 +22,8 @@ from ..search.space_file import parse_space, read_space_document
 from ..units import format_size, parse_size
 from .fit import Measured, Network, table_document
 from .plan import largest_flops, plan, random_structures
+from .runtimes import TORCH
+from .speed import noise
 from .table import LatencyTable, Op
 from .table_file import TABLE, load_table, read_table_document
 
@@ -39,12 +41,14 @@ OnProgress = Callable[[int, int], object]
 
 
 class Profiled(NamedTuple):
-    """What a profile ends with; ``anew`` is False where the file was complete before."""
+    """What a profile ends with; ``anew`` is False where the file was complete before, and ``noise``
+    says which of its points are noisy, if any are."""
 
     table: LatencyTable
     points: int
     operations: int
     anew: bool
+    noise: str | None = None
 
 
 def profile_table(
@@ -101,7 +105,9 @@ def profile_table(
         after = work.run(_points(before))
     points = sum(len(op["points"]) for op in after["ops"])
     table = load_table(after, str(path))
-    return Profiled(table, points, len(after["ops"]), anew=not before.get("complete"))
+    spreads = (point[3] for op in after["ops"] for point in op["points"] if len(point) > 3)
+    anew = not before.get("complete")
+    return Profiled(table, points, len(after["ops"]), anew, noise(spreads))
 
 
 def _same(before: dict[str, Any], head: dict[str, Any], path: Path) -> None:
@@ -164,7 +170,8 @@ class _Work(NamedTuple):
 
     def save(self, measured: Measured, networks: Sequence[Network] = ()) -> dict[str, Any]:
         """Write the table, complete where there are networks; a pipe gets it when it is."""
-        content = self.head | table_document(measured, self.input_size, networks)
+        fuses = self.machine.runtime != TORCH
+        content = self.head | table_document(measured, self.input_size, networks, fuses)
         if content["complete"] or not is_stream(self.path):
             write_output(self.path, (json_text(content) + "\n").encode(), "output")
         return content
@@ -209,7 +216,7 @@ def measured_networks(
             networks.append((structure, machine.network_speed(structure, input_size).median))
             yield networks
         try:
-            table_document(measured, input_size, networks)
+            table_document(measured, input_size, networks, machine.runtime != TORCH)
             return
         except WorkError:
             if attempt == ATTEMPTS:

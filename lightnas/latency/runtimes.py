@@ -82,8 +82,7 @@ def opened(
 def _onnxruntime(content: bytes, device: str, threads: int) -> Opened:
     import onnxruntime
 
-    there = onnxruntime.get_available_providers()
-    if PROVIDERS[device] not in there:
+    if device == "cuda" and not gpu_there(ONNXRUNTIME):
         raise InputError(
             f"device is {device}, expected cpu: onnxruntime sees no GPU here (onnxruntime-gpu would)"
         )
@@ -115,6 +114,15 @@ def _openvino(content: bytes, device: str, threads: int) -> Opened:
     return Opened(names, run)
 
 
+def gpu_there(runtime: str) -> bool:
+    """Whether a runtime other than torch sees a GPU."""
+    if runtime != ONNXRUNTIME:
+        return False
+    import onnxruntime
+
+    return PROVIDERS["cuda"] in onnxruntime.get_available_providers()
+
+
 def versions_of(runtime: str) -> dict[str, str]:
     """The version of a runtime, by its name."""
     return {runtime: version(runtime)}
@@ -141,4 +149,4 @@ def cpu_name() -> str:
 
 def said(error: Exception) -> str:
     """What an error of a runtime says, short and on one line."""
-    return shown(str(error).split(" : ")[-1])[1:-1]
+    return shown(" ".join(str(error).split(" : ")[-1].split()))[1:-1]

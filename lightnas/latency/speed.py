@@ -26,6 +26,11 @@ class Speed:
         """Of several runs."""
         return cls(*(float(value) for value in np.quantile(seconds, [0.5, 0.25, 0.75])))
 
+    def less(self, seconds: float) -> Speed:
+        """Without something that takes so long in each run; a tenth stays at least."""
+        taken = min(seconds, 0.9 * self.median)
+        return Speed(self.median - taken, self.low - taken, self.high - taken)
+
     @property
     def spread(self) -> float:
         """The interquartile range as a share of the median."""

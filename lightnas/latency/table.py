@@ -21,7 +21,9 @@ one displace those of another. So
 
     seconds of a network = scale * sum over its operations + per_conv * its convolutions       scale, per_conv >= 0
 
-and ``scale`` and ``per_conv`` go into a, b, c and d at once. So the latency of a block is a sum
+and ``scale`` and ``per_conv`` go into a, b, c and d at once. Runtimes other than torch make one
+operation of a convolution and what follows it: there what is no convolution has a scale of its own,
+``others``, which may be 0. So the latency of a block is a sum
 over its layers, and a quadratic in btn with coefficients of at least 0, as the bound asks of every
 cost.
 
@@ -44,6 +46,7 @@ from ..network.blocks import DEPTHWISE, Block, Conv, Layer, Size, layers
 from ..network.cost import cost
 from ..network.stages import downsample, fed_size
 from ..units import format_size, parse_size
+from .runtimes import TORCH
 
 # (kind, groups, stride, size) to an array (largest k + 1, 4) of a, b, c, d by kernel; NaN where k was
 # not measured.
@@ -175,6 +178,11 @@ class LatencyTable:
         return parse_size(self.document["input_size"], "input_size")
 
     @property
+    def runtime(self) -> str:
+        """What ran the networks: ``torch`` where the table does not say."""
+        return str(self.document.get("runtime", TORCH))
+
+    @property
     def title(self) -> str:
         """The machine in words."""
         d = self.document
@@ -183,7 +191,8 @@ class LatencyTable:
             if d["device"] == "cpu"
             else ""
         )
-        return f"{d['name']}{threads}, {d['precision']}, batch {d['batch']}"
+        runtime = f", {self.runtime}" if self.runtime != TORCH else ""
+        return f"{d['name']}{threads}, {d['precision']}, batch {d['batch']}{runtime}"
 
     def block(self, block: Block, size: tuple[int, int]) -> Size:
         """Seconds of a block on an input of ``size`` (height, width).
@@ -235,12 +244,17 @@ def use_seconds(fits: Fits, use: Use) -> Size:
 
 
 def calibrated_fits(
-    ops: Sequence[dict[str, Any]], scale: float, per_conv: float, where: str = "latency_table"
+    ops: Sequence[dict[str, Any]],
+    scale: float,
+    per_conv: float,
+    where: str = "latency_table",
+    others: float | None = None,
 ) -> Fits:
     """The coefficients of a table's operations with ``scale`` and ``per_conv`` (seconds) in them.
 
     Args:
         ops: as the file has them: ``Op.document`` and ``fit``, which is a, b, c, d.
+        others: the scale of what is no convolution; None: ``scale``.
         where: opens the error message.
 
     Raises:
@@ -251,7 +265,8 @@ def calibrated_fits(
     for op in ops:
         size = parse_size(op["size"], f"{where}: size", least=1)
         key = (op["kind"], op.get("groups", 1), op["stride"], size)
-        a, *rest = (scale * coefficient for coefficient in op["fit"])
+        factor = scale if op["kind"] == "conv" or others is None else others
+        a, *rest = (factor * coefficient for coefficient in op["fit"])
         fits.setdefault(key, np.full((largest + 1, 4), np.nan))[op["k"]] = (
             a + per_conv * (op["kind"] == "conv"),
             *rest,

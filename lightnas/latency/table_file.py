@@ -1,14 +1,16 @@
 """The file of a latency table: JSON, checked key by key.
 
     {"device": "cpu", "name": "...", "precision": "fp32", "batch": 1, "threads": 2, "runtime": "torch",
-     "input_size": "320x320", "complete": true, "scale": 1.03, "per_conv": 1.2e-05, "most_flops": 16e9, "space": {...}, "versions": {...},
+     "input_size": "320x320", "complete": true, "scale": 1.03, "per_conv": 1.2e-05, "most_flops": 16e9,
+     "space": {...}, "versions": {...},
      "ops": [{"kind": "conv", "k": 3, "stride": 2, "size": "160x160", "fit": [a, b, c, d], "off": 0.04,
               "points": [[c_in, c_out, seconds, spread], ...]}, ...]}
 
 ``points`` is what was measured, ``spread`` the interquartile range as a share of it (older tables
 have none, nor a ``runtime``: it was torch); ``fit`` describes it in seconds, and ``off`` is the median of its
 relative error. A convolution in several groups says ``groups``, 0 if it is depthwise. ``scale`` and
-``per_conv`` calibrate the sum, as ``table`` says. An unfinished table has neither; ``space`` and
+``per_conv`` calibrate the sum, with ``others`` in a table of another runtime than torch, as ``table``
+says. An unfinished table has none of them; ``space`` and
 ``most_flops`` say what it was measured for.
 """
 
@@ -25,6 +27,7 @@ from ..files import Kind
 from ..json_file import read_json
 from ..network.structure import MAX_SIZE
 from ..units import parse_size
+from .runtimes import TORCH
 from .table import LatencyTable, calibrated_fits
 
 # A table of every kernel, stride and size that a space can have takes a tenth of these.
@@ -52,9 +55,7 @@ class OpFile(BaseModel):
     groups: Annotated[int, Field(ge=0, le=MAX_SIZE)] = 1
     fit: Annotated[list[Seconds], Field(min_length=4, max_length=4)] | None = None
     off: Annotated[float, Field(allow_inf_nan=False)] | None = None
-    points: Annotated[
-        list[Point], Field(max_length=MAX_POINTS), FIRST
-    ] = []
+    points: Annotated[list[Point], Field(max_length=MAX_POINTS), FIRST] = []
 
 
 class TableFile(BaseModel):
@@ -72,6 +73,7 @@ class TableFile(BaseModel):
     complete: bool
     scale: Positive = 1.0
     per_conv: Seconds = 0.0
+    others: Seconds | None = None
     most_flops: Annotated[float, Field(gt=0, le=1e30, allow_inf_nan=False)] | None = None
     space: dict[str, Any] | None = None
     versions: dict[str, str] = {}
@@ -128,9 +130,13 @@ def load_table(source: str | Path | dict[str, Any], where: str = "latency_table"
             f"{where}: is not finished, expected one that is; `lightnas profile --resume` goes on with it"
         )
     parse_size(document["input_size"], f"{where}: input_size")
-    fits = calibrated_fits(document["ops"], document["scale"], document["per_conv"], where)
+    factors = (document["scale"], document["per_conv"])
+    fits = calibrated_fits(document["ops"], *factors, where, document["others"])
     keys = ("kind", "k", "stride", "size", "fit", "off")
     document["ops"] = [{key: op[key] for key in keys} | _groups_of(op) for op in document["ops"]]
-    return LatencyTable(
-        {key: value for key, value in document.items() if key not in ("space", "most_flops")}, fits
-    )
+    left_out = {"space", "most_flops"}
+    if document["runtime"] == TORCH:  # configs of older runs hold tables that do not spell it out
+        left_out.add("runtime")
+    if document["others"] is None:
+        left_out.add("others")
+    return LatencyTable({k: v for k, v in document.items() if k not in left_out}, fits)

@@ -17,7 +17,6 @@ from lightnas.deploy import Detector
 from lightnas.deploy.contents import OPERATORS, read_model
 from lightnas.deploy.network import open_network
 from lightnas.deploy.resize import ResizeRule
-from lightnas.latency.speed import Speed
 from lightnas.deploy.testing import Measured
 from lightnas.detection import compared, export_detector
 from lightnas.detection import onnx as ours
@@ -29,6 +28,7 @@ from lightnas.detection.onnx import count_flops, traced
 from lightnas.detection.prepared import prepared
 from lightnas.detection.testing import load_detector
 from lightnas.errors import InputError, WorkError
+from lightnas.latency.speed import Speed
 from lightnas.network.cost import cost
 from lightnas.network.detector import Detector as Counted
 from lightnas.network.structure import read_structures

@@ -69,5 +69,10 @@ def test_a_preset_is_measured_by_its_name(capsys, folder, quick, monkeypatch):
     arguments = ("latency", "maedet-s", "--device", "cpu", "--input-size", "64x96", "--json")
     found = json.loads(run(capsys, *arguments))
     structure = Structure.from_file(data_file("configs", "structures/maedet_s.txt"))
-    row = {"name": "maedet-s", "flops": structure.cost((64, 96)).flops, "seconds": 0.5, "spread": 0.0}
+    row = {
+        "name": "maedet-s",
+        "flops": structure.cost((64, 96)).flops,
+        "seconds": 0.5,
+        "spread": 0.0,
+    }
     assert found["input_size"] == "64x96" and found["structures"][0] == row
