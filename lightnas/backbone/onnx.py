@@ -85,7 +85,7 @@ def traced(
 
     Args:
         net: in evaluation.
-        given: what it is traced with, as many as ``inputs``, their names.
+        given: what it is traced with, of any shape (N, ...), as many as ``inputs``, their names.
         outputs: names of what it gives.
         axes: of inputs and outputs by name those axes that may have any length, and what to call
             them.

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError, require
-from ..outputs import CHECKPOINT_SUFFIX, is_network
 from .detector_options import quiet_threads, trust_checkpoint
 from .options import (
     COUNT,
@@ -59,6 +58,8 @@ machine_options = several(
 
 def _measured(text: str, what: str) -> Named | Path:
     """A detector's file, else structures."""
+    from ..outputs import CHECKPOINT_SUFFIX, is_network
+
     path = Path(text)
     if is_network(path) or path.suffix.lower() == CHECKPOINT_SUFFIX:
         return path
@@ -243,6 +244,7 @@ def _latency_of(
     quiet_threads()
     from ..deploy.latency import Asked, measure_file
     from ..latency.runtimes import cpu_name
+    from ..outputs import is_network
     from .tables import measuring_lines
 
     rows: list[dict[str, Any]] = []
