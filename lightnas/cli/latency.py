@@ -97,6 +97,7 @@ MEASURED = Parsed(_measured)
     default=Path("table.json"),
     show_default=True,
 )
+@detector_option("Measure")
 @begin_options("Go on with a table that was stopped.", "Replace the file.")
 def profile(
     space: str,
@@ -104,6 +105,7 @@ def profile(
     max_channels: int | None,
     input_size: tuple[int, int] | None,
     most_flops: float | None,
+    detector: str | None,
     resume: bool,
     overwrite: bool,
     **options: Any,
@@ -113,6 +115,7 @@ def profile(
     from ..files import is_stream
     from ..latency import Machine, profile_table
     from ..network import INPUT_SIZE
+    from ..network.detector import parse_detector
     from .tables import measuring_lines
 
     with measuring_lines() as show:
@@ -126,6 +129,7 @@ def profile(
             resume=resume,
             overwrite=overwrite,
             on_progress=show,
+            detector=parse_detector(detector, "--detector") if detector is not None else None,
         )
     if not found.anew:
         say(f"{output} is complete")

@@ -48,14 +48,14 @@ def measure_structures(
 
     Raises:
         InputError: a structure needs an operation that the table does not have, or there is a
-            detector beside a table.
+            detector beside a table of none, or of another.
     """
-    if table and detector:
+    if table and detector and table.detector != str(detector):
+        held = table.detector or "backbones alone"
         raise InputError(
-            f"latency_table is given with detector {detector}, expected one of them: "
-            "latency tables hold backbones alone"
+            f"latency_table is given with detector {detector}, expected one of them: the table holds {held}"
         )
-    sums = [table.chain(structure) if table else None for _, structure in structures]
+    sums = [table.chain(structure, detector) if table else None for _, structure in structures]
     rows: list[dict[str, Any]] = []
     for (name, structure), by_table in zip(structures, sums, strict=True):
         if on_progress:

@@ -42,6 +42,18 @@ def fit_seconds(points: Sequence[Sequence[float]]) -> tuple[list[float], float]:
     return [float(value) for value in fit], off
 
 
+def head_document(points: Sequence[tuple[int, int, int, float, float]]) -> dict[str, Any]:
+    """What a table file says of a detector's neck and head, from rows (C3, C4, C5, seconds, spread)."""
+    rows = np.array(points, float)
+    terms, seconds = np.column_stack([np.ones(len(rows)), rows[:, :3]]), rows[:, 3]
+    fit = _fitted(terms, seconds)
+    return {
+        "fit": [float(value) for value in fit],
+        "off": float(np.median(np.abs(terms @ fit / seconds - 1))),
+        "points": [list(point) for point in points],
+    }
+
+
 def _fitted(terms: Floats, seconds: Floats) -> Floats:
     """Coefficients, (m,), of at least 0 of the terms, (n, m), for the seconds, (n,).
 

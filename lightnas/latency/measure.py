@@ -23,11 +23,13 @@ from torch.utils.benchmark import Timer
 from .. import __version__
 from ..backbone.net import CnnNet, ConvBN, Focus, activated
 from ..backbone.onnx import traced
-from ..backbone.whole import WholeNet
+from ..backbone.whole import Head, Neck, WholeNet
 from ..errors import InputError
 from ..network.blocks import DEPTHWISE, Conv
-from ..network.detector import Detector
+from ..network.detector import GROUPS, LATERALS, LEVELS, Detector
+from ..network.stages import downsample
 from ..network.structure import Structure
+from ..units import format_size
 from .runtimes import OPENVINO, TORCH, check_runtime, cpu_name, gpu_there, opened, versions_of
 from .speed import Speed, steadiest
 from .table import Op
@@ -224,17 +226,61 @@ class Machine:
     def detector_speed(
         self, structure: Structure, input_size: tuple[int, int], detector: Detector
     ) -> Speed:
-        """Likewise of backbone, neck and head."""
+        """Likewise of backbone, neck and head.
+
+        Raises:
+            InputError: the pictures are too small for the detector.
+        """
+        check_maps(detector, input_size, self.batch)
         torch.manual_seed(0)
         net = WholeNet(structure, detector)
         net.backbone.fuse()
         return self._speed(net, net.backbone.focus, structure[0].c_in, input_size)
+
+    def head_speed(
+        self, detector: Detector, widths: Sequence[int], input_size: tuple[int, int]
+    ) -> Speed:
+        """Of neck and head alone, on C3, C4 and C5 of these channels."""
+        check_maps(detector, input_size, self.batch)
+        torch.manual_seed(0)
+        features = [
+            self.tensor(self.batch, channels, *downsample(input_size, 2**level))
+            for level, channels in zip(LATERALS, widths, strict=True)
+        ]
+        run = self.started(self.module(_NeckAndHead(detector, widths)), *features)
+        return steadiest(lambda: self.measured(run, [tuple(features)])).less(self.call)
 
     def _speed(self, net: nn.Module, focus: bool, c_in: int, size: tuple[int, int]) -> Speed:
         x = self.tensor(self.batch, c_in // (4 if focus else 1), *size)
         x = Focus()(x) if focus else x
         run = self.started(self.module(net), x)
         return steadiest(lambda: self.measured(run, [(x,)]))
+
+
+class _NeckAndHead(nn.Module):
+    def __init__(self, detector: Detector, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.neck, self.bbox_head = Neck(detector, list(widths)), Head(detector)
+
+    def forward(self, *features: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """What the head says of every level, from C3, C4 and C5, each (N, c, H, W)."""
+        found: list[tuple[Tensor, Tensor]] = self.bbox_head(self.neck(list(features)))
+        return found
+
+
+def check_maps(detector: Detector, input_size: tuple[int, int], batch: int) -> None:
+    """Refuse pictures whose last level leaves a group of channels a single number, of which torch's
+    GroupNorm makes nothing.
+
+    Raises:
+        InputError: they are that small.
+    """
+    height, width = downsample(input_size, 2 ** LEVELS[-1])
+    if batch * height * width * detector.width // GROUPS < 2:
+        raise InputError(
+            f"input_size is {format_size(input_size)}, expected a side beyond {2 ** LEVELS[-1]} with the "
+            f"detector {detector}"
+        )
 
 
 class _Applied(nn.Module):

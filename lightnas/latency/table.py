@@ -27,6 +27,9 @@ operation of a convolution and what follows it: there what is no convolution has
 over its layers, and a quadratic in btn with coefficients of at least 0, as the bound asks of every
 cost.
 
+Neck and head of a detector, where they were measured, take seconds that are linear in the channels of
+C3, C4 and C5, as their laterals are: a sum over stages.
+
 A table belongs to one device, precision, batch, number of threads and input size. ``table_file``
 reads its file, ``fit`` finds the coefficients, ``measure`` and ``profile`` the seconds. Importing
 this module loads numpy alone.
@@ -44,7 +47,8 @@ from ..arrays import Floats
 from ..errors import InputError
 from ..network.blocks import DEPTHWISE, Block, Conv, Layer, Size, layers
 from ..network.cost import cost
-from ..network.stages import downsample, fed_size
+from ..network.detector import LATERALS, Detector
+from ..network.stages import STAGES, downsample, fed_size
 from ..units import format_size, parse_size
 from .runtimes import TORCH
 
@@ -183,6 +187,19 @@ class LatencyTable:
         return str(self.document.get("runtime", TORCH))
 
     @property
+    def detector(self) -> str | None:
+        """Whose neck and head were measured too, such as ``gflv2:256``; None: of none."""
+        named: str | None = self.document.get("detector")
+        return named
+
+    def added(self, stage: int, channels: Size) -> Size:
+        """Seconds of the detector where stage 1 ... 5 ends in so many channels (a number, or (N,)): a
+        share of each lateral, and at the last stage what is the same whatever the backbone."""
+        rest, *laterals = self.document["neck_and_head"]["fit"]
+        seconds: Size = laterals[stage - LATERALS[0]] * channels if stage in LATERALS else 0.0
+        return seconds + rest if stage == STAGES else seconds
+
+    @property
     def title(self) -> str:
         """The machine in words."""
         d = self.document
@@ -204,14 +221,14 @@ class LatencyTable:
             total = total + use.times * use_seconds(self.fits, use)
         return total
 
-    def chain(self, blocks: Sequence[Block]) -> float:
-        """Seconds of one structure.
+    def chain(self, blocks: Sequence[Block], detector: Detector | None = None) -> float:
+        """Seconds of one structure; with the table's own detector those of neck and head too.
 
         Raises:
             InputError: it needs an operation that was not measured.
         """
         self.require(blocks)
-        latency = cost(blocks, self.input_size, self).latency
+        latency = cost(blocks, self.input_size, self, detector).latency
         assert latency is not None  # there is a table: this one
         return float(latency)
 

@@ -11,7 +11,7 @@ have none, nor a ``runtime``: it was torch); ``fit`` describes it in seconds, an
 relative error. A convolution in several groups says ``groups``, 0 if it is depthwise. ``scale`` and
 ``per_conv`` calibrate the sum, with ``others`` in a table of another runtime than torch, as ``table``
 says. An unfinished table has none of them; ``space`` and
-``most_flops`` say what it was measured for.
+``most_flops`` say what it was measured for. A table of a whole ``detector`` has ``neck_and_head``.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from ..documents import check
 from ..errors import InputError
 from ..files import Kind
 from ..json_file import read_json
+from ..network.detector import parse_detector
 from ..network.structure import MAX_SIZE
 from ..units import parse_size
 from .runtimes import TORCH
@@ -33,6 +34,8 @@ from .table import LatencyTable, calibrated_fits
 # A table of every kernel, stride and size that a space can have takes a tenth of these.
 MAX_BYTES, MAX_VALUES = 2**21, 500_000
 MAX_OPS, MAX_POINTS = 2000, 2000
+# Keys that came later, and stand in a table only where there is something to say.
+LATER = ("others", "detector", "neck_and_head")
 # Numbers of a table: sums and products of them stay finite.
 LARGEST = 1e9
 Seconds = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
@@ -58,6 +61,21 @@ class OpFile(BaseModel):
     points: Annotated[list[Point], Field(max_length=MAX_POINTS), FIRST] = []
 
 
+class NeckAndHead(BaseModel):
+    """Seconds of a detector's neck and head: ``fit`` is what is the same whatever the backbone, and those
+    a channel of C3, C4 and C5; ``points`` are rows (C3, C4, C5, seconds, spread)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    fit: Annotated[list[Seconds], Field(min_length=4, max_length=4)]
+    off: Annotated[float, Field(allow_inf_nan=False)]
+    points: Annotated[
+        list[tuple[Channels, Channels, Channels, Positive, Seconds]],
+        Field(max_length=MAX_POINTS),
+        FIRST,
+    ] = []
+
+
 class TableFile(BaseModel):
     """A latency table's file."""
 
@@ -76,6 +94,8 @@ class TableFile(BaseModel):
     others: Seconds | None = None
     most_flops: Annotated[float, Field(gt=0, le=1e30, allow_inf_nan=False)] | None = None
     space: dict[str, Any] | None = None
+    detector: str | None = None
+    neck_and_head: NeckAndHead | None = None
     versions: dict[str, str] = {}
     ops: Annotated[list[OpFile], Field(max_length=MAX_OPS), FIRST]
 
@@ -125,11 +145,15 @@ def load_table(source: str | Path | dict[str, Any], where: str = "latency_table"
         document = check(TableFile, source, where).model_dump()
     else:
         document, where = read_table_document(Path(source)), str(source)
-    if not document["complete"] or any(op["fit"] is None for op in document["ops"]):
+    unfit = any(op["fit"] is None for op in document["ops"])
+    head = document["neck_and_head"]
+    if not document["complete"] or unfit or (document["detector"] and head is None):
         raise InputError(
             f"{where}: is not finished, expected one that is; `lightnas profile --resume` goes on with it"
         )
     parse_size(document["input_size"], f"{where}: input_size")
+    if document["detector"] is not None:
+        parse_detector(document["detector"], f"{where}: detector")
     factors = (document["scale"], document["per_conv"])
     fits = calibrated_fits(document["ops"], *factors, where, document["others"])
     keys = ("kind", "k", "stride", "size", "fit", "off")
@@ -137,6 +161,7 @@ def load_table(source: str | Path | dict[str, Any], where: str = "latency_table"
     left_out = {"space", "most_flops"}
     if document["runtime"] == TORCH:  # configs of older runs hold tables that do not spell it out
         left_out.add("runtime")
-    if document["others"] is None:
-        left_out.add("others")
+    left_out |= {key for key in LATER if document[key] is None}
+    if head:
+        document["neck_and_head"] = {key: head[key] for key in ("fit", "off")}
     return LatencyTable({k: v for k, v in document.items() if k not in left_out}, fits)
