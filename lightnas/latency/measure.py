@@ -231,7 +231,7 @@ class Machine:
         Raises:
             InputError: the pictures are too small for the detector.
         """
-        check_maps(detector, input_size, self.batch)
+        self.check_detector(detector, input_size)
         torch.manual_seed(0)
         net = WholeNet(structure, detector)
         net.backbone.fuse()
@@ -241,7 +241,7 @@ class Machine:
         self, detector: Detector, widths: Sequence[int], input_size: tuple[int, int]
     ) -> Speed:
         """Of neck and head alone, on C3, C4 and C5 of these channels."""
-        check_maps(detector, input_size, self.batch)
+        self.check_detector(detector, input_size)
         torch.manual_seed(0)
         features = [
             self.tensor(self.batch, channels, *downsample(input_size, 2**level))
@@ -249,6 +249,20 @@ class Machine:
         ]
         run = self.started(self.module(_NeckAndHead(detector, widths)), *features)
         return steadiest(lambda: self.measured(run, [tuple(features)])).less(self.call)
+
+    def check_detector(self, detector: Detector, input_size: tuple[int, int]) -> None:
+        """Refuse pictures whose last level leaves a group of channels a single number, of which torch's
+        GroupNorm makes nothing.
+
+        Raises:
+            InputError: they are that small.
+        """
+        height, width = downsample(input_size, 2 ** LEVELS[-1])
+        if self.batch * height * width * detector.width // GROUPS < 2:
+            raise InputError(
+                f"input_size is {format_size(input_size)}, expected a side beyond {2 ** LEVELS[-1]} with "
+                f"the detector {detector}"
+            )
 
     def _speed(self, net: nn.Module, focus: bool, c_in: int, size: tuple[int, int]) -> Speed:
         x = self.tensor(self.batch, c_in // (4 if focus else 1), *size)
@@ -266,21 +280,6 @@ class _NeckAndHead(nn.Module):
         """What the head says of every level, from C3, C4 and C5, each (N, c, H, W)."""
         found: list[tuple[Tensor, Tensor]] = self.bbox_head(self.neck(list(features)))
         return found
-
-
-def check_maps(detector: Detector, input_size: tuple[int, int], batch: int) -> None:
-    """Refuse pictures whose last level leaves a group of channels a single number, of which torch's
-    GroupNorm makes nothing.
-
-    Raises:
-        InputError: they are that small.
-    """
-    height, width = downsample(input_size, 2 ** LEVELS[-1])
-    if batch * height * width * detector.width // GROUPS < 2:
-        raise InputError(
-            f"input_size is {format_size(input_size)}, expected a side beyond {2 ** LEVELS[-1]} with the "
-            f"detector {detector}"
-        )
 
 
 class _Applied(nn.Module):

@@ -95,6 +95,8 @@ def profile_table(
             f"output {path} exists, expected a new file, resume=True or overwrite=True"
         )
     chosen = parse_space(document, where, max_channels)
+    if detector:
+        machine.check_detector(detector, input_size)
     most = most_flops or largest_flops(input_size)
     head = machine.document() | {"input_size": format_size(input_size), "most_flops": most}
     head["space"] = document | {"max_channels": chosen.max_channels}
