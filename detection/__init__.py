@@ -43,6 +43,7 @@ Of mmdet:
     training, testing, detecting, onnx    ``train``, ``measure``, ``detect``, ``export_detector``
     initial, heads               beginning from the weights of any structure
     prepared, decoding, compared           what of an exported detector is in the graph, and around it
+    latency      seconds of a checkpoint's detector
     classifier   which weights belong to the classes
     work_dir     a ``runs.training_run`` whose config is one of mmdet's
     boxes, measured    what mmdet's detectors return; AP in mmdet's data sets

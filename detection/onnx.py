@@ -114,14 +114,40 @@ def export_detector(
     if precision not in PRECISIONS:
         raise InputError(f"precision is {precision}, {nearest(precision, PRECISIONS)}")
     cfg, detector = _loaded(checkpoint := checkpoint_in(checkpoint), path, trust, overwrite)
-    if not detector.CLASSES:
-        raise InputError(
-            f"{checkpoint}: its meta has no CLASSES, expected the names of the classes that it finds"
-        )
-    rule, normalisation = prepared(cfg, str(checkpoint))
-    defaults = check_head(detector, str(checkpoint))
+    check_decoded(detector, checkpoint)
+    prepared(cfg, str(checkpoint))
     looked_at = pictures_for(pictures, cfg, checkpoint, path)
-    size = input_size or test_size(cfg)
+    model, metadata = exported(cfg, detector, checkpoint, input_size or test_size(cfg))
+    network = Network(model, metadata, str(path), "cpu")
+    metadata.compared = compare(network, detector, looked_at)
+    measured: dict[str, Measured] = {}
+    if precision != "fp32":
+        splits = splits_for(data, cfg, checkpoint)
+        model = lowered(model, metadata, precision, pictures_of(splits["train"], checkpoint))
+        measured = side_by_side_with(
+            network, Network(model, metadata, str(path), "cpu"), precision, splits["val"]
+        )
+        metadata.precision = precision
+        metadata.ap = {name: row.ap for name, row in measured.items()}
+        _refuse_loss(measured, precision, max_ap_loss)
+    write_output(path, with_metadata(model, metadata), "output")
+    return Exported(metadata.compared, measured)
+
+
+def exported(
+    cfg: Config, detector: Any, checkpoint: Path, size: tuple[int, int]
+) -> tuple[bytes, Metadata]:
+    """The ONNX model of a detector, not yet compared, and what it says of itself.
+
+    Args:
+        cfg, detector: of the checkpoint.
+        size: height and width that it is traced at.
+
+    Raises:
+        InputError: it does not say its classes, or is no detector whose boxes are decoded here.
+    """
+    defaults = check_decoded(detector, checkpoint)
+    rule, normalisation = prepared(cfg, str(checkpoint))
     structure = structure_of(cfg)
     backbone = None if structure is None else float(structure.cost(size).flops)  # type: ignore[arg-type]
     metadata = Metadata(
@@ -137,21 +163,20 @@ def export_detector(
         compared=NONE,
         versions={"lightnas": __version__} | {name: version(name) for name in VERSIONS},
     )
-    model = traced(BoxOutputs(detector, normalisation), size, defaults)
-    network = Network(model, metadata, str(path), "cpu")
-    metadata.compared = compare(network, detector, looked_at)
-    measured: dict[str, Measured] = {}
-    if precision != "fp32":
-        splits = splits_for(data, cfg, checkpoint)
-        model = lowered(model, metadata, precision, pictures_of(splits["train"], checkpoint))
-        measured = side_by_side_with(
-            network, Network(model, metadata, str(path), "cpu"), precision, splits["val"]
+    return traced(BoxOutputs(detector, normalisation), size, defaults), metadata
+
+
+def check_decoded(detector: Any, checkpoint: Path) -> Defaults:
+    """Refuse a detector whose boxes are not decoded here; its own limits.
+
+    Raises:
+        InputError: it has another head, or says no classes.
+    """
+    if not detector.CLASSES:
+        raise InputError(
+            f"{checkpoint}: its meta has no CLASSES, expected the names of the classes that it finds"
         )
-        metadata.precision = precision
-        metadata.ap = {name: row.ap for name, row in measured.items()}
-        _refuse_loss(measured, precision, max_ap_loss)
-    write_output(path, with_metadata(model, metadata), "output")
-    return Exported(metadata.compared, measured)
+    return check_head(detector, str(checkpoint))
 
 
 def _refuse_loss(measured: dict[str, Measured], precision: str, most: float) -> None:

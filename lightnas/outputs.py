@@ -25,6 +25,7 @@ MARKER = ".lightnas.json"
 # Nothing tells a network that lightnas wrote from one of another program.
 NETWORK = Kind("network", lambda path: False)
 NETWORK_SUFFIX = ".onnx"
+CHECKPOINT_SUFFIX = ".pth"
 
 
 def is_network(path: Path) -> bool:

@@ -12,14 +12,26 @@ from lightnas.runs.study_run import COLUMNS, read_rows, summary
 DOCS = Path(__file__).parents[1] / "docs"
 TABLE = re.compile(r"\]\(evidence/(\w+\.csv)\)")
 # | what | tau | 95 % interval |
-QUOTED = re.compile(r"^\| ([\w ]+) \| (-?\d\.\d\d) \| (-?\d\.\d\d) to (-?\d\.\d\d) \|$", re.MULTILINE)
-NAMES = {"score": "score", "FLOPs": "flops", "params": "params", "layers": "layers", "no knowledge": "random"}
+QUOTED = re.compile(
+    r"^\| ([\w ]+) \| (-?\d\.\d\d) \| (-?\d\.\d\d) to (-?\d\.\d\d) \|$", re.MULTILINE
+)
+NAMES = {
+    "score": "score",
+    "FLOPs": "flops",
+    "params": "params",
+    "layers": "layers",
+    "no knowledge": "random",
+}
 
 
 def sections():
     """The text of every section that quotes taus, and its table."""
-    parts = re.split(r"^## ", (DOCS / "evidence.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return [(found[1], part) for part in parts if (found := TABLE.search(part)) and QUOTED.search(part)]
+    parts = re.split(
+        r"^## ", (DOCS / "evidence.md").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    return [
+        (found[1], part) for part in parts if (found := TABLE.search(part)) and QUOTED.search(part)
+    ]
 
 
 @pytest.mark.parametrize(("table", "text"), sections())

@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "data": set(),
     "install": set(),
     "found": {"runs", "data"},
-    "deploy": {"data", "found"},
+    "deploy": {"latency", "data", "found"},
     "detection": {"network", "backbone", "runs", "report", "data", "install", "found", "deploy"},
     "cli": {
         "network",

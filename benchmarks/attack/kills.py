@@ -331,21 +331,23 @@ def steady() -> None:
     """Measuring takes two milliseconds and gives made-up seconds: two tables of one machine are then
     the same."""
     from lightnas.latency import measure, profile
+    from lightnas.latency.speed import Speed
     from tests.latency.tables import made_up_seconds, network_of
+    from tests.latency.tables import steady as steadily
 
     wait = threading.Event().wait  # time.sleep hurries
     profile.SAVE_EVERY = 0.01
 
-    def op_seconds(self: object, op: Any, c_in: int, c_out: int) -> float:
+    def op_speed(self: object, op: Any, c_in: int, c_out: int) -> Speed:
         wait(0.002)
-        return float(made_up_seconds(op.kind, c_in, c_out))
+        return steadily(made_up_seconds(op.kind, c_in, c_out))
 
-    def network_seconds(self: object, structure: Any, input_size: object) -> float:
+    def network_speed(self: object, structure: Any, input_size: object) -> Speed:
         wait(0.01)
-        return float(network_of(made_up_seconds, structure))
+        return steadily(network_of(made_up_seconds, structure))
 
-    measure.Machine.op_seconds = op_seconds
-    measure.Machine.network_seconds = network_seconds
+    measure.Machine.op_speed = op_speed
+    measure.Machine.network_speed = network_speed
 
 
 def one_thread() -> None:

@@ -17,6 +17,7 @@ import yaml
 from lightnas import runs
 from lightnas.latency.table import chain_uses
 from lightnas.latency.table_file import load_table, read_table_document
+from lightnas.network.detector import Detector
 from lightnas.network.structure import format_structures, read_structures
 from lightnas.report.page import read_section
 from lightnas.runs.config import load_config
@@ -46,6 +47,7 @@ SPACE = {
     ],
 }
 SIZE = (64, 64)
+DETECTOR = Detector(64)
 ASKED: dict[str, Any] = {"input_size": SIZE, "evaluations": 2000, "top": 2}
 BUDGETS = [2e6, 4e6, 6e6]
 
@@ -107,8 +109,11 @@ def _table(space: str) -> dict[str, Any]:
     return {
         "device": "cpu", "name": "made up", "precision": "fp32", "batch": 1, "threads": 1, "complete": True,
         "input_size": "64x64", "space": SPACE, "most_flops": 1e9, "versions": {}, "scale": 1.02, "per_conv": 1e-6,
+        "runtime": "onnxruntime", "others": 0.1, "detector": "gflv2:64",
+        "neck_and_head": {"fit": [1e-3, 1e-6, 0.0, 1e-6], "off": 0.1, "points": [[8, 16, 24, 1e-3, 0.1]]},
         "ops": [
-            {**op._asdict(), "size": f"{op.size[0]}x{op.size[1]}", "off": 0.01, "points": [[8, 16, 1e-5], [16, 16, 2e-5]],
+            {**op._asdict(), "size": f"{op.size[0]}x{op.size[1]}", "off": 0.01,
+             "points": [[8, 16, 1e-5], [16, 16, 2e-5, 0.1]],
              "fit": [float(x) for x in rng.uniform(0, 1, 4) * (1e-6, 1e-8, 1e-8, 1e-9)]}
             for op in sorted(ops)
         ],
@@ -184,6 +189,7 @@ def _read_table(folder: Path) -> None:
     table = load_table(folder / "table.json")
     for structure in read_structures(folder / "txt" / STRUCTURE):
         table.chain(structure.blocks)
+        table.chain(structure.blocks, DETECTOR)
     assert table.title
 
 
@@ -228,6 +234,25 @@ def _read_checkpoint(folder: Path) -> None:
     from lightnas.detection.checkpoint import read_checkpoint
 
     read_checkpoint(folder / "weights.pth", False)
+
+
+def _write_network(folder: Path) -> None:
+    from tests.deploy.made_up import write
+
+    write(folder / "detector.onnx")
+
+
+def _read_network(folder: Path) -> None:
+    """Open an exported detector, and let it look at a picture."""
+    network = import_module("lightnas.deploy.network").open_network(folder / "detector.onnx", "cpu")
+    network(np.zeros((1, 3, 8, 8), np.uint8))
+
+
+def _mutated_network(whole: bytes, rng: np.random.Generator) -> bytes:
+    """Changed bytes under a right hash: past the first check that a file is whole."""
+    from lightnas.deploy.metadata import sealed
+
+    return sealed(mutate.mutated_bytes(whole, rng))
 
 
 def _read_picture(folder: Path) -> None:
@@ -283,6 +308,10 @@ READERS = [
     Reader(
         "picture", "coco/images/1.jpg", _read_picture,
         needs=("PIL", "lightnas.data.reading"), write=lambda folder: None,
+    ),
+    Reader(
+        "exported detector", "detector.onnx", _read_network, (_mutated_network,),
+        needs=("onnx", "onnxruntime"), write=_write_network,
     ),
     Reader(
         "checkpoint of a training", "weights.pth", _read_checkpoint,

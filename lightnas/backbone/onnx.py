@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +60,8 @@ def export_onnx(
         InputError: the file cannot be written.
     """
     net = net.eval()
-    content = _traced(net, input_size, outputs)
+    axes = {name: {0: "n", 2: "height", 3: "width"} for name in ("image", *outputs)}
+    content = traced(net, [torch.zeros(1, 3, *input_size)], ["image"], outputs, axes)
     height, width = input_size
     difference = max(
         _difference(net, content, size) for size in (input_size, (height + 32, max(32, width - 32)))
@@ -73,17 +74,31 @@ def export_onnx(
     return difference
 
 
-def _traced(net: nn.Module, input_size: tuple[int, int], outputs: Sequence[str]) -> bytes:
-    axes = {0: "n", 2: "height", 3: "width"}
+def traced(
+    net: nn.Module,
+    given: Sequence[Tensor],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    axes: Mapping[str, Mapping[int, str]] | None = None,
+) -> bytes:
+    """The ONNX model of a network.
+
+    Args:
+        net: in evaluation.
+        given: what it is traced with, of any shape (N, ...), as many as ``inputs``, their names.
+        outputs: names of what it gives.
+        axes: of inputs and outputs by name those axes that may have any length, and what to call
+            them.
+    """
     buffer = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         # torch recommends its newer exporter, which wants onnxscript, and warns of every shape that
         # it follows.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            net, (torch.zeros(1, 3, *input_size),), buffer, dynamo=False,  # type: ignore[arg-type]
-            opset_version=OPSET, input_names=["image"],
-            output_names=list(outputs), dynamic_axes=dict.fromkeys(("image", *outputs), axes),
+            net, tuple(given), buffer, dynamo=False,  # type: ignore[arg-type]
+            opset_version=OPSET, input_names=list(inputs), output_names=list(outputs),
+            dynamic_axes=axes,
         )  # fmt: skip
     return buffer.getvalue()
 

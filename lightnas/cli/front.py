@@ -91,7 +91,7 @@ def pareto(
     if as_json:
         say_json(content | {"output": str(output)})
     else:
-        print_front(content, output)
+        print_front(content, output, asked.search.runtime)
 
 
 def _config(

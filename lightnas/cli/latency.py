@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import InputError, require
+from .detector_options import quiet_threads, trust_checkpoint
 from .options import (
     COUNT,
     PATH,
     SIZE,
-    STRUCTURES,
     Named,
+    Parsed,
     begin_options,
     detector_option,
     json_option,
+    named_structures,
     several,
 )
 from .pages import SPACE_NAMES, STRUCTURE_NAMES, example, option
@@ -51,7 +54,26 @@ machine_options = several(
         help="On a CPU.",
         show_default="torch's own",
     ),
+    option(
+        "--runtime",
+        type=click.Choice(["torch", "onnxruntime", "openvino"]),
+        help="What runs the networks.",
+        show_default="torch; of an ONNX file onnxruntime",
+    ),
 )
+
+
+def _measured(text: str, what: str) -> Named | Path:
+    """A detector's file, else structures."""
+    from ..outputs import CHECKPOINT_SUFFIX, is_network
+
+    path = Path(text)
+    if is_network(path) or path.suffix.lower() == CHECKPOINT_SUFFIX:
+        return path
+    return named_structures(text, what)
+
+
+MEASURED = Parsed(_measured)
 
 
 @click.command(epilog=example("profile --threads 1 --output table.json"))
@@ -85,6 +107,7 @@ machine_options = several(
     show_default=True,
     help="The latency table.",
 )
+@detector_option("Measure")
 @begin_options("Go on with a table that was stopped.", "Replace the file.")
 def profile(
     space: str,
@@ -92,6 +115,7 @@ def profile(
     max_channels: int | None,
     input_size: tuple[int, int] | None,
     most_flops: float | None,
+    detector: str | None,
     resume: bool,
     overwrite: bool,
     **options: Any,
@@ -101,9 +125,10 @@ def profile(
     from ..files import is_stream
     from ..latency import Machine, profile_table
     from ..network import INPUT_SIZE
-    from .tables import measuring_bar
+    from ..network.detector import parse_detector
+    from .tables import measuring_lines
 
-    with measuring_bar() as show:
+    with measuring_lines() as show:
         found = profile_table(
             output,
             Machine.here(**options),
@@ -114,6 +139,7 @@ def profile(
             resume=resume,
             overwrite=overwrite,
             on_progress=show,
+            detector=parse_detector(detector, "--detector") if detector is not None else None,
         )
     if not found.anew:
         say(f"{output} is complete")
@@ -121,16 +147,18 @@ def profile(
     name = found.table.document["name"]
     said = f"{output}: {found.points} points of {found.operations} operations on {name}"
     say(said, err=is_stream(output))
+    if found.noise:
+        say(found.noise, err=True)
 
 
 @click.command(
     epilog=example("latency maedet-s --threads 1", "latency --random 8 --latency-table table.json")
 )
 @click.argument(
-    "structures",
+    "measured",
     nargs=-1,
-    metavar="[STRUCTURE]...",
-    type=STRUCTURES,
+    metavar="[STRUCTURE|CHECKPOINT|ONNX]...",
+    type=MEASURED,
     shell_complete=STRUCTURE_NAMES,
 )
 @option(
@@ -156,26 +184,43 @@ def profile(
 )
 @machine_options
 @detector_option("Measure")
+@trust_checkpoint
 @json_option
 def latency(
-    structures: tuple[Named, ...],
+    measured: tuple[Named | Path, ...],
     latency_table: Path | None,
     n_random: int | None,
     seed: int,
     detector: str | None,
+    trust_checkpoint: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Measure whole backbones, or detectors, on this machine.
 
-    With --latency-table it says how far the table is off.
+    With --latency-table it says how far the table is off. A CHECKPOINT (.pth) of train-det or an
+    ONNX file of export-det is measured from the pixels of a picture to boxes, decoding and
+    suppression included.
     """
+    files = [one for one in measured if isinstance(one, Path)]
+    structures = [one for one in measured if isinstance(one, Named)]
+    if files:
+        given = {
+            "--latency-table": latency_table, "--random": n_random, "--detector": detector,
+            "--precision": options.pop("precision"),
+        }  # fmt: skip
+        if structures:
+            raise InputError(
+                f"{structures[0].name} is a structure beside the detector {files[0]}, expected one kind"
+            )
+        _latency_of(files, given, trust_checkpoint, as_json, options)
+        return
     require("latency", "torch", "torch")
     from ..latency import Machine, load_table, measure_structures
     from ..latency.agreement import settings_of
     from ..network import INPUT_SIZE
     from ..network.detector import parse_detector
-    from .tables import measuring_bar, print_latencies
+    from .tables import measuring_lines
 
     counted = parse_detector(detector, "--detector") if detector is not None else None
     table = load_table(latency_table) if latency_table else None
@@ -190,15 +235,57 @@ def latency(
     if table and table.document["name"] != machine.name:
         there = table.document["name"]
         say(f"the table was measured on {there}, this machine is {machine.name}", err=True)
-    with measuring_bar() as show:
+    with measuring_lines() as show:
         content = measure_structures(named, machine, size, table, show, counted)
+    _show(content, as_json)
+
+
+def _show(content: dict[str, Any], as_json: bool) -> None:
+    from ..latency.speed import noise
+    from .tables import print_latencies
+
     if as_json:
         say_json(content)
     else:
         print_latencies(content)
+    if said := noise(row["spread"] for row in content.get("structures") or content["detectors"]):
+        say(said, err=True)
 
 
-def _each(asked: tuple[Named, ...]) -> list[tuple[str, Structure]]:
+def _latency_of(
+    files: Sequence[Path],
+    useless: dict[str, Any],
+    trust: bool,
+    as_json: bool,
+    options: dict[str, Any],
+) -> None:
+    """Measure whole detectors by their files."""
+    for name, value in useless.items():
+        if value:
+            raise InputError(f"{name} goes with structures, expected none beside {files[0]}")
+    quiet_threads()
+    from ..deploy.latency import Asked, measure_file
+    from ..latency.runtimes import cpu_name
+    from ..outputs import is_network
+    from .tables import measuring_lines
+
+    rows: list[dict[str, Any]] = []
+    with measuring_lines() as show:
+        for path in files:
+            show(len(rows), len(files))
+            if is_network(path):
+                rows.append(measure_file(path, Asked(**options)))
+                continue
+            from ..install.doctor import preflight
+
+            preflight()
+            from lightnas.detection.latency import measure_checkpoint
+
+            rows.append(measure_checkpoint(path, Asked(**options), trust=trust))
+    _show({"device": cpu_name(), "detectors": rows}, as_json)
+
+
+def _each(asked: Sequence[Named]) -> list[tuple[str, Structure]]:
     """Every structure that was asked for, by its file's name and its place in it."""
     from ..runs import name_of
 

@@ -103,7 +103,12 @@ def _alpha(text: str, what: str) -> tuple[float, ...]:
     return parse_alpha(text, what)
 
 
-def _named(text: str, what: str) -> Named:
+def named_structures(text: str, what: str) -> Named:
+    """The structures of a name, and the name.
+
+    Raises:
+        InputError: it stands for none.
+    """
     from ..runs import structures
 
     return Named(text, structures(text))
@@ -111,7 +116,7 @@ def _named(text: str, what: str) -> Named:
 
 COUNT, SIZE, PAIR = Parsed(parse_count), Parsed(parse_size), Parsed(parse_pair)
 SHARE = Parsed(parse_share)
-ALPHA, STRUCTURES, DETECTOR = Parsed(_alpha), Parsed(_named), Parsed(_detector)
+ALPHA, STRUCTURES, DETECTOR = Parsed(_alpha), Parsed(named_structures), Parsed(_detector)
 
 
 def option_name(key: str) -> str:

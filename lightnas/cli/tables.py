@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from statistics import fmean
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import (
@@ -31,11 +33,14 @@ from ..search import Progress as SearchProgress
 from ..search import SearchResult
 from ..search.result import gap
 from ..units import format_count, format_seconds, format_size
-from .layout import Grid, console
+from .layout import Grid, console, terminal_width
 from .saying import say
 
 if TYPE_CHECKING:
     from ..deploy.testing import Measured
+
+# Seconds between two lines of progress in a log.
+LINE_EVERY = 10.0
 
 
 # Below it a line of progress has no room for a bar.
@@ -111,6 +116,24 @@ def measuring_bar() -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
+def measuring_lines() -> Iterator[Callable[[int, int], None]]:
+    """Like ``measuring_bar``; where stderr is no terminal, a line every ``LINE_EVERY`` seconds."""
+    if terminal_width(sys.stderr) is not None:
+        with measuring_bar() as show:
+            yield show
+        return
+    said = monotonic()
+
+    def show_line(done: int, total: int) -> None:
+        nonlocal said
+        if monotonic() - said >= LINE_EVERY:
+            say(f"measured {done:,} of {total:,}", err=True)
+            said = monotonic()
+
+    yield show_line
+
+
+@contextmanager
 def _bar_of(time: ProgressColumn) -> Iterator[Callable[[int, int], None]]:
     screen = console(err=True)
     columns = (SpinnerColumn(), TextColumn("{task.completed} of {task.total}"), BarColumn(24), time)
@@ -139,11 +162,16 @@ def print_precisions(measured: Mapping[str, Measured]) -> None:
 def print_latencies(content: dict[str, Any]) -> None:
     """The table of ``lightnas latency``, and over several structures how well the latency table
     agrees."""
+    if "detectors" in content:
+        _print_detector_latencies(content)
+        return
+    runtime = f", {content['runtime']}" if "runtime" in content else ""
     table = Grid(
-        f"{content['device']} at {content['input_size']}{_with(content.get('detector'))}",
+        f"{content['device']} at {content['input_size']}{_with(content.get('detector'))}{runtime}",
         "",
         "FLOPs",
         "measured",
+        "interquartile range",
         "latency table",
         "off by",
     )
@@ -154,20 +182,38 @@ def print_latencies(content: dict[str, Any]) -> None:
             else ("", "")
         )
         table.add_row(
-            row["name"], format_count(row["flops"], 4), format_seconds(row["seconds"]), *by_table
-        )
+            row["name"], format_count(row["flops"], 4), format_seconds(row["seconds"]),
+            f"{100 * row['spread']:.0f} %", *by_table,
+        )  # fmt: skip
     table.show()
     if "rank_correlation" in content:
         rank, error = content["rank_correlation"], 100 * content["median_error"]
         say(f"rank correlation {rank:.4f}, median error {error:.1f} %")
 
 
-def print_front(content: dict[str, Any], output: Path) -> None:
-    """The table of ``lightnas pareto``: a row a point, and what it is compared with."""
+def _print_detector_latencies(content: dict[str, Any]) -> None:
+    """Of whole detectors, from pixels to boxes."""
+    table = Grid(
+        f"{content['device']}, from the pixels of a picture to boxes", "", "runtime", "precision", "at",
+        "batch", "FLOPs", "measured", "interquartile range",
+    )  # fmt: skip
+    for row in content["detectors"]:
+        flops = "-" if row["flops"] is None else format_count(row["flops"], 4)
+        table.add_row(
+            Path(row["name"]).name, row["runtime"], row["precision"], row["input_size"], str(row["batch"]), flops,
+            format_seconds(row["seconds"]), f"{100 * row['spread']:.0f} %",
+        )  # fmt: skip
+    table.show()
+
+
+def print_front(content: dict[str, Any], output: Path, runtime: str | None = None) -> None:
+    """The table of ``lightnas pareto``: a row a point, and what it is compared with; ``runtime`` is that
+    of the latencies, None for torch."""
     axis, points = content["axis"], content["points"]
     resources = _resources(points[0])
     title = f"front over {axis} at {content['input_size']}{_with(content.get('detector'))}"
     title += f", score {content['score']}" if "score" in content else ""
+    title += f", latency in {runtime}" if runtime else ""
     labels = [resource.label for resource in resources]
     table = Grid(title, "budget", "score", "upper bound", "gap", *labels)
     for point in points:
@@ -215,6 +261,7 @@ def print_search(result: SearchResult, config: SearchConfig, output: Path) -> No
         limit, show = problem.limits.get(name), RESOURCES[name].format
         share = (show(limit), f"{100 * float(value) / limit:.2f} %") if limit else ("-", "")
         label = f"FLOPs at {format_size(problem.input_size)}" if name == "flops" else name
+        label += f" ({config.runtime})" if name == "latency" and config.runtime else ""
         price = [prices[name]] if name in prices else []
         table.add_row(label, show(value), *share, *price)
     for stage, rho in enumerate(result.rhos, start=1):

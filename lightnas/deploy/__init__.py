@@ -12,6 +12,7 @@ Needs onnxruntime, numpy and Pillow. ``lightnas export-det`` writes the file (ro
     contents, wire         what may be in it, read before onnxruntime does
     metadata, resize       what it says of itself; how pictures are brought to its size
     precision, speed       fewer bits; seconds, side by side
+    latency                seconds of one file, in any runtime
 """
 
 from .detector import Detections, Detector

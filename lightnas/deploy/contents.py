@@ -83,7 +83,8 @@ def _read(path: Path) -> bytes:
                 f"{path}: is {'a folder' if stat.S_ISDIR(mode) else 'no file'}, {EXPECTED}"
             )
         with open(path, "rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            # Memory for as many bytes as are asked for is taken at once.
+            content = file.read(min(os.fstat(file.fileno()).st_size, MAX_BYTES) + 1)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}), {EXPECTED}") from error
     except ValueError as error:

@@ -95,6 +95,12 @@ def with_metadata(model: bytes, metadata: Metadata) -> bytes:
     return content + _hash_entry(content)
 
 
+def sealed(content: bytes) -> bytes:
+    """The bytes of a file, whatever stands in them, with the hash that belongs to them."""
+    body = content[: -len(_hash_entry(b""))]
+    return body + _hash_entry(body)
+
+
 def is_whole(content: memoryview) -> bool:
     """Whether the bytes of a file are those that were written."""
     end = len(content) - len(_hash_entry(b""))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, out_of_memory, require, shown
+from ..latency.runtimes import ONNXRUNTIME, PROVIDERS, default_threads, gpu_there, said
 from .contents import read_model
 from .metadata import Metadata
 from .resize import MOST_PIXELS, MOST_SIDE
 
 IMAGE = "image"
 OUTPUTS = ("boxes", "scores", "labels", "pictures")
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
 class Raw(NamedTuple):
@@ -56,13 +55,13 @@ class Network:
         self.source, self.metadata = source, metadata
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # what it logs, it raises as well
-        options.intra_op_num_threads = threads()
+        options.intra_op_num_threads = default_threads()
         providers = [_provider(device)]
         try:
             self._session = onnxruntime.InferenceSession(content, options, providers=providers)
         except Exception as error:  # onnxruntime has a class of its own for every fault
             raise InputError(
-                f"{source}: onnxruntime cannot open it ({_said(error)}), expected an ONNX file of "
+                f"{source}: onnxruntime cannot open it ({said(error)}), expected an ONNX file of "
                 "lightnas export-det"
             ) from error
         self._check_names()
@@ -87,12 +86,12 @@ class Network:
         """
         self._check_size(pictures)
         try:
-            found = self._session.run(None, {IMAGE: pictures, **_settings(settings)})
+            found = self._session.run(None, {IMAGE: pictures, **settings_arrays(settings)})
         except Exception as error:  # as above
             if out_of_memory(error):
                 raise
             raise InputError(
-                f"{self.source}: cannot be run ({_said(error)}), expected a detector of such pictures"
+                f"{self.source}: cannot be run ({said(error)}), expected a detector of such pictures"
             ) from error
         return Raw(*found)
 
@@ -130,28 +129,16 @@ def open_network(path: Path, device: str | None = None) -> Network:
     return Network(*read_model(path), str(path), device)
 
 
-def threads() -> int:
-    """How many threads onnxruntime works with: those that OMP_NUM_THREADS gives torch; 0, as many as
-    there are cores."""
-    text = os.environ.get("OMP_NUM_THREADS", "")
-    return int(text) if text.isdecimal() and len(text) < 5 else 0
-
-
 def _provider(device: str | None) -> str:
-    import onnxruntime
-
-    there = onnxruntime.get_available_providers()
-    if device == "cuda" and PROVIDERS["cuda"] not in there:
+    there = gpu_there(ONNXRUNTIME)
+    if device == "cuda" and not there:
         raise InputError(
             "device cuda: onnxruntime sees no GPU here, expected one and onnxruntime-gpu, or device cpu"
         )
-    return PROVIDERS[device or ("cuda" if PROVIDERS["cuda"] in there else "cpu")]
+    return PROVIDERS[device or ("cuda" if there else "cpu")]
 
 
-def _settings(settings: Mapping[str, float]) -> dict[str, Any]:
+def settings_arrays(settings: Mapping[str, float]) -> dict[str, Any]:
+    """The optional inputs of the graph, each of shape (1,)."""
     kinds = {"score_threshold": np.float32, "iou_threshold": np.float32, "max_boxes": np.int64}
     return {name: np.array([value], kinds[name]) for name, value in settings.items()}
-
-
-def _said(error: Exception) -> str:
-    return shown(str(error).split(" : ")[-1])[1:-1]

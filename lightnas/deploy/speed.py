@@ -4,31 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
-import numpy as np
+from ..latency.speed import Speed
 
 WARM_UP, ROUNDS = 3, 30
-NOISY = 0.1  # interquartile range over median from which a measurement is called noisy
-
-
-@dataclass(frozen=True)
-class Speed:
-    """Seconds of one run: median, and the quartiles around it."""
-
-    median: float
-    low: float
-    high: float
-
-    @property
-    def spread(self) -> float:
-        """The interquartile range as a share of the median."""
-        return (self.high - self.low) / self.median
-
-    @property
-    def noisy(self) -> bool:
-        """Whether the middle half of the runs lies too far apart to trust the median."""
-        return self.spread > NOISY
 
 
 def side_by_side(
@@ -42,7 +21,4 @@ def side_by_side(
             run()
             if number >= WARM_UP:
                 seconds[name].append(time.perf_counter() - begun)
-    return {
-        name: Speed(*(float(value) for value in np.quantile(row, [0.5, 0.25, 0.75])))
-        for name, row in seconds.items()
-    }
+    return {name: Speed.of(row) for name, row in seconds.items()}

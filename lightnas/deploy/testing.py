@@ -18,9 +18,10 @@ from ..found.evaluation import SCORE
 from ..found.measuring import result_of
 from ..found.objects import Detections
 from ..found.truth import Truth, read_truth
+from ..latency.speed import Speed
 from .detector import finder
 from .network import Network, open_network
-from .speed import Speed, side_by_side
+from .speed import side_by_side
 
 
 def measure(

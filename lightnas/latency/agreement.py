@@ -14,6 +14,7 @@ from ..search.space_file import parse_space
 from ..units import format_size, parse_size
 from .plan import random_structures
 from .profile import OnProgress
+from .runtimes import TORCH
 from .table import LatencyTable
 from .table_file import read_table_document
 
@@ -40,39 +41,43 @@ def measure_structures(
         detector: measure, and count, its neck and head too.
 
     Returns:
-        ``device``, ``input_size``, and of every structure in ``structures`` its name, FLOPs and
-        seconds, with a table also the seconds by the ``table`` and how far it is ``off``; beside
+        ``device``, ``input_size``, ``runtime`` unless it is torch, and of every structure in
+        ``structures`` its name, FLOPs, seconds and ``spread``, their interquartile range as a share
+        of them; with a table also the seconds by the ``table`` and how far it is ``off``; beside
         them what ``agreement_of`` says.
 
     Raises:
         InputError: a structure needs an operation that the table does not have, or there is a
-            detector beside a table.
+            detector beside a table of none, or of another.
     """
-    if table and detector:
+    if table and detector and table.detector != str(detector):
+        held = table.detector or "backbones alone"
         raise InputError(
-            f"latency_table is given with detector {detector}, expected one of them: "
-            "latency tables hold backbones alone"
+            f"latency_table is given with detector {detector}, expected one of them: the table holds {held}"
         )
-    sums = [table.chain(structure) if table else None for _, structure in structures]
+    sums = [table.chain(structure, detector) if table else None for _, structure in structures]
     rows: list[dict[str, Any]] = []
     for (name, structure), by_table in zip(structures, sums, strict=True):
         if on_progress:
             on_progress(len(rows), len(structures))
-        seconds = (
-            machine.detector_seconds(structure, input_size, detector)
+        speed = (
+            machine.detector_speed(structure, input_size, detector)
             if detector
-            else machine.network_seconds(structure, input_size)
+            else machine.network_speed(structure, input_size)
         )
         row: dict[str, Any] = {
             "name": name,
             "flops": int(structure.cost(input_size, None, detector).flops),
-            "seconds": seconds,
+            "seconds": speed.median,
+            "spread": speed.spread,
         }
         if by_table is not None:
-            row |= {"table": by_table, "off": by_table / seconds - 1}
+            row |= {"table": by_table, "off": by_table / speed.median - 1}
         rows.append(row)
     content: dict[str, Any] = {"device": machine.name, "input_size": format_size(input_size)}
     counted = {"detector": str(detector)} if detector else {}
+    if machine.runtime != TORCH:
+        counted["runtime"] = machine.runtime
     return content | counted | {"structures": rows} | agreement_of(rows)
 
 
@@ -97,12 +102,12 @@ def settings_of(table: LatencyTable, given: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         table: the latency table.
-        given: any of device, precision, batch, threads and input_size; None says nothing.
+        given: any of device, precision, batch, threads, runtime and input_size; None says nothing.
 
     Raises:
         InputError: what is given says otherwise.
     """
-    has = {**table.document, "input_size": table.input_size}
+    has = {**table.document, "input_size": table.input_size, "runtime": table.runtime}
     for key, value in given.items():
         if value not in (None, has[key]):
             was, expected = (

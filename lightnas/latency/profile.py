@@ -15,13 +15,16 @@ from ..errors import InputError, WorkError
 from ..files import is_stream, write_output
 from ..json_file import json_text
 from ..network.cost import INPUT_SIZE
+from ..network.detector import LATERALS, Detector
 from ..network.structure import Structure
 from ..outputs import check_file
 from ..search.space import Space
 from ..search.space_file import parse_space, read_space_document
 from ..units import format_size, parse_size
-from .fit import Measured, Network, table_document
+from .fit import Measured, Network, head_document, table_document
 from .plan import largest_flops, plan, random_structures
+from .runtimes import TORCH
+from .speed import noise
 from .table import LatencyTable, Op
 from .table_file import TABLE, load_table, read_table_document
 
@@ -39,12 +42,14 @@ OnProgress = Callable[[int, int], object]
 
 
 class Profiled(NamedTuple):
-    """What a profile ends with; ``anew`` is False where the file was complete before."""
+    """What a profile ends with; ``anew`` is False where the file was complete before, and ``noise``
+    says which of its points are noisy, if any are."""
 
     table: LatencyTable
     points: int
     operations: int
     anew: bool
+    noise: str | None = None
 
 
 def profile_table(
@@ -58,6 +63,7 @@ def profile_table(
     resume: bool = False,
     overwrite: bool = False,
     on_progress: OnProgress | None = None,
+    detector: Detector | None = None,
 ) -> Profiled:
     """Measure what a space can ask for, and whole networks, and write the latency table.
 
@@ -71,6 +77,7 @@ def profile_table(
         resume: go on with a table that was stopped.
         overwrite: replace the file.
         on_progress: called after every measurement.
+        detector: measure its neck and head too, for searches of whole detectors.
 
     Raises:
         InputError: the file is there, was measured otherwise or cannot be written; the space cannot
@@ -88,26 +95,33 @@ def profile_table(
             f"output {path} exists, expected a new file, resume=True or overwrite=True"
         )
     chosen = parse_space(document, where, max_channels)
+    if detector:
+        machine.check_detector(detector, input_size)
     most = most_flops or largest_flops(input_size)
     head = machine.document() | {"input_size": format_size(input_size), "most_flops": most}
     head["space"] = document | {"max_channels": chosen.max_channels}
+    if detector:
+        head["detector"] = str(detector)
     before = read_table_document(path) if resume and there else {"ops": []}
     _same(before, head, path)
     after = before
     if not before.get("complete"):
         work = _Work(
-            path, machine, chosen, input_size, most, head, on_progress or (lambda *_: None)
-        )
+            path, machine, chosen, input_size, most, head, on_progress or (lambda *_: None),
+            detector,
+        )  # fmt: skip
         after = work.run(_points(before))
     points = sum(len(op["points"]) for op in after["ops"])
     table = load_table(after, str(path))
-    return Profiled(table, points, len(after["ops"]), anew=not before.get("complete"))
+    spreads = (point[3] for op in after["ops"] for point in op["points"] if len(point) > 3)
+    anew = not before.get("complete")
+    return Profiled(table, points, len(after["ops"]), anew, noise(spreads))
 
 
 def _same(before: dict[str, Any], head: dict[str, Any], path: Path) -> None:
     """Refuse to go on with a table of something else."""
-    there = {key: before.get(key) for key in head}
-    if before["ops"] and (found := differences(there, head)):
+    there = {key: before.get(key) for key in head | {"detector": None}}
+    if before["ops"] and (found := differences(there, {"detector": None} | head)):
         raise InputError(f"resume=True: {path} was measured otherwise: {'; '.join(found)}")
 
 
@@ -135,6 +149,7 @@ class _Work(NamedTuple):
     most_flops: float
     head: dict[str, Any]
     on_progress: OnProgress
+    detector: Detector | None
 
     def run(self, done: Measured) -> dict[str, Any]:
         """Measure the operations but for points that are ``done``, then the networks; returns what
@@ -144,11 +159,12 @@ class _Work(NamedTuple):
             op: [point for point in done.get(op, ()) if point[:2] in points]
             for op, points in wanted.items()
         }
-        total = sum(map(len, wanted.values()))
+        points = sum(map(len, wanted.values()))
+        total = points + NETWORKS * (2 if self.detector else 1)
         saved = time.monotonic()
         try:
             for count in measured_points(self.machine, wanted, measured):
-                self.on_progress(count, total + NETWORKS)
+                self.on_progress(count, total)
                 if time.monotonic() - saved > SAVE_EVERY:
                     self.save(measured)
                     saved = time.monotonic()
@@ -159,12 +175,28 @@ class _Work(NamedTuple):
         structures = random_structures(self.space, self.input_size, self.most_flops, NETWORKS, 0)
         networks: Sequence[Network] = ()
         for networks in measured_networks(self.machine, structures, self.input_size, measured):
-            self.on_progress(total + len(networks), total + NETWORKS)
+            self.on_progress(points + len(networks), total)
+        if self.detector:
+            self.head["neck_and_head"] = head_document(self._heads(structures, total))
         return self.save(measured, networks)
+
+    def _heads(
+        self, structures: Sequence[Structure], total: int
+    ) -> list[tuple[int, int, int, float, float]]:
+        """Measure neck and head on the widths of structures: rows (C3, C4, C5, seconds, spread)."""
+        assert self.detector is not None
+        rows = []
+        for structure in structures:
+            c3, c4, c5 = structure.widths[LATERALS[0] - 1 :]
+            speed = self.machine.head_speed(self.detector, (c3, c4, c5), self.input_size)
+            rows.append((c3, c4, c5, speed.median, speed.spread))
+            self.on_progress(total - len(structures) + len(rows), total)
+        return rows
 
     def save(self, measured: Measured, networks: Sequence[Network] = ()) -> dict[str, Any]:
         """Write the table, complete where there are networks; a pipe gets it when it is."""
-        content = self.head | table_document(measured, self.input_size, networks)
+        fuses = self.machine.runtime != TORCH
+        content = self.head | table_document(measured, self.input_size, networks, fuses)
         if content["complete"] or not is_stream(self.path):
             write_output(self.path, (json_text(content) + "\n").encode(), "output")
         return content
@@ -183,7 +215,8 @@ def measured_points(
         known = {point[:2] for point in measured[op]}
         for c_in, c_out in points:
             if (c_in, c_out) not in known:
-                measured[op].append((c_in, c_out, machine.op_seconds(op, c_in, c_out)))
+                speed = machine.op_speed(op, c_in, c_out)
+                measured[op].append((c_in, c_out, speed.median, speed.spread))
                 yield sum(map(len, measured.values()))
 
 
@@ -205,10 +238,10 @@ def measured_networks(
     for attempt in range(1, ATTEMPTS + 1):
         networks: list[Network] = []
         for structure in structures:
-            networks.append((structure, machine.network_seconds(structure, input_size)))
+            networks.append((structure, machine.network_speed(structure, input_size).median))
             yield networks
         try:
-            table_document(measured, input_size, networks)
+            table_document(measured, input_size, networks, machine.runtime != TORCH)
             return
         except WorkError:
             if attempt == ATTEMPTS:

@@ -21,9 +21,14 @@ one displace those of another. So
 
     seconds of a network = scale * sum over its operations + per_conv * its convolutions       scale, per_conv >= 0
 
-and ``scale`` and ``per_conv`` go into a, b, c and d at once. So the latency of a block is a sum
+and ``scale`` and ``per_conv`` go into a, b, c and d at once. Runtimes other than torch make one
+operation of a convolution and what follows it: there what is no convolution has a scale of its own,
+``others``, which may be 0. So the latency of a block is a sum
 over its layers, and a quadratic in btn with coefficients of at least 0, as the bound asks of every
 cost.
+
+Neck and head of a detector, where they were measured, take seconds that are linear in the channels of
+C3, C4 and C5, as their laterals are: a sum over stages.
 
 A table belongs to one device, precision, batch, number of threads and input size. ``table_file``
 reads its file, ``fit`` finds the coefficients, ``measure`` and ``profile`` the seconds. Importing
@@ -42,8 +47,10 @@ from ..arrays import Floats
 from ..errors import InputError
 from ..network.blocks import DEPTHWISE, Block, Conv, Layer, Size, layers
 from ..network.cost import cost
-from ..network.stages import downsample, fed_size
+from ..network.detector import LATERALS, Detector
+from ..network.stages import STAGES, downsample, fed_size
 from ..units import format_size, parse_size
+from .runtimes import TORCH
 
 # (kind, groups, stride, size) to an array (largest k + 1, 4) of a, b, c, d by kernel; NaN where k was
 # not measured.
@@ -175,6 +182,24 @@ class LatencyTable:
         return parse_size(self.document["input_size"], "input_size")
 
     @property
+    def runtime(self) -> str:
+        """What ran the networks: ``torch`` where the table does not say."""
+        return str(self.document.get("runtime", TORCH))
+
+    @property
+    def detector(self) -> str | None:
+        """Whose neck and head were measured too, such as ``gflv2:256``; None: of none."""
+        named: str | None = self.document.get("detector")
+        return named
+
+    def added(self, stage: int, channels: Size) -> Size:
+        """Seconds of the detector where stage 1 ... 5 ends in so many channels (a number, or (N,)): a
+        share of each lateral, and at the last stage what is the same whatever the backbone."""
+        rest, *laterals = self.document["neck_and_head"]["fit"]
+        seconds: Size = laterals[stage - LATERALS[0]] * channels if stage in LATERALS else 0.0
+        return seconds + rest if stage == STAGES else seconds
+
+    @property
     def title(self) -> str:
         """The machine in words."""
         d = self.document
@@ -183,7 +208,8 @@ class LatencyTable:
             if d["device"] == "cpu"
             else ""
         )
-        return f"{d['name']}{threads}, {d['precision']}, batch {d['batch']}"
+        runtime = f", {self.runtime}" if self.runtime != TORCH else ""
+        return f"{d['name']}{threads}, {d['precision']}, batch {d['batch']}{runtime}"
 
     def block(self, block: Block, size: tuple[int, int]) -> Size:
         """Seconds of a block on an input of ``size`` (height, width).
@@ -195,14 +221,14 @@ class LatencyTable:
             total = total + use.times * use_seconds(self.fits, use)
         return total
 
-    def chain(self, blocks: Sequence[Block]) -> float:
-        """Seconds of one structure.
+    def chain(self, blocks: Sequence[Block], detector: Detector | None = None) -> float:
+        """Seconds of one structure; with the table's own detector those of neck and head too.
 
         Raises:
             InputError: it needs an operation that was not measured.
         """
         self.require(blocks)
-        latency = cost(blocks, self.input_size, self).latency
+        latency = cost(blocks, self.input_size, self, detector).latency
         assert latency is not None  # there is a table: this one
         return float(latency)
 
@@ -235,12 +261,17 @@ def use_seconds(fits: Fits, use: Use) -> Size:
 
 
 def calibrated_fits(
-    ops: Sequence[dict[str, Any]], scale: float, per_conv: float, where: str = "latency_table"
+    ops: Sequence[dict[str, Any]],
+    scale: float,
+    per_conv: float,
+    where: str = "latency_table",
+    others: float | None = None,
 ) -> Fits:
     """The coefficients of a table's operations with ``scale`` and ``per_conv`` (seconds) in them.
 
     Args:
         ops: as the file has them: ``Op.document`` and ``fit``, which is a, b, c, d.
+        others: the scale of what is no convolution; None: ``scale``.
         where: opens the error message.
 
     Raises:
@@ -251,7 +282,8 @@ def calibrated_fits(
     for op in ops:
         size = parse_size(op["size"], f"{where}: size", least=1)
         key = (op["kind"], op.get("groups", 1), op["stride"], size)
-        a, *rest = (scale * coefficient for coefficient in op["fit"])
+        factor = scale if op["kind"] == "conv" or others is None else others
+        a, *rest = (factor * coefficient for coefficient in op["fit"])
         fits.setdefault(key, np.full((largest + 1, 4), np.nan))[op["k"]] = (
             a + per_conv * (op["kind"] == "conv"),
             *rest,

@@ -37,6 +37,15 @@ class Latencies(Protocol):
         """Seconds; a number, or an array of shape (N,)."""
         ...
 
+    @property
+    def detector(self) -> str | None:
+        """Whose neck and head it knows too, as ``parse_detector`` reads it; None: of none."""
+        ...
+
+    def added(self, stage: int, channels: Size) -> Size:
+        """Seconds of neck and head where stage 1 ... 5 ends in so many channels; a number, or (N,)."""
+        ...
+
     def require(self, blocks: Sequence[Block], input_size: tuple[int, int] | None = None) -> None:
         """Raises InputError where it does not know these blocks, or pictures of that size."""
         ...
@@ -71,8 +80,14 @@ class Cost(NamedTuple):
 class Added(Protocol):
     """Whatever is counted beside the backbone: a ``Detector``."""
 
-    def added(self, stage: int, channels: Size, picture: tuple[int, int]) -> Cost:
-        """Cost where stage 1 ... 5 ends in so many channels; numbers, or arrays of shape (N,)."""
+    def added(
+        self,
+        stage: int,
+        channels: Size,
+        picture: tuple[int, int],
+        table: Latencies | None = None,
+    ) -> Cost:
+        """Cost, by a table seconds too, where stage 1 ... 5 ends in so many channels; numbers, or arrays of shape (N,)."""
         ...
 
 
@@ -152,8 +167,7 @@ def cost(
         blocks: from the stem to the last stage.
         input_size: height and width of the picture in pixels.
         table: says the latencies; None: they are not known.
-        detector: its neck and head are counted too; latencies are then not known, since tables
-            hold backbones.
+        detector: its neck and head are counted too; by a table that knows them.
         activations: count them.
     """
     total = Cost(0, 0, 0, 0.0 if table else None, 0 if activations else None)
@@ -164,5 +178,5 @@ def cost(
         total = total.plus(of_block)
     if detector:
         for stage, end in enumerate(stage_ends(strides), start=1):
-            total = total.plus(detector.added(stage, blocks[end].c_out, input_size))
+            total = total.plus(detector.added(stage, blocks[end].c_out, input_size, table))
     return total

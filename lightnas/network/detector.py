@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 from ..errors import InputError, shown
 from .blocks import Size
-from .cost import INPUT_SIZE, Cost
+from .cost import INPUT_SIZE, Cost, Latencies
 from .published import PUBLISHED
 from .stages import STAGES, downsample
 
@@ -96,15 +96,23 @@ class Detector:
             HeadConv(QUALITY, 1, 1, BIAS),
         ]
 
-    def added(self, stage: int, channels: Size, picture: tuple[int, int]) -> Cost:
+    def added(
+        self,
+        stage: int,
+        channels: Size,
+        picture: tuple[int, int],
+        table: Latencies | None = None,
+    ) -> Cost:
         """What it adds where stage 1 ... 5 ends in so many channels (a number, or (N,)).
 
-        A lateral at C3 ... C5; at C5 all the rest too, the same whatever the backbone.
+        A lateral at C3 ... C5; at C5 all the rest too, the same whatever the backbone. Seconds by a
+        table.
         """
         total = Cost(0, 0, 0, activations=0)
         if stage in LATERALS:
             total = total.plus(self.lateral(channels).cost(_pixels(picture, stage)))
-        return total.plus(self.rest(picture)) if stage == STAGES else total
+        total = total.plus(self.rest(picture)) if stage == STAGES else total
+        return total._replace(latency=table.added(stage, channels)) if table else total
 
     def rest(self, picture: tuple[int, int]) -> Cost:
         """Everything but the laterals."""

@@ -88,6 +88,12 @@ class SearchConfig:
     sources: tuple[Path, ...] = ()
     within: Within | None = None
 
+    @property
+    def runtime(self) -> str | None:
+        """What ran the networks that the latency table was measured by; None: torch, or no table."""
+        table = self.document["latency_table"]
+        return table.get("runtime") if table else None
+
 
 class Asked(NamedTuple):
     """Whether a score of a module was asked for beside the file, and by which option it is."""

@@ -343,7 +343,7 @@ class Relaxation:
         if problem.detector is None or i not in self.detected:
             return of_block
         return of_block.plus(
-            problem.detector.added(self.detected[i], block.c_out, problem.input_size)
+            problem.detector.added(self.detected[i], block.c_out, problem.input_size, problem.table)
         )
 
     def _limited(self, of_blocks: Cost, shape: tuple[int, ...]) -> Floats:

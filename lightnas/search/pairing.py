@@ -64,9 +64,9 @@ class Pairing:
         within = np.arange(len(label)) - np.repeat(np.cumsum(count) - count, count)
         return Pairs(label, self.order[self.starts[label] + fewer[label] + within])
 
-    def few(self, need: float, most: int) -> tuple[Genomes, bool]:
-        """The lengths at ``need``, (labels,), and whether all pairs are in them: only the most
-        promising where there are more than ``most``."""
+    def few(self, need: float, most: int, kept: int) -> tuple[Genomes, bool]:
+        """The lengths at ``need``, (labels,), and whether all pairs are in them: only the ``kept``
+        most promising where there are more than ``most``."""
         lengths = self.lengths(need)
         if lengths.sum() <= most:
             return lengths, True
@@ -74,7 +74,7 @@ class Pairing:
         for _ in range(HALVINGS):
             middle = (low + high) / 2
             found = self.lengths(middle)
-            if found.sum() > most:
+            if found.sum() > kept:
                 low = middle
             else:
                 high, lengths = middle, found
@@ -82,5 +82,5 @@ class Pairing:
 
     def best(self, need: float, most: int) -> tuple[Pairs, bool]:
         """The pairs of a value above ``need``, and whether these are all, as for ``few``."""
-        lengths, every = self.few(need, most)
+        lengths, every = self.few(need, most, most)
         return self.between(np.zeros_like(lengths), lengths), every

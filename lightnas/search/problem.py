@@ -28,7 +28,7 @@ class Problem(Objective):
 
     Raises:
         InputError: no structure is within the budgets, or none was found in time; there is a latency budget without a table,
-            or the table does not know the space's blocks or the input size, or there is a detector beside it.
+            or the table does not know the space's blocks, the input size or the detector.
     """
 
     deadline: InitVar[Deadline] = NEVER
@@ -36,11 +36,13 @@ class Problem(Objective):
     seconds: float = field(init=False, compare=False, repr=False)
 
     def __post_init__(self, deadline: Deadline) -> None:
-        if self.detector and (self.table or "latency" in self.limits):
+        known = self.table.detector if self.table else None
+        timed = self.table or "latency" in self.limits
+        if self.detector and timed and known != str(self.detector):
             what = "budget_latency" if "latency" in self.limits else "latency_table"
             raise InputError(
                 f"{what} is given with detector {self.detector}, expected one of them: "
-                "latency tables hold backbones alone"
+                f"{_held_by(known)}; `lightnas profile --detector {self.detector}` measures one of both"
             )
         if self.table:
             for blocks in self.space.every_kernel():
@@ -52,3 +54,8 @@ class Problem(Objective):
         began = time.perf_counter()
         object.__setattr__(self, "start", find_start(self, deadline))
         object.__setattr__(self, "seconds", time.perf_counter() - began)
+
+
+def _held_by(detector: str | None) -> str:
+    """What a latency table with that detector knows, in words."""
+    return f"the table holds {detector}" if detector else "latency tables hold backbones alone"

@@ -427,7 +427,8 @@ class Proof:
         for share in LAST_SHARES:
             self.relaxation.deadline.check()
             need = self._need(multipliers)
-            lengths, every = pairing.few(pairing.most - share * (pairing.most - need), most)
+            threshold = pairing.most - share * (pairing.most - need)
+            lengths, every = pairing.few(threshold, most, most // 10)
             lengths = np.maximum(done, lengths)
             pairs = pairing.between(done, lengths)
             self.work += len(pairs.label)

@@ -1,7 +1,8 @@
 """Things are run in turns, and what is noisy is called so."""
 
 from lightnas.deploy import speed
-from lightnas.deploy.speed import Speed, side_by_side
+from lightnas.deploy.speed import side_by_side
+from lightnas.latency.speed import Speed
 
 
 def test_in_turns(monkeypatch):

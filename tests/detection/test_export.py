@@ -17,7 +17,6 @@ from lightnas.deploy import Detector
 from lightnas.deploy.contents import OPERATORS, read_model
 from lightnas.deploy.network import open_network
 from lightnas.deploy.resize import ResizeRule
-from lightnas.deploy.speed import Speed
 from lightnas.deploy.testing import Measured
 from lightnas.detection import compared, export_detector
 from lightnas.detection import onnx as ours
@@ -29,6 +28,7 @@ from lightnas.detection.onnx import count_flops, traced
 from lightnas.detection.prepared import prepared
 from lightnas.detection.testing import load_detector
 from lightnas.errors import InputError, WorkError
+from lightnas.latency.speed import Speed
 from lightnas.network.cost import cost
 from lightnas.network.detector import Detector as Counted
 from lightnas.network.structure import read_structures
@@ -430,3 +430,26 @@ def test_neither_torch_nor_mmdet_is_needed(file, digits, tmp_path):
     arguments = [sys.executable, "-c", PROOF, file, digits, tmp_path / "found"]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("runtime", [None, "onnxruntime", "openvino"])
+def test_the_seconds_of_a_checkpoint(checkpoint, capfd, monkeypatch, runtime):
+    """It runs whole, in each runtime; what its time is, is made up."""
+    if runtime:
+        pytest.importorskip(runtime)
+    from lightnas.deploy import latency
+
+    def once(runs):
+        for call in runs.values():
+            call()
+        return dict.fromkeys(runs, Speed(0.5, 0.5, 0.5))
+
+    monkeypatch.setattr(latency, "side_by_side", once)
+    given = ("--runtime", runtime) if runtime else ()
+    out, _ = run(capfd, "latency", checkpoint, *given, "--device", "cpu", "--json")
+    (row,) = json.loads(out)["detectors"]
+    assert row["runtime"] == (runtime or "torch") and row["seconds"] == 0.5
+    assert row["input_size"] == "96x96" and row["flops"] > 0 and row["precision"] == "fp32"
+    if not runtime:
+        _, err = run(capfd, "latency", checkpoint, "--batch", "2", status=2)
+        assert "expected one picture of 96x96" in err

@@ -9,6 +9,7 @@ from lightnas.search.space_file import parse_space
 from .. import oracle
 from ..conftest import TINY
 from .tables import made_up, made_up_seconds, network_of
+from .tables import steady as steadily
 
 
 @pytest.fixture(scope="session")
@@ -57,16 +58,16 @@ def quick(measure, monkeypatch):
 def steady(quick, monkeypatch):
     """Everything is run and timed, but what the clock of a busy machine says of it is replaced by
     made-up seconds."""
-    operation, network = quick.Machine.op_seconds, quick.Machine.network_seconds
+    operation, network = quick.Machine.op_speed, quick.Machine.network_speed
 
-    def op_seconds(self, op, c_in, c_out):
-        assert operation(self, op, c_in, c_out) > 0
-        return made_up_seconds(op.kind, c_in, c_out)
+    def op_speed(self, op, c_in, c_out):
+        assert operation(self, op, c_in, c_out).median > 0
+        return steadily(made_up_seconds(op.kind, c_in, c_out))
 
-    def network_seconds(self, structure, input_size):
-        assert network(self, structure, input_size) > 0
-        return network_of(made_up_seconds, structure)
+    def network_speed(self, structure, input_size):
+        assert network(self, structure, input_size).median > 0
+        return steadily(network_of(made_up_seconds, structure))
 
-    monkeypatch.setattr(quick.Machine, "op_seconds", op_seconds)
-    monkeypatch.setattr(quick.Machine, "network_seconds", network_seconds)
+    monkeypatch.setattr(quick.Machine, "op_speed", op_speed)
+    monkeypatch.setattr(quick.Machine, "network_speed", network_speed)
     return quick

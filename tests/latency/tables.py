@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from lightnas.latency.speed import Speed
 from lightnas.latency.table import chain_uses
 
 from ..conftest import TINY
@@ -69,6 +70,11 @@ def made_up_seconds(kind, c_in, c_out):
         + 1e-8 * c_in
         + 1e-10 * c_in * c_out
     )
+
+
+def steady(seconds):
+    """Seconds that do not spread."""
+    return Speed(seconds, seconds, seconds)
 
 
 def network_of(operations, structure, beyond=2e-6):

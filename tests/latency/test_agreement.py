@@ -12,7 +12,7 @@ from lightnas.network.structure import Structure, format_structures
 
 from .. import oracle
 from ..conftest import TINY, refused, run
-from .tables import PROFILE
+from .tables import PROFILE, steady
 
 
 def test_a_table_of_another_machine(capsys, folder, quick):
@@ -64,10 +64,15 @@ def test_what_a_table_was_measured_with_holds(table):
         settings_of(table, given | {"input_size": (96, 96)})
 
 
-def test_a_preset_is_measured_by_its_name(capsys, folder, steady, monkeypatch):
-    monkeypatch.setattr(steady.Machine, "network_seconds", lambda *_: 0.5)
+def test_a_preset_is_measured_by_its_name(capsys, folder, quick, monkeypatch):
+    monkeypatch.setattr(quick.Machine, "network_speed", lambda *_: steady(0.5))
     arguments = ("latency", "maedet-s", "--device", "cpu", "--input-size", "64x96", "--json")
     found = json.loads(run(capsys, *arguments))
     structure = Structure.from_file(data_file("configs", "structures/maedet_s.txt"))
-    row = {"name": "maedet-s", "flops": structure.cost((64, 96)).flops, "seconds": 0.5}
+    row = {
+        "name": "maedet-s",
+        "flops": structure.cost((64, 96)).flops,
+        "seconds": 0.5,
+        "spread": 0.0,
+    }
     assert found["input_size"] == "64x96" and found["structures"][0] == row

@@ -21,7 +21,7 @@ def test_median_of_cold_repeats(measure, monkeypatch):
 
     on_a_clock(measure, monkeypatch, lambda: now)
     arguments = [("a", 7.0), ("b", 1.0), ("c", 3.0), ("d", 2.0), ("e", 10.0)]
-    assert measure.Machine().median_seconds(run, arguments) == 2.5
+    assert measure.Machine().measured(run, arguments).median == 2.5
     assert seen == ["a", "b", "c", "d", "e"]
 
 
@@ -33,7 +33,7 @@ def test_what_is_short_is_repeated_until_enough_time_has_passed(measure, monkeyp
         runs += 1
 
     on_a_clock(measure, monkeypatch, lambda: 1e-3 * runs)
-    assert measure.Machine().median_seconds(run, [()]) == pytest.approx(1e-3)
+    assert measure.Machine().measured(run, [()]).median == pytest.approx(1e-3)
     assert 1e-3 * runs >= measure.SECONDS
 
 
@@ -46,4 +46,4 @@ def test_a_coarse_clock_gives_no_time_of_0(measure, monkeypatch):
         runs += 1
 
     on_a_clock(measure, monkeypatch, lambda: 0.01 * (runs // 1000))
-    assert measure.Machine().median_seconds(run, [()]) == pytest.approx(1e-5)
+    assert measure.Machine().measured(run, [()]).median == pytest.approx(1e-5)

@@ -13,6 +13,7 @@ from lightnas.network.structure import Structure
 from .. import oracle
 from ..conftest import TINY, refused, run
 from .tables import PROFILE, SEARCH, made_up_seconds, network_of
+from .tables import steady as steadily
 
 
 def test_profile_then_search_then_measure(capsys, folder, steady):
@@ -63,7 +64,7 @@ def test_profile_then_search_then_measure(capsys, folder, steady):
 
 
 def test_profile_goes_on_where_it_was_stopped(capsys, folder, steady, monkeypatch):
-    measure, count = steady.Machine.op_seconds, 0
+    measure, count = steady.Machine.op_speed, 0
 
     def stopped(self, op, c_in, c_out):
         nonlocal count
@@ -72,7 +73,7 @@ def test_profile_goes_on_where_it_was_stopped(capsys, folder, steady, monkeypatc
             raise KeyboardInterrupt
         return measure(self, op, c_in, c_out)
 
-    monkeypatch.setattr(steady.Machine, "op_seconds", stopped)
+    monkeypatch.setattr(steady.Machine, "op_speed", stopped)
     assert main([*PROFILE, "--output", "own.json"]) == 130
     capsys.readouterr()
     before = json.loads((folder / "own.json").read_text())
@@ -104,18 +105,18 @@ def test_a_calibration_that_degenerates_is_repeated_then_refused(
     is good."""
     measured = 0
 
-    def network_seconds(self, structure, input_size):
+    def network_speed(self, structure, input_size):
         nonlocal measured
         measured += 1
         if good is not None and measured > (good - 1) * NETWORKS:
-            return network_of(made_up_seconds, structure)
-        return network_of(lambda *_: 0.0, structure)
+            return steadily(network_of(made_up_seconds, structure))
+        return steadily(network_of(lambda *_: 0.0, structure))
 
-    monkeypatch.setattr(steady.Machine, "network_seconds", network_seconds)
+    monkeypatch.setattr(steady.Machine, "network_speed", network_speed)
     monkeypatch.setattr(
         steady.Machine,
-        "op_seconds",
-        lambda self, op, *channels: made_up_seconds(op.kind, *channels),
+        "op_speed",
+        lambda self, op, *channels: steadily(made_up_seconds(op.kind, *channels)),
     )
     if good is not None:
         run(capsys, *PROFILE, "--output", "own.json")
@@ -131,7 +132,7 @@ def test_a_calibration_that_degenerates_is_repeated_then_refused(
     )
     # Quiet again: what was measured of the operations holds.
     good, measured = 1, 0
-    monkeypatch.setattr(steady.Machine, "op_seconds", None)
+    monkeypatch.setattr(steady.Machine, "op_speed", None)
     run(capsys, *PROFILE, "--output", "own.json", "--resume")
     assert load_table(folder / "own.json").document["scale"] == pytest.approx(1.1)
 
