@@ -142,7 +142,7 @@ def test_what_is_no_runtime_or_is_not_there_is_refused(capsys, folder, measure):
     try:
         check_runtime(OPENVINO)
     except InputError as error:
-        assert str(error).endswith("expected it: pip install 'lightnas[openvino]'")
+        assert str(error).endswith("pip install '.[openvino]' in a checkout of lightnas")
         said = refused(capsys, *PROFILE, "--runtime", OPENVINO, "--output", "new.json")
         assert said.startswith("lightnas: --runtime openvino: openvino is not installed")
 
