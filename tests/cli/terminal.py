@@ -98,7 +98,8 @@ def samples(folder):
         "print_front": ({"axis": "flops", "points": points, "input_size": "800x1280", "score": "entropy",
                          "compare": [point | {"name": "outputs/another-one", "score": 1731.907}]}, folder),
         "print_latencies": ({"device": "cpu of a machine, 1 thread", "input_size": "800x1280", "structures": [
-            {"name": f"maedet-m {i}", "flops": 83_581_000_000, "seconds": 0.1234, "table": 0.1235, "off": 0.0123, "spread": 0.08}
+            {"name": f"maedet-m {i}", "flops": 83_581_000_000, "seconds": 0.1234, "spread": 0.08,
+             "table": 0.1235, "off": 0.0123}
             for i in range(3)], "rank_correlation": 0.98765, "median_error": 0.0321},),
         "print_precisions": ({name: SimpleNamespace(ap=0.8481, speed=speed) for name in ("fp32", "int8")},),
         "print_detection": (precisions | {"checkpoint": "outputs/maedet-m-det/best_bbox_mAP_epoch_73.pth",
