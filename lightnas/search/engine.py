@@ -252,9 +252,9 @@ class Search:
         n = max(1, min(n, RANDOM_BEFORE_PROOF) if self.brief else n)
         if n * (PULLS + 2) <= self._evaluations_left():
             genomes = self.space.random(self.evolution.rng, n)
-            if self.space.initial:
-                genomes[0] = self.space.encode([self.space.initial])[0]
-            self._tell(self._pull(np.concatenate([self._paid_for(), genomes])[:n], start))
+            first = self.space.encode([self.space.initial]) if self.space.initial else genomes[:1]
+            chosen = np.concatenate([first, self._paid_for(), genomes[1:]])[:n]
+            self._tell(self._pull(chosen, start))
         self.phase = "evolve"
 
     def _pull(self, genomes: Genomes, start: Genomes) -> Genomes:

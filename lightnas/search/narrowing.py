@@ -16,7 +16,12 @@ from .bound import Options, Relaxation
 
 
 def trimmed(
-    relaxation: Relaxation, i: int, options: Options, multipliers: Floats, slack: Floats
+    relaxation: Relaxation,
+    i: int,
+    options: Options,
+    multipliers: Floats,
+    best: tuple[Floats, Genomes],
+    slack: Floats,
 ) -> Options:
     """The options with ranges of btn in which they are worth at most ``slack`` less than at their best.
 
@@ -25,12 +30,13 @@ def trimmed(
         options: n of block i. Those of a score that is a quadratic in btn too (``gain``) stay as they
             are: it may rise at both ends.
         multipliers: shape (R,).
+        best: what ``Relaxation.best`` says of the options at these multipliers.
         slack: shape (n,), not negative.
     """
     if len(options.gain) or not options.btn_high.any():
         return options
+    value, at = best
     priced, lambdas = relaxation.priced(i, options, multipliers)
-    value, best = relaxation.best_btn(priced, lambdas)
     q0, q1, q2 = lambdas @ priced.use
     n, step = priced.log_btn, float(relaxation.space.step)
     least = value - slack - (priced.reward - q0)
@@ -42,8 +48,8 @@ def trimmed(
 
     return replace(
         options,
-        btn_low=best - _furthest(best - options.btn_low, lambda away: enough(best - away)),
-        btn_high=best + _furthest(options.btn_high - best, lambda away: enough(best + away)),
+        btn_low=at - _furthest(at - options.btn_low, lambda away: enough(at - away)),
+        btn_high=at + _furthest(options.btn_high - at, lambda away: enough(at + away)),
     )
 
 

@@ -330,17 +330,24 @@ class Proof:
         Returns what is left, and for each option the relaxed optimum among the structures that hold
         it.
         """
-        values = [self.relaxation.best(i, opts, multipliers)[0] for i, opts in enumerate(chain)]
+        solved = [self.relaxation.best(i, opts, multipliers) for i, opts in enumerate(chain)]
         allowed = self.relaxation.lambdas(multipliers).sum()
-        through = [value + allowed for value in self.relaxation.through(chain, values)]
+        through = [
+            value + allowed
+            for value in self.relaxation.through(chain, [value for value, _ in solved])
+        ]
         least = self._target() - self._rounding(multipliers)
         keep = [value > least for value in through]
-        chain = [options.where(kept) for options, kept in zip(chain, keep, strict=True)]
         through = [value[kept] for value, kept in zip(through, keep, strict=True)]
         chain = [
-            trimmed(self.relaxation, i, options, multipliers, value - least)
-            for i, (options, value) in enumerate(zip(chain, through, strict=True))
-        ]
+            trimmed(
+                self.relaxation, i, options.where(kept), multipliers,
+                (value[kept], btn[kept]), worth - least,
+            )
+            for i, (options, kept, (value, btn), worth) in enumerate(
+                zip(chain, keep, solved, through, strict=True)
+            )
+        ]  # fmt: skip
         return chain, through
 
     # --- listing ------------------------------------------------------------------------------------------------

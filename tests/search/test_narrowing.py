@@ -30,8 +30,8 @@ def test_exactly_the_btn_that_are_worth_enough_are_left(seed):
     options = next(relaxation.options(block, next(relaxation.all_pairs(block))))
     options = options.where(np.sort(rng.integers(0, len(options), 40)))
     slack = rng.exponential(5.0, 40) * rng.integers(0, 2, 40)
-    left = trimmed(relaxation, block, options, multipliers, slack)
-    value, _ = relaxation.best_btn(options, multipliers)
+    value, best = relaxation.best_btn(options, multipliers)
+    left = trimmed(relaxation, block, options, multipliers, (value, best), slack)
     for at in range(40):
         every = np.arange(options.btn_low[at], options.btn_high[at] + 1)
         worths = [worth(options, at, btn, multipliers, space.step) for btn in every]
