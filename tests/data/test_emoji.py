@@ -171,7 +171,7 @@ def test_kinds_of_the_command_are_those_of_the_library(capsys):
     text = " ".join(run(capsys, "demo-data", "--help").split())
     for split in SPLITS:
         numbers = [getattr(kind.splits, split) for kind in KINDS.values()]
-        assert f"({numbers[0]}, emoji {numbers[1]})" in text
+        assert f"default: {numbers[0]}, emoji {numbers[1]};" in text
 
 
 def test_what_is_missing_is_said_in_one_line(tmp_path, capsys, monkeypatch):
