@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -71,11 +72,14 @@ def main() -> None:
     parser.add_argument("--input-size", default="96x96")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("training", nargs="*", help="options of train-det, behind --")
-    arguments = parser.parse_args()
+    own, behind = sys.argv[1:], []
+    if "--" in own:  # argparse would take what stands behind an option for a mistake
+        at = own.index("--")
+        own, behind = own[:at], own[at + 1 :]
+    arguments = parser.parse_args(own)
     size = parse_size(arguments.input_size, "--input-size")
     structures = pairs(parse_count(arguments.flops, "--flops"), size)
-    options = ("--input-size", arguments.input_size, *arguments.training)
+    options = ("--input-size", arguments.input_size, *behind)
     config = StudyConfig(tuple(structures.values()), arguments.data, arguments.seeds, size, options)
     there = (arguments.output / "config.yaml").is_file()
     rows = validate(config, arguments.output, resume=there, jobs=arguments.jobs)["rows"]
