@@ -23,7 +23,6 @@ from rich.progress import (
 )
 from rich.table import Column
 
-from ..install.doctor import Finding
 from ..network.detector import Detector
 from ..network.structure import Structure
 from ..report.data_section import data_table
@@ -38,6 +37,7 @@ from .saying import say
 
 if TYPE_CHECKING:
     from ..deploy.testing import Measured
+    from ..install.doctor import Finding
 
 # Seconds between two lines of progress in a log.
 LINE_EVERY = 10.0
