@@ -64,8 +64,8 @@ def pairs(limit: float, size: tuple[int, int]) -> dict[str, Structure]:
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def arguments_of(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, tuple[str, ...]]:
+    """What all of these studies take, and the options of train-det behind ``--``."""
     parser.add_argument("data", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--flops", default="40M")
@@ -77,22 +77,42 @@ def main() -> None:
         at = own.index("--")
         own, behind = own[:at], own[at + 1 :]
     arguments = parser.parse_args(own)
+    return arguments, ("--input-size", arguments.input_size, *behind)
+
+
+def train(
+    structures: dict[str, Structure], arguments: argparse.Namespace, options: tuple[str, ...]
+) -> dict[str, list[dict[str, Any]]]:
+    """The rows of ``lightnas validate`` of each structure, by its name."""
     size = parse_size(arguments.input_size, "--input-size")
-    structures = pairs(parse_count(arguments.flops, "--flops"), size)
-    options = ("--input-size", arguments.input_size, *behind)
     config = StudyConfig(tuple(structures.values()), arguments.data, arguments.seeds, size, options)
     there = (arguments.output / "config.yaml").is_file()
     rows = validate(config, arguments.output, resume=there, jobs=arguments.jobs)["rows"]
-    print("| backbone | score | FLOPs | params | layers | AP, mean and spread | AP50, mean |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for i, name in enumerate(structures):
-        of = [row for row in rows if row["structure"] == i]
-        ap = [row["ap"] for row in of]
-        print(
-            f"| {name} | {of[0]['score']:.0f} | {format_count(of[0]['flops'], 3)} | "
-            f"{format_count(of[0]['params'], 3)} | {of[0]['layers']} | {statistics.mean(ap):.3f} "
-            f"({min(ap):.3f} to {max(ap):.3f}) | {statistics.mean(row['ap50'] for row in of):.3f} |"
-        )
+    return {
+        name: [row for row in rows if row["structure"] == i] for i, name in enumerate(structures)
+    }
+
+
+def table(trained: dict[str, list[dict[str, Any]]], more: dict[str, str] | None = None) -> None:
+    """Print a line for each structure; ``more`` is one further figure of each."""
+    head, line = ("", "") if more is None else (" latency |", " ---: |")
+    print(f"| backbone | score | FLOPs | params | layers |{head} AP, mean and spread | AP50, mean |")
+    print(f"| --- | ---: | ---: | ---: | ---: |{line} ---: | ---: |")
+    for name, rows in trained.items():
+        one, ap = rows[0], [row["ap"] for row in rows]
+        figures = [f"{one['score']:.0f}", format_count(one["flops"], 3)]
+        figures += [format_count(one["params"], 3), str(one["layers"])]
+        figures += [] if more is None else [more[name]]
+        figures += [f"{statistics.mean(ap):.3f} ({min(ap):.3f} to {max(ap):.3f})"]
+        figures += [f"{statistics.mean(row['ap50'] for row in rows):.3f}"]
+        print(f"| {name} | {' | '.join(figures)} |")
+
+
+def main() -> None:
+    arguments, options = arguments_of(argparse.ArgumentParser(description=__doc__))
+    size = parse_size(arguments.input_size, "--input-size")
+    structures = pairs(parse_count(arguments.flops, "--flops"), size)
+    table(train(structures, arguments, options))
 
 
 if __name__ == "__main__":
