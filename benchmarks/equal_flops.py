@@ -96,7 +96,9 @@ def train(
 def table(trained: dict[str, list[dict[str, Any]]], more: dict[str, str] | None = None) -> None:
     """Print a line for each structure; ``more`` is one further figure of each."""
     head, line = ("", "") if more is None else (" latency |", " ---: |")
-    print(f"| backbone | score | FLOPs | params | layers |{head} AP, mean and spread | AP50, mean |")
+    print(
+        f"| backbone | score | FLOPs | params | layers |{head} AP, mean and spread | AP50, mean |"
+    )
     print(f"| --- | ---: | ---: | ---: | ---: |{line} ---: | ---: |")
     for name, rows in trained.items():
         one, ap = rows[0], [row["ap"] for row in rows]
