@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lightnas.documents import LARGEST
 from lightnas.report.axes import axis, round_step
-from lightnas.report.charts import HEIGHT, WIDTH, Bar, Curve, Point, bars, curves
+from lightnas.report.charts import HEIGHT, Bar, Curve, Point, bars, curves
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,16 @@ def test_axes_of_all_that_a_file_can_hold(values, most, to_ticks):
     assert all(len(text) < 40 for _, text in found.ticks)
 
 
+LINES = "svg[@preserveAspectRatio]/path"
+
+
 def svg(chart):
     return ElementTree.fromstring(str(chart.svg))
+
+
+def percent(text):
+    assert text.endswith("%")
+    return float(text[:-1])
 
 
 def test_every_mark_lies_inside_the_picture():
@@ -78,11 +86,11 @@ def test_every_mark_lies_inside_the_picture():
     dots = root.findall("circle")
     assert [dot.get("data-tip") for dot in dots] == [point.tip for point in points]
     assert all(
-        0 < float(dot.get("cx")) < WIDTH and 0 < float(dot.get("cy")) < HEIGHT for dot in dots
+        0 <= percent(dot.get("cx")) <= 100 and 0 <= float(dot.get("cy")) <= HEIGHT for dot in dots
     )
     heights = [float(dot.get("cy")) for dot in dots]
     assert heights == sorted(heights)  # y grows upwards, in pixels downwards
-    assert len(root.findall("path")) == 2
+    assert len(root.findall(LINES)) == 2
 
 
 def test_a_mark_that_copies_is_a_button():
@@ -99,7 +107,7 @@ def test_bars_stand_on_0():
     ends = [float(bar.get("y")) + float(bar.get("height")) for bar in (tall, low)]
     assert ends[0] == pytest.approx(ends[1])
     assert float(tall.get("height")) == pytest.approx(2 * float(low.get("height")), abs=0.2)
-    assert float(tall.get("x")) + float(tall.get("width")) < float(low.get("x"))
+    assert percent(tall.get("x")) + percent(tall.get("width")) < percent(low.get("x"))
     assert low.get("class") == "color-1"
 
 

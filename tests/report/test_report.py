@@ -129,7 +129,8 @@ def test_a_search_ends_with_a_report(capsys, folder):
 
 def test_shares_of_the_stages_add_up(capsys, folder):
     page = (searched(capsys) / "report.html").read_text()
-    shares = [float(x) for x in re.findall(r"</span>([0-9.]+) %", page)]
+    table = re.search(r'<table data-stages="s0-0">.*?</table>', page, re.DOTALL)[0]
+    shares = [float(x) for x in re.findall(r"</span>([0-9.]+) %", table)]
     assert len(shares) == 15
     for column in range(3):
         assert sum(shares[column::3]) == pytest.approx(100, abs=0.3)
