@@ -72,7 +72,12 @@ class Chart(NamedTuple):
 class _Line(NamedTuple):
     path: str
     color: int
-    kind: str
+    kind: str = "line"
+
+
+class _Cloud(NamedTuple):
+    places: list[tuple[float, float]]
+    color: int
 
 
 class _Dot(NamedTuple):
@@ -132,9 +137,16 @@ def curves(
         else axis(shown, HEIGHT, 0, most=10, to_ticks=True)
     )
     lines = [
-        _Line(_path(curve, x, y), color, "cloud" if curve.cloud else "line")
+        _Line(
+            "M" + "L".join(f"{ACROSS / 100 * x.at(p.x):g} {y.at(p.y):g}" for p in curve.points), i
+        )
+        for i, curve in enumerate(series)
+        if curve.line and curve.points
+    ]
+    clouds = [
+        _Cloud([(x.at(p.x), y.at(p.y)) for p in curve.points], color)
         for color, curve in enumerate(series)
-        if (curve.line or curve.cloud) and curve.points
+        if curve.cloud
     ]
     marks = [
         (point, color, 4 if len(curve.points) < MANY else 2.5)
@@ -150,15 +162,10 @@ def curves(
     outside = _outside(((p, c) for p, c, _ in marks if x.beyond(p.x) or y.beyond(p.y)), x, y)
     legend = [curve.name for curve in series] if len(series) > 1 else []
     svg = _svg(
-        what, y, x, x_title=x_title, y_title=y_title, lines=lines, dots=dots, outside=outside
-    )
+        what, y, x, x_title=x_title, y_title=y_title, lines=lines, clouds=clouds, dots=dots,
+        outside=outside,
+    )  # fmt: skip
     return Chart(what, svg, legend)
-
-
-def _path(curve: Curve, x: Axis, y: Axis) -> str:
-    """Of a line, or of the dots of a cloud: lines of no length with round ends."""
-    places = [f"{ACROSS / 100 * x.at(p.x):g} {y.at(p.y):g}" for p in curve.points]
-    return "".join(f"M{place}h0" for place in places) if curve.cloud else "M" + "L".join(places)
 
 
 def _outside(marks: Iterable[tuple[Point, int]], x: Axis, y: Axis) -> list[_Outside]:
@@ -205,7 +212,7 @@ def bars(what: str, drawn: Sequence[Bar], legend: Sequence[str], silent: bool = 
 def _svg(what: str, y: Axis, x: Axis | None = None, **parts: Any) -> Markup:
     """``parts`` may lack what there is none of."""
     left = 2 * MARGIN + LINE + DIGIT * max(len(text) for _, text in y.ticks)
-    none: dict[str, Any] = {"lines": (), "dots": (), "boxes": (), "outside": ()}
+    none: dict[str, Any] = {"lines": (), "clouds": (), "dots": (), "boxes": (), "outside": ()}
     return render(
         "chart.svg",
         **{"x_title": "", "y_title": "", **none, **parts},

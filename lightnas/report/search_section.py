@@ -28,7 +28,7 @@ from .section import Budget, Overlay, Section, thinned
 # Without a bound the convergence begins at this share of the best score.
 LATE = 0.9
 # Of a population so many are drawn.
-MOST_DRAWN = 1500
+MOST_DRAWN = 600
 
 
 def read_search(path: Path, key: str) -> Section:
