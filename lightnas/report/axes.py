@@ -96,9 +96,9 @@ def log_axis(values: Iterable[float], start: float, end: float, to_ticks: bool =
         factors = (1, 1.5, 2, 3, 4, 5, 6, 8)
     ticks = [factor * 10.0**power for power in range(first, last + 1, every) for factor in factors]
     if to_ticks:
-        low = max(tick for tick in ticks if tick <= low * (1 + 1e-9))
-        high = min((tick for tick in ticks if tick >= high * (1 - 1e-9)), default=high)
-    shown = [tick for tick in ticks if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)]
+        low = max((tick for tick in ticks if tick <= low * (1 + 1e-8)), default=low)
+        high = min((tick for tick in ticks if tick >= high * (1 - 1e-8)), default=high)
+    shown = [tick for tick in ticks if low * (1 - 1e-8) <= tick <= high * (1 + 1e-8)]
     return Axis(low, high, start, end, tuple((tick, f"{tick:g}") for tick in shown), log=True)
 
 

@@ -130,7 +130,7 @@ def curves(
     fixed = [curve for curve in series if curve.points and not curve.anywhere] or series
     x_of: Any = log_axis if "x" in log else axis
     x = x_of([p.x for curve in fixed for p in curve.points], 0, 100)
-    shown = [p.y for c in series for p in c.points if c in fixed or not x.beyond(p.x)]
+    shown = [p.y for curve in series for p in curve.points if not x.beyond(p.x)]
     y = (
         log_axis(shown, HEIGHT, 0, to_ticks=True)
         if "y" in log

@@ -4,6 +4,7 @@ literal`` for each setting."""
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,11 @@ def read_settings(path: Path) -> dict[str, Any]:
     Raises:
         InputError: it cannot be read.
     """
+    text = read_text(path / CONFIG, MAX_BYTES)
     try:
-        lines = ast.parse(read_text(path / CONFIG, MAX_BYTES)).body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a text that is only read
+            lines = ast.parse(text).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return {}
     settings = {}
