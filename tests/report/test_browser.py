@@ -129,7 +129,8 @@ def test_tables_are_sorted_by_what_they_say(capsys, folder, opened):
         )
     assert table.locator("th[aria-sort]").count() == 1
     table.get_by_role("button", name="network").press("Enter")
-    assert column(1) == sorted(column(1), key=str.casefold)
+    names = [text for text in column(1) if "Copy" not in text]
+    assert names == ["MAE-DET-L", "MAE-DET-M", "MAE-DET-S", "ResNet-50", "ResNet-101"]
 
 
 def saved(page, button):
