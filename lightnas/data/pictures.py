@@ -17,8 +17,9 @@ PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#c
 
 # Of a picture with boxes; JPEG ends at 65,535.
 MOST = 4096
-# Of a JPEG, the best first.
-QUALITIES = (92, 85, 75, 60, 45)
+# Of a JPEG; and what it is made of where it has too many bytes: coarser, then smaller too.
+QUALITY = 92
+COARSER = ((85, 1.0), (75, 1.0), (60, 1.0), (45, 1.0), (45, 0.7), (45, 0.5), (45, 0.25), (45, 0.1))
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -90,16 +91,18 @@ def titled(picture: Image.Image, titles: Sequence[str]) -> Image.Image:
 
 
 def save_picture(picture: Image.Image, path: Path, most_bytes: int | None = None) -> None:
-    """Write a picture whole, in the format of its suffix: .jpg, .jpeg or .png. A JPEG gets as good as
-    ``most_bytes`` allow."""
-    for quality in QUALITIES:
-        content = encode(picture, path.suffix, quality)
+    """Write a picture whole, in the format of its suffix: .jpg, .jpeg or .png. A JPEG gets as good,
+    and only then as large, as ``most_bytes`` allow."""
+    content = encode(picture, path.suffix)
+    for quality, share in COARSER:
         if most_bytes is None or len(content) <= most_bytes:
             break
+        size = max(1, int(picture.width * share)), max(1, int(picture.height * share))
+        content = encode(picture.resize(size), path.suffix, quality)
     write_whole(path, content)
 
 
-def encode(picture: Image.Image, suffix: str, quality: int = QUALITIES[0]) -> bytes:
+def encode(picture: Image.Image, suffix: str, quality: int = QUALITY) -> bytes:
     """The bytes of a picture file; ``quality`` is that of a JPEG."""
     buffer = io.BytesIO()
     if suffix.lower() == ".png":

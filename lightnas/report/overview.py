@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .charts import Chart, curves
+from .charts import Chart, Curve, curves
 from .section import Overlay, Section
 
 
@@ -29,8 +29,8 @@ def overview(sections: Sequence[Section]) -> Overview | None:
         for section in sections
     ]
     columns = list(dict.fromkeys(name for row in known for name in row))
-    # What several have comes first, in the order of the first of them.
-    columns.sort(key=lambda name: -sum(name in row for row in known) if name != "kind" else -99)
+    # What several have comes first, in the order of the first of them; dates, which are long, last.
+    columns.sort(key=lambda name: (name == "begun", -sum(name in row for row in known)))
     rows = [
         (section.key, section.title, [row.get(name, "-") for name in columns])
         for section, row in zip(sections, known, strict=True)
@@ -50,11 +50,18 @@ def _charts(sections: Sequence[Section]) -> list[tuple[str, Chart]]:
         (
             title,
             curves(
-                f"{y_title} against {x_title} of {len(those)} runs", x_title, y_title,
-                [overlay.curve._replace(name=name) for name, overlay in those],
+                f"{y_title[0].upper()}{y_title[1:]} against {x_title}, of {len(those)} runs",
+                x_title, y_title,
+                [_named(overlay.curve, name) for name, overlay in those],
                 log=those[0][1].log if len({overlay.log for _, overlay in those}) == 1 else "",
             ),
         )
         for (title, x_title, y_title), those in found.items()
         if len(those) > 1
     ]  # fmt: skip
+
+
+def _named(curve: Curve, name: str) -> Curve:
+    """A curve as that of a run, whose points say so."""
+    points = [point._replace(tip=f"{name}, {point.tip}") for point in curve.points]
+    return curve._replace(name=name, points=points)

@@ -47,7 +47,8 @@ def read_study(path: Path, key: str) -> Section:
         figures=[(f"tau of {name} and AP", _tau(found)) for name, found in result["taus"].items()],
         made=made_of(path, seed=f"0 to {config.seeds - 1}"),
         charts=[("AP against score", chart)],
-        hint="Click a point, or reach it with Tab and press Enter, to copy its structure txt.",
+        hint="Click a point, or reach it with Tab and press Enter, to copy its structure txt and to see"
+        " its architecture among the structures below.",
         table=comparison(rows, config.input_size),
         networks=networks(
             structures,

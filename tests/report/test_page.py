@@ -166,6 +166,7 @@ def test_several_runs_in_one_table_and_one_chart(capsys, folder):
         ("s0", "run"), ("s1", "two"), ("s2", "front"), ("s3", "det"), ("s4", "other"),
     ]  # fmt: skip
     head = re.findall(r'<th scope="col">([^<]*)', table)
+    assert (head[1], head[-1]) == ("kind", "begun")
     assert {"kind", "seed", "score", "FLOPs", "AP"} <= set(head) and "from widths" not in head
     overlaid = page[page.index("</table>") : page.index('<section id="s0"')]
     assert re.findall(r"<h2>([^<]*)", overlaid) == [
@@ -173,6 +174,7 @@ def test_several_runs_in_one_table_and_one_chart(capsys, folder):
         "Training loss",
         "Average precision on the val split",
     ]
+    assert any(tip.startswith("two, ") and "% below the bound" in tip for tip in tips(overlaid))
     assert "</b>run</span>" in overlaid and "</b>two</span>" in overlaid
     for path in (paths[0], paths[3]):
         run(capsys, "report", path)
