@@ -17,7 +17,7 @@ class Axis:
 
     Attributes:
         ticks: round numbers from ``low`` to ``high``, each with its text.
-        log: equal steps are equal ratios.
+        log: equal steps are equal ratios; 0, which is on no such scale, stands at ``start``.
     """
 
     low: float
@@ -31,13 +31,15 @@ class Axis:
         """Where a value lies."""
         low, high = self.low, self.high
         if self.log:
+            if value <= 0:
+                return self.start
             low, high, value = math.log(low), math.log(high), math.log(value)
         share = (value - low) / (high - low)
         return round(self.start + share * (self.end - self.start), 2)
 
     def beyond(self, value: float) -> int:
         """-1 for a value below ``low``, 1 for one above ``high``, else 0."""
-        return (value > self.high) - (value < self.low)
+        return (value > self.high) - (value < self.low and not (self.log and value == 0))
 
     def held(self, value: float) -> float:
         """The nearest value that lies on it."""
@@ -82,11 +84,12 @@ def log_axis(values: Iterable[float], start: float, end: float, to_ticks: bool =
     powers alone where those are enough.
 
     Args:
-        values: positive, finite ones, at least one.
+        values: finite ones of 0 or more, at least one; where 0 is among them it is the lowest tick.
         start, end, to_ticks: as for ``axis``.
     """
     values = list(values)
-    low, high = min(values), max(values)
+    positive = [value for value in values if value > 0] or [1.0]
+    low, high = min(positive), max(positive)
     if math.log(high) - math.log(low) < 1e-6:  # a single value stands in the middle
         low, high = low / 2, high * 2
     first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
@@ -99,7 +102,11 @@ def log_axis(values: Iterable[float], start: float, end: float, to_ticks: bool =
         low = max((tick for tick in ticks if tick <= low * (1 + 1e-8)), default=low)
         high = min((tick for tick in ticks if tick >= high * (1 - 1e-8)), default=high)
     shown = [tick for tick in ticks if low * (1 - 1e-8) <= tick <= high * (1 + 1e-8)]
-    return Axis(low, high, start, end, tuple((tick, f"{tick:g}") for tick in shown), log=True)
+    named = [(tick, f"{tick:g}") for tick in shown]
+    if 0 in values:
+        low = low / 10
+        named = [(low, "0"), *named]
+    return Axis(low, high, start, end, tuple(named), log=True)
 
 
 def _text(value: float, step: float) -> str:

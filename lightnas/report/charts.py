@@ -125,7 +125,7 @@ def curves(
 
     Args:
         what: what it shows, in words.
-        log: axes whose equal steps are equal ratios, of ``x``, ``y``; their values are positive.
+        log: axes whose equal steps are equal ratios, of ``x``, ``y``; none of their values is below 0.
     """
     fixed = [curve for curve in series if curve.points and not curve.anywhere] or series
     x_of: Any = log_axis if "x" in log else axis

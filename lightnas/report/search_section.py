@@ -27,6 +27,8 @@ from .section import Budget, Overlay, Section, thinned
 
 # Without a bound the convergence begins at this share of the best score.
 LATE = 0.9
+# Percent: what is less is the rounding of a gap that is 0.
+LEAST = 1e-9
 # Of a population so many are drawn.
 MOST_DRAWN = 600
 
@@ -132,22 +134,16 @@ def _convergence(
             "Convergence", "evaluations", "score", Curve("best score", thinned(points))
         )
         return overlay, _drawn(overlay, "Best score against evaluations")
-    gaps = [max(0.0, 100 * gap(score, bound)) for _, score in best]
-    least = min((each for each in gaps if each > 1e-9), default=1.0)
+    gaps = [100 * gap(score, bound) for _, score in best]
+    gaps = [each if each > LEAST else 0.0 for each in gaps]  # rounding
     points = [
-        Point(
-            n,
-            share if share > 1e-9 else least / 10,  # 0 is on no such scale
-            f"{n:,} evaluations: {score:.3f}, "
-            + (f"{share:.3g} % below the bound" if share > 1e-9 else "0 % below the bound"),
-        )
+        Point(n, share, f"{n:,} evaluations: {score:.3f}, {share:.3g} % below the bound")
         for (n, score), share in zip(best, gaps, strict=True)
     ]
     curve = Curve("gap to the bound", thinned(points))
     overlay = Overlay("Convergence", "evaluations", "gap to the bound, %", curve, log="y")
     what = "How far the best score is below its upper bound, against evaluations"
-    ends = "; a gap of 0 stands at a tenth of the last one before" if gaps[-1] <= 1e-9 else ""
-    return overlay, _drawn(overlay, what + ends)
+    return overlay, _drawn(overlay, what)
 
 
 def _drawn(overlay: Overlay, what: str) -> Chart:

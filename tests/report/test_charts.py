@@ -148,6 +148,13 @@ def test_ticks_of_ratios():
     ]
 
 
+def test_0_is_the_lowest_tick_of_ratios():
+    found = log_axis([0, 0.2, 30], 90, 10, to_ticks=True)
+    assert " ".join(text for _, text in found.ticks) == "0 0.2 0.5 1 2 5 10 20 50"
+    assert found.at(0) == 90 == found.at(found.ticks[0][0]) and not found.beyond(0)
+    assert log_axis([0, 0], 90, 10).at(0) == 90
+
+
 def test_what_lies_outside_stands_at_the_edge():
     ours = Curve("ours", [Point(10, 1), Point(20, 2)])
     others = Curve("others", [Point(15, 3, "in"), Point(99, 9, "far", name="far"), Point(1, 0, "left")],

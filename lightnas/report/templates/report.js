@@ -94,9 +94,9 @@ function compareKeys(one, other) {
 
 function sortBy(button) {
   const head = button.closest("th");
-  const rising = head.ariaSort !== "ascending";
+  const rising = head.getAttribute("aria-sort") !== "ascending";
   for (const other of head.parentElement.cells) other.removeAttribute("aria-sort");
-  head.ariaSort = rising ? "ascending" : "descending";
+  head.setAttribute("aria-sort", rising ? "ascending" : "descending");
   const body = head.closest("table").tBodies[0];
   const rows = [...body.rows].map((row) => [keyOf(row.cells[head.cellIndex]), row]);
   rows.sort(([one], [other]) => {
