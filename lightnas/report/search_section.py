@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..documents import LARGEST
 from ..network.cost import Cost
 from ..network.score import score_structures
 from ..network.structure import Structure, read_structures
@@ -16,7 +17,7 @@ from ..resources import RESOURCES, Resource
 from ..runs.config import SearchConfig, load_config
 from ..runs.history import HISTORY, read_history
 from ..runs.output_dir import STRUCTURE
-from ..runs.search_run import CONFIG, POPULATION, RESULT, SearchRun
+from ..runs.search_run import CONFIG, POPULATION, RESULT, SearchRun, read_population
 from ..search.problem import Evaluation, Problem
 from ..search.result import Found, gap
 from .architecture import networks
@@ -44,7 +45,8 @@ def read_search(path: Path, key: str) -> Section:
     problem = config.problem
     costs = {name: float(value) for name, value in result.cost.known().items()}
     structures = read_structures(path / STRUCTURE)
-    population = SearchRun(path).found().evaluation if (path / POPULATION).is_file() else None
+    file = path / POPULATION
+    population: Evaluation | None = read_population(file)["evaluation"] if file.is_file() else None
     rows = _rows(structures, problem, population)
     names = [f"found, rank {i}" for i in range(len(rows))]
     own = [
@@ -135,7 +137,7 @@ def _convergence(
         )
         return overlay, _drawn(overlay, "Best score against evaluations")
     gaps = [100 * gap(score, bound) for _, score in best]
-    gaps = [each if each > LEAST else 0.0 for each in gaps]  # rounding
+    gaps = [min(each, LARGEST) if each > LEAST else 0.0 for each in gaps]  # rounding
     points = [
         Point(n, share, f"{n:,} evaluations: {score:.3f}, {share:.3g} % below the bound")
         for (n, score), share in zip(best, gaps, strict=True)
@@ -158,7 +160,7 @@ def _clouds(
     spread = {
         name: float(np.ptp(use)) / float(np.max(use))
         for name, use in population.cost.known().items()
-        if name in problem.limits and np.max(use) > 0
+        if name in problem.limits and np.max(use, initial=0.0) > 0
     }
     widest = max(spread, key=spread.__getitem__, default="flops")
     drawn = [("Population", _cloud(population, own, RESOURCES[widest]))]
@@ -168,13 +170,13 @@ def _clouds(
 
 
 def _cloud(population: Evaluation, own: Sequence[Compared], resource: Resource) -> Chart | None:
-    """None where the population does not know the resource."""
+    """None where the population does not know the resource, or is none."""
     use = getattr(population.cost, resource.name)
-    if use is None:
+    if use is None or not len(use):
         return None
-    every = -(-len(population.score) // MOST_DRAWN)
+    every = -(-len(use) // MOST_DRAWN)
     pairs = zip(use[::every].tolist(), population.score[::every].tolist(), strict=True)
-    cloud = [Point(x / resource.scale, y) for x, y in pairs]
+    cloud = [Point(x / resource.scale, y) for x, y in pairs if max(abs(x), abs(y)) <= LARGEST]
     best = [
         Point(
             network.costs[resource.name] / resource.scale,

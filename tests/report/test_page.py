@@ -5,6 +5,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lightnas.cli.main import main
@@ -114,6 +115,24 @@ def test_the_gap_is_drawn_on_a_scale_of_ratios(capsys, folder):
     assert "gap to the bound, %" in page and re.search(r'<text class="end"[^>]*>0<', page)
     assert any(tip.endswith(", 0 % below the bound") for tip in tips(page))
     assert "Score against" in page and re.search(r'<g class="cloud color-0"><circle', page)
+
+
+@pytest.mark.parametrize("value", [1e308, -1e308, 0.0, None])
+def test_any_population_that_can_be_read(capsys, folder, value):
+    path = searched(capsys)
+    with np.load(path / "population.npz") as file:
+        arrays = dict(file)
+    for name, array in arrays.items():
+        if name != "genes":
+            arrays[name] = array[:0] if value is None else array.copy()
+        if value is not None and array.dtype.kind == "f":
+            arrays[name][::2] = value
+    np.savez(path / "population.npz", **arrays)
+    run(capsys, "report", path)
+    assert ("Population" in text_of(page_of(path))) == (value is not None)
+    np.savez(path / "population.npz", **arrays | {"score": np.full(3, np.nan)})
+    said = refused(capsys, "report", path)
+    assert "population.npz: " in said and "overwrite" not in said
 
 
 def test_losses_rates_and_the_size_of_a_training(capsys, folder):
