@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ..documents import LARGEST
-from ..network.cost import Cost
 from ..network.score import score_structures
 from ..network.structure import Structure, read_structures
 from ..resources import RESOURCES, Resource
@@ -89,15 +88,10 @@ def _rows(
         ]
     if problem.table is not None:
         rows = [
-            row | {"latency": _seconds(structure, problem)}
+            row | {"latency": problem.latency_of(structure)}
             for row, structure in zip(rows, structures, strict=True)
         ]
     return rows
-
-
-def _seconds(structure: Structure, problem: Problem) -> float | None:
-    cost: Cost = structure.cost(problem.input_size, problem.table, problem.detector)
-    return None if cost.latency is None else float(cost.latency)  # type: ignore[arg-type]
 
 
 def _figures(

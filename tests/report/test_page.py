@@ -104,7 +104,10 @@ def test_latency_where_there_is_a_table(capsys, folder):
     assert "params layers latency" in page and "Latency on made up, 1 thread, fp32, batch 1" in page
     assert f"{1e6 * result['latency']:.4g} us" in page
     row = ("--budget-flops", "2M:6M:3", "--workers", "1")
-    run(capsys, "pareto", *timed, *row, "--output", "b")
+    other = ("--compare", "a", "--compare", "maedet-s")  # of whose blocks the table knows nothing
+    run(capsys, "pareto", *timed, *row, "--output", "b", *other)
+    known, unknown = json.loads(Path("b/front.json").read_text())["compare"][::5]
+    assert known["latency"] == result["latency"] and "latency" not in unknown
     page = page_of(Path("b"))
     assert "Latency on made up" in page and page.count('data-copy="s0-1"') == 3
     assert "Latency on" not in page_of(searched(capsys))
