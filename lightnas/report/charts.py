@@ -169,7 +169,8 @@ def curves(
 
 
 def _outside(marks: Iterable[tuple[Point, int]], x: Axis, y: Axis) -> list[_Outside]:
-    """Arrows at the edge towards what lies beyond it; names on one side stand below each other."""
+    """Arrows at the edge towards what lies beyond it; those on one side stand below each other, with
+    their names."""
     free = {-1: 0.0, 0: 0.0, 1: 0.0}
     arrows = []
     for point, color in sorted(marks, key=lambda mark: -mark[0].y):
@@ -181,8 +182,8 @@ def _outside(marks: Iterable[tuple[Point, int]], x: Axis, y: Axis) -> list[_Outs
         free[side] = text_y
         arrows.append(
             _Outside(
-                x.at(x.held(point.x)), at, path, color, f"{point.tip}; outside this chart",
-                point.copy, point.name, 6 if side > 0 else 10, side > 0, text_y,
+                x.at(x.held(point.x)), text_y - 4, path, color, f"{point.tip}; outside this chart",
+                point.copy, point.name, -8 if side > 0 else 10, side > 0, text_y,
             )
         )  # fmt: skip
     return arrows
