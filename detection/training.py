@@ -91,6 +91,7 @@ def train(
         loader_errors(),
         WorkDir(start.work_dir) as run,
     ):
+        run.device = device
         text, changed = first_process(lambda: _prepare(options, found, start, device, run))
         cfg = config_of_literal(text, str(start.work_dir))
         done = run.result if start.resume else None

@@ -6,6 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import mmcv
+import mmdet
+import torch
 from mmcv import Config
 
 from lightnas.data.fingerprint import Fingerprint, changes, fingerprint
@@ -28,7 +31,23 @@ SCHEDULE = ("runner.", "lr_config", "total_epochs")
 
 
 class WorkDir(TrainingRun):
-    """One work directory, held by one run at a time."""
+    """One work directory, held by one run at a time.
+
+    Attributes:
+        device: what it trains on, ``cpu`` or ``cuda``.
+    """
+
+    device = "cpu"
+
+    def taking_part(self) -> dict[str, str]:
+        """Versions, those of torch and mmdet among them."""
+        return super().taking_part() | {
+            module.__name__: str(module.__version__) for module in (torch, mmcv, mmdet)
+        }
+
+    def accelerator(self) -> str:
+        """The name of the GPU."""
+        return torch.cuda.get_device_name() if self.device == "cuda" else ""
 
     def write_config(self, cfg: Config) -> None:
         """Write the config, and the structure beside it."""

@@ -66,7 +66,7 @@ RESOURCES = {
             name="flops",
             label="FLOPs",
             help="FLOPs at the input size: 83.6G, 8.36e10, resnet50 or resnet101.",
-            row="A row of FLOPs budgets, 10G:160G:16, or one for all.",
+            row="A row of FLOPs budgets, 10G:160G:16 or with steps that grow 10G:160G:5:log, or one for all.",
             parse=partial(parse_count, named=NAMED_FLOPS),
             format=format_count,
             unit="G",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from itertools import pairwise
 
 from .errors import InputError, nearest, shown
 
@@ -105,7 +106,8 @@ def format_ratio(value: float, digits: int = 5) -> str:
 def parse_range(
     text: str, what: str, parse: Callable[[object, str], float] = parse_count
 ) -> list[float]:
-    """Evenly spaced values from ``LOW:HIGH:N``, both ends included; one value from a plain one.
+    """Values from ``LOW:HIGH:N``, both ends included: evenly spaced, or with ``:log`` behind each as
+    many times the one before, rounded; one value from a plain one.
 
     Raises:
         InputError: another form, LOW not below HIGH, or N not 2 ... 1000.
@@ -114,17 +116,28 @@ def parse_range(
     if len(parts) == 1:
         return [parse(text, what)]
     expected = "expected LOW:HIGH:N such as 10G:160G:16"
-    if (
-        len(parts) != 3
-        or not re.fullmatch(r"[0-9]{1,4}", parts[2])
-        or not 2 <= int(parts[2]) <= 1000
-    ):
-        raise InputError(f"{what} is {shown(text)}, {expected}, N from 2 to 1000")
+    form = re.fullmatch(r"([0-9]{1,4})(:log)?", ":".join(parts[2:]))
+    if not form or not 2 <= int(form[1]) <= 1000:
+        raise InputError(f"{what} is {shown(text)}, {expected} or 10G:160G:5:log, N from 2 to 1000")
     low, high = (parse(part, what) for part in parts[:2])
     if not low < high:
         raise InputError(f"{what} is {shown(text)}, {expected}, LOW below HIGH")
-    n = int(parts[2])
+    n = int(form[1])
+    if form[2]:
+        return _geometric(low, high, n)
     return [low + (high - low) * i / (n - 1) for i in range(n)]
+
+
+def _geometric(low: float, high: float, n: int) -> list[float]:
+    """``n`` values from ``low`` to ``high``, each as many times the one before; those between the
+    ends have the fewest digits, two at least, at which all differ."""
+    begin, step = math.log(low), (math.log(high) - math.log(low)) / (n - 1)
+    inner = [math.exp(begin + step * i) for i in range(1, n - 1)]
+    for digits in range(2, 17):
+        row = [low, *(float(f"{value:.{digits - 1}e}") for value in inner), high]
+        if all(one < next_one for one, next_one in pairwise(row)):
+            return row
+    return [low, *inner, high]
 
 
 def parse_share(text: object, what: str) -> float:

@@ -43,6 +43,7 @@ MAY_IMPORT = {
 TOP = {
     "errors",
     "files",
+    "command_line",
     "outputs",
     "units",
     "arrays",

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from ..runs import FrontConfig
 
 
-@click.command(epilog=example("pareto --budget-flops 10G:160G:16"))
+@click.command(
+    epilog=example("pareto --budget-flops 10G:160G:16", "pareto --budget-flops 10G:160G:5:log")
+)
 @budget_options(row=True)
 @latency_table_option
 @detector_option("Count")

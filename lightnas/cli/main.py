@@ -21,6 +21,7 @@ import click
 from click.shell_completion import get_completion_class, shell_complete
 
 from .. import __version__
+from ..command_line import command_line
 from ..errors import InputError, WorkError, nearest, out_of_memory, printable, shown
 from .data import data
 from .demo_data import demo_data
@@ -119,7 +120,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if asked := os.environ.get(COMPLETE):
                 return _complete(asked)
             # Not cli.main: it prints a line of its own for Ctrl-C.
-            with cli.make_context("lightnas", list(given), obj=given) as ctx:
+            with (
+                command_line(given),
+                cli.make_context("lightnas", list(given), obj=given) as ctx,
+            ):
                 cli.invoke(ctx)
             sys.stdout.flush()
             return 0

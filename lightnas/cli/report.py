@@ -24,7 +24,8 @@ from .saying import say
 def report(run_dirs: tuple[Path, ...], output: Path | None, overwrite: bool) -> None:
     """Write one page about searches, fronts and trainings.
 
-    A file that needs no server and no network.
+    A file that needs no server and no network. Of several it has one table, and their curves in one
+    chart.
 
     Of several directories one that cannot be read is left out: stderr and the page say so.
     """

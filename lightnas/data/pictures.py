@@ -17,6 +17,9 @@ PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#c
 
 # Of a picture with boxes; JPEG ends at 65,535.
 MOST = 4096
+# Of a JPEG; and what it is made of where it has too many bytes: coarser, then smaller too.
+QUALITY = 92
+COARSER = ((85, 1.0), (75, 1.0), (60, 1.0), (45, 1.0), (45, 0.7), (45, 0.5), (45, 0.25), (45, 0.1))
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -30,9 +33,12 @@ class Box:
     score: float | None = None
 
 
-def draw_boxes(picture: Image.Image, boxes: Sequence[Box], most: int = MOST) -> Image.Image:
+def draw_boxes(
+    picture: Image.Image, boxes: Sequence[Box], most: int = MOST, lines: int = 40
+) -> Image.Image:
     """A copy in RGB with the boxes on it, the best on top; small pictures are enlarged so that
-    names can be read, large ones reduced to ``most`` pixels a side."""
+    names can be read, large ones reduced to ``most`` pixels a side. Of the letters so many ``lines``
+    would fill the longer side."""
     longest = max(picture.size)
     zoom = math.ceil(384 / longest) if longest < 384 else min(1.0, most / longest)
     copy = (picture if picture.mode == "RGB" else picture.convert("RGB")).resize(
@@ -40,7 +46,7 @@ def draw_boxes(picture: Image.Image, boxes: Sequence[Box], most: int = MOST) -> 
         Image.Resampling.BICUBIC,
     )
     draw = ImageDraw.Draw(copy)
-    size = max(13, round(min(max(copy.size) / 40, min(copy.size) / 4)))
+    size = max(13, round(min(max(copy.size) / lines, min(copy.size) / 4)))
     font = ImageFont.load_default(size)
     for box in sorted(boxes, key=lambda box: box.score or 0):
         colour = PALETTE[sum(box.name.encode()) % len(PALETTE)]
@@ -73,16 +79,34 @@ def grid(pictures: Sequence[Image.Image], columns: int) -> Image.Image:
     return sheet
 
 
-def save_picture(picture: Image.Image, path: Path) -> None:
-    """Write a picture whole, in the format of its suffix: .jpg, .jpeg or .png."""
-    write_whole(path, encode(picture, path.suffix))
+def titled(picture: Image.Image, titles: Sequence[str]) -> Image.Image:
+    """A copy with a line above it that has the titles of as many columns."""
+    size = max(13, picture.width // 50)
+    sheet = Image.new("RGB", (picture.width, picture.height + 2 * size), "white")
+    sheet.paste(picture, (0, 2 * size))
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size)
+    for i, title in enumerate(titles):
+        draw.text((i * picture.width // len(titles) + size / 2, size / 3), title, "black", font)
+    return sheet
 
 
-def encode(picture: Image.Image, suffix: str) -> bytes:
-    """The bytes of a picture file."""
+def save_picture(picture: Image.Image, path: Path, most_bytes: int | None = None) -> None:
+    """Write a picture whole, in the format of its suffix: .jpg, .jpeg or .png. A JPEG gets as good,
+    and only then as large, as ``most_bytes`` allow."""
+    content = encode(picture, path.suffix)
+    for quality, share in COARSER:
+        if most_bytes is None or len(content) <= most_bytes:
+            break
+        size = max(1, int(picture.width * share)), max(1, int(picture.height * share))
+        content = encode(picture.resize(size), path.suffix, quality)
+    write_whole(path, content)
+
+
+def encode(picture: Image.Image, suffix: str, quality: int = QUALITY) -> bytes:
+    """The bytes of a picture file; ``quality`` is that of a JPEG."""
     buffer = io.BytesIO()
     if suffix.lower() == ".png":
         picture.save(buffer, "PNG")
     else:
-        picture.convert("RGB").save(buffer, "JPEG", quality=92)
+        picture.convert("RGB").save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()

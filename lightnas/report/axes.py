@@ -1,4 +1,4 @@
-"""Axes of a chart: where a value lies in pixels, and the round numbers beside it."""
+"""Axes of a chart: where a value lies on it, and the round numbers beside it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ SAME = 1e-300
 
 @dataclass(frozen=True)
 class Axis:
-    """Values from ``low`` to ``high``, laid over pixels from ``start`` to ``end``.
+    """Values from ``low`` to ``high``, laid from ``start`` to ``end``, which are pixels or percent.
 
     Attributes:
         ticks: round numbers from ``low`` to ``high``, each with its text.
+        log: equal steps are equal ratios; 0, which is on no such scale, stands at ``start``.
     """
 
     low: float
@@ -24,11 +25,25 @@ class Axis:
     start: float
     end: float
     ticks: tuple[tuple[float, str], ...]
+    log: bool = False
 
     def at(self, value: float) -> float:
-        """Where a value lies, in pixels."""
-        share = (value - self.low) / (self.high - self.low)
-        return round(self.start + share * (self.end - self.start), 1)
+        """Where a value lies."""
+        low, high = self.low, self.high
+        if self.log:
+            if value <= 0:
+                return self.start
+            low, high, value = math.log(low), math.log(high), math.log(value)
+        share = (value - low) / (high - low)
+        return round(self.start + share * (self.end - self.start), 2)
+
+    def beyond(self, value: float) -> int:
+        """-1 for a value below ``low``, 1 for one above ``high``, else 0."""
+        return (value > self.high) - (value < self.low and not (self.log and value == 0))
+
+    def held(self, value: float) -> float:
+        """The nearest value that lies on it."""
+        return min(max(value, self.low), self.high)
 
 
 def axis(
@@ -43,7 +58,7 @@ def axis(
 
     Args:
         values: finite ones, at least one.
-        start, end: pixels of its ends.
+        start, end: where its ends lie.
         most: so many steps from one tick to the next at most; whole numbers have none between them.
         within: its ends, instead of the smallest and the largest value.
         to_ticks: it ends on ticks, beyond the values.
@@ -62,6 +77,36 @@ def axis(
         low, high = first * step, last * step
     ticks = tuple((n * step, _text(n * step, step)) for n in range(first, last + 1))
     return Axis(low, high, start, end, ticks)
+
+
+def log_axis(values: Iterable[float], start: float, end: float, to_ticks: bool = False) -> Axis:
+    """An axis whose equal steps are equal ratios, with 1, 2 and 5 times powers of ten as ticks, or
+    powers alone where those are enough.
+
+    Args:
+        values: finite ones of 0 or more, at least one; where 0 is among them it is the lowest tick.
+        start, end, to_ticks: as for ``axis``.
+    """
+    values = list(values)
+    positive = [value for value in values if value > 0] or [1.0]
+    low, high = min(positive), max(positive)
+    if math.log(high) - math.log(low) < 1e-6:  # a single value stands in the middle
+        low, high = low / 2, high * 2
+    first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
+    every = max(1, math.ceil((last - first) / 8))
+    factors: tuple[float, ...] = (1, 2, 5) if last - first < 4 else (1,)
+    if high / low < 20:
+        factors = (1, 1.5, 2, 3, 4, 5, 6, 8)
+    ticks = [factor * 10.0**power for power in range(first, last + 1, every) for factor in factors]
+    if to_ticks:
+        low = max((tick for tick in ticks if tick <= low * (1 + 1e-8)), default=low)
+        high = min((tick for tick in ticks if tick >= high * (1 - 1e-8)), default=high)
+    shown = [tick for tick in ticks if low * (1 - 1e-8) <= tick <= high * (1 + 1e-8)]
+    named = [(tick, f"{tick:g}") for tick in shown]
+    if 0 in values:
+        low = low / 10
+        named = [(low, "0"), *named]
+    return Axis(low, high, start, end, tuple(named), log=True)
 
 
 def _text(value: float, step: float) -> str:

@@ -71,7 +71,7 @@ def _curves(content: Mapping[str, Any], per_class: Sequence[Mapping[str, Any]]) 
     what = f"Precision over recall at IoU {content['iou']}"
     if len(known) >= MOST_CURVES:
         what += f", the mean and the {len(most)} classes with the most objects"
-    return curves(what, "recall", "precision", series, y_range=(0, 1))
+    return curves(what, "recall", "precision", series)
 
 
 def _matrix(content: Mapping[str, Any]) -> Confusion:

@@ -25,6 +25,7 @@ from ..runs.search_run import RESULT, SearchRun
 from ..runs.study_run import TABLE
 from ..runs.training_run import CONFIG as TRAINING_CONFIG
 from .front_section import read_front
+from .overview import overview
 from .rendering import render
 from .search_section import read_search
 from .section import Section
@@ -68,6 +69,7 @@ def write_report(
     page = render(
         REPORT,
         sections=sections,
+        overview=overview(sections),
         pictures=_pictures(sections),
         left_out=left_out,
         version=__version__,

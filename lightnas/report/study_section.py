@@ -8,12 +8,14 @@ from statistics import fmean
 from typing import Any
 
 from ..errors import InputError
-from ..network.structure import format_structures, read_structures
+from ..network.structure import read_structures
 from ..runs.output_dir import STRUCTURE
 from ..runs.study_run import CONFIG, RESULT, Row, StudyConfig, StudyRun
-from ..units import format_size
+from .architecture import networks
 from .charts import Chart, Curve, Point, curves
-from .section import Comparison, Section, own_row
+from .compared import Compared, comparison
+from .made import made_of
+from .section import Overlay, Section
 
 
 def read_study(path: Path, key: str) -> Section:
@@ -31,21 +33,31 @@ def read_study(path: Path, key: str) -> Section:
         number: list(rows) for number, rows in groupby(result["rows"], key=lambda r: r["structure"])
     }
     rows = [
-        own_row(
+        Compared(
             f"{number:02d}, AP {fmean(row['ap'] for row in runs):.3f}", runs[0]["score"], runs[0],
             f"{key}-{number}",
         )
         for number, runs in by_structure.items()
     ]  # fmt: skip
+    means, chart = _chart(by_structure, key)
     return Section(
         path,
         key,
         kind=f"study of {len(structures)} structures with {config.seeds} seeds each",
         figures=[(f"tau of {name} and AP", _tau(found)) for name, found in result["taus"].items()],
-        charts=[("AP against score", _chart(by_structure, key))],
-        hint="Click a point, or reach it with Tab and press Enter, to copy its structure txt.",
-        table=Comparison(format_size(config.input_size), rows),
-        texts={f"{key}-{i}": format_structures([each]) for i, each in enumerate(structures)},
+        made=made_of(path, seed=f"0 to {config.seeds - 1}"),
+        charts=[("AP against score", chart)],
+        hint="Click a point, or reach it with Tab and press Enter, to copy its structure txt and to see"
+        " its architecture among the structures below.",
+        table=comparison(rows, config.input_size),
+        networks=networks(
+            structures,
+            [f"structure {i:02d}" for i in range(len(structures))],
+            key,
+            config.input_size,
+            leading=False,
+        ),
+        overlays=[Overlay("AP against score", "score", "AP", means)],
     )
 
 
@@ -55,7 +67,7 @@ def _tau(found: dict[str, float] | None) -> str:
     return f"{found['tau']:+.2f} ({found['low']:+.2f} to {found['high']:+.2f})"
 
 
-def _chart(by_structure: dict[int, list[Row]], key: str) -> Chart:
+def _chart(by_structure: dict[int, list[Row]], key: str) -> tuple[Curve, Chart]:
     """A dot for the mean of every structure, and a small one for each run."""
 
     def tip(number: int, what: str, ap: float, row: dict[str, Any]) -> str:
@@ -77,4 +89,4 @@ def _chart(by_structure: dict[int, list[Row]], key: str) -> Chart:
             for row in runs
         ]
     series = [Curve("mean of the seeds", means, line=False), Curve("each run", each, line=False)]
-    return curves("AP on the test split against score", "score", "AP", series)
+    return series[0], curves("AP on the test split against score", "score", "AP", series)

@@ -340,7 +340,8 @@ def _content(
 
 
 def compared(names: Sequence[str | Path], problem: Problem) -> list[dict[str, Any]]:
-    """Score and cost of structures to show beside a front, a row each, as ``score`` has them.
+    """Score and cost of structures to show beside a front, a row each, as ``score`` has them, and
+    their latency where the problem's table knows their blocks.
 
     Args:
         names: presets, run directories or structure txts, as ``structures`` takes them.
@@ -351,21 +352,24 @@ def compared(names: Sequence[str | Path], problem: Problem) -> list[dict[str, An
     """
     # What is not limited is not written: older fronts keep their bytes.
     lacks = {"rhos", *(() if "rho" in problem.limits else ("rho",))}
-    return [
-        {"name": name_of(name) if i == 0 else f"{name_of(name)} {i}"}
-        | {key: value for key, value in row.items() if key not in lacks}
-        for name in names
-        for i, row in enumerate(
-            score_structures(
-                structures(name),
-                problem.input_size,
-                problem.alpha,
-                problem.detector,
-                problem.activations,
-                problem.score,
-            )
+    rows = []
+    for name in names:
+        found = structures(name)
+        scored = score_structures(
+            found,
+            problem.input_size,
+            problem.alpha,
+            problem.detector,
+            problem.activations,
+            problem.score,
         )
-    ]
+        for i, (structure, row) in enumerate(zip(found, scored, strict=True)):
+            called = name_of(name) if i == 0 else f"{name_of(name)} {i}"
+            figures = {key: value for key, value in row.items() if key not in lacks}
+            latency = problem.latency_of(structure)
+            timed = {} if latency is None else {"latency": latency}
+            rows.append({"name": called} | figures | timed)
+    return rows
 
 
 def _table(points: Sequence[dict[str, Any]]) -> str:

@@ -30,6 +30,7 @@ from ..errors import InputError, advised
 from ..files import output_errors, short_name, write_whole
 from ..json_file import json_text, read_json
 from ..outputs import MARKER, check_apart, read_marker, record_made, write_marker
+from .origin import BEGUN, origin_now
 
 LOCK, STRUCTURE, REPORT = ".lock", "structure.txt", "report.html"
 # What a write that was killed leaves, as ``files.write_whole`` names it.
@@ -283,7 +284,9 @@ class OutputDir:
         marker = read_marker(self.path)
         if marker is None or (marker["kind"], marker["files"]) != (self.mark, list(files)):
             content = {"kind": self.mark, "version": lightnas.__version__, "files": list(files)}
-            write_marker(self.path, content)
+            write_marker(
+                self.path, content | {k: v for k, v in (marker or {}).items() if k == BEGUN}
+            )
 
     def clear(self) -> None:
         """Remove the files that an earlier run has made, and nothing else; the result goes first,
@@ -295,8 +298,23 @@ class OutputDir:
             if name != self.log_name:
                 self._remove(name)
         self._mark([name for name in made if name == self.log_name])
+        self._note_origin()
         if self._log is not None:
             self._log.truncate(0)
+
+    def _note_origin(self) -> None:
+        """Write down how the run that begins here came about."""
+        if marker := read_marker(self.path):
+            origin = origin_now(self.taking_part(), self.accelerator())
+            write_marker(self.path, marker | {BEGUN: origin})
+
+    def taking_part(self) -> dict[str, str]:
+        """Versions of everything that takes part in the result."""
+        return versions()
+
+    def accelerator(self) -> str:
+        """The name of what computes beside the processor; empty where nothing does."""
+        return ""
 
     def _remove(self, name: str) -> None:
         """Remove one file that was made; its directory too once that is empty. No link is followed,

@@ -144,7 +144,7 @@ class SearchRun(OutputDir):
                 str(self.path / RESULT),
                 top=read_structures(self.path / STRUCTURE),
                 history=read_history(self.path / HISTORY),
-                **_read_population(self.path / POPULATION),
+                **read_population(self.path / POPULATION),
             )
 
 
@@ -266,8 +266,12 @@ def _population(result: SearchResult) -> bytes:
     return buffer.getvalue()
 
 
-def _read_population(path: Path) -> dict[str, Any]:
-    """Genomes, genes and evaluation of a population, as ``SearchResult`` has them."""
+def read_population(path: Path) -> dict[str, Any]:
+    """Genomes, genes and evaluation of a population, as ``SearchResult`` has them.
+
+    Raises:
+        InputError: it cannot be read, or is damaged.
+    """
     arrays = read_npz(path, "the population of a search")
     file: Any = check(PopulationFile, arrays, str(path))
     genes = [re.fullmatch(r"([0-9]{1,3})\.(\w+)", name) for name in file.genes.tolist()]

@@ -10,7 +10,7 @@
     fingerprint.json            counts, classes and a hash of its data, by which others are told
     initial.json                what it began from, if from the weights of another structure
     report.html                 curves, AP, structure and pictures on one page
-    detections.jpg              what it finds on pictures of the val split
+    detections.jpg              pictures of the val split with what is there, and with what it finds
     annotations/                of each split the one file that everything reads: a link to the user's, or written anew
     *.log, *.log.json, tf_logs/ what was said; losses and AP of every epoch; the same for TensorBoard
 

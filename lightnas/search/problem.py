@@ -10,6 +10,7 @@ from dataclasses import InitVar, dataclass, field
 
 from ..arrays import Genomes
 from ..errors import InputError
+from ..network.structure import Structure
 from .deadline import NEVER, Deadline
 from .feasible import find_start
 from .objective import Budget, Evaluation, Objective, evaluate_blocks, joined
@@ -54,6 +55,18 @@ class Problem(Objective):
         began = time.perf_counter()
         object.__setattr__(self, "start", find_start(self, deadline))
         object.__setattr__(self, "seconds", time.perf_counter() - began)
+
+    def latency_of(self, structure: Structure) -> float | None:
+        """Seconds of any structure, with those of the detector; None where there is no table, or one
+        that does not know its blocks."""
+        if self.table is None:
+            return None
+        try:
+            self.table.require(structure, self.input_size)
+        except InputError:
+            return None
+        cost = structure.cost(self.input_size, self.table, self.detector)
+        return None if cost.latency is None else float(cost.latency)  # type: ignore[arg-type]
 
 
 def _held_by(detector: str | None) -> str:

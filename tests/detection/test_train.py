@@ -1,5 +1,6 @@
 """Training, testing and detecting from the command line, on twenty small pictures."""
 
+import html
 import json
 import re
 import resource
@@ -142,6 +143,10 @@ def test_a_work_directory(trained, structure):
         and "Training loss" in report
         and "data:image/jpeg;base64," in report
     )
+    begun = json.loads((trained / ".lightnas.json").read_text())["begun"]
+    assert {"torch", "mmcv", "mmdet", "numpy", "lightnas"} <= set(begun["versions"])
+    assert f"<dd><code>{html.escape(begun['command'])}</code></dd>" in report
+    assert "output at 96x96" in report and "Learning rate" in report
     assert len(report.encode()) < 1_000_000
     with Image.open(trained / "detections.jpg") as picture:
         assert picture.width > 96

@@ -1,10 +1,8 @@
-"""The report: one file, small, complete, that works by mouse, keyboard and on paper; in a browser
-where there is one."""
+"""The report: one file, small and complete."""
 
 import html
 import json
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -15,99 +13,7 @@ from lightnas.network.published import PUBLISHED
 from lightnas.network.structure import Structure, format_structures
 
 from ..conftest import TINY, published, refused, run
-
-SIZE = ("--input-size", "64x64")
-EVALUATIONS = ("--evaluations", "2000")
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(TINY))
-    return tmp_path
-
-
-def searched(capsys, name="run", *options):
-    run(
-        capsys,
-        "search",
-        "--space",
-        "tiny.yaml",
-        "--budget-flops",
-        "3M",
-        *SIZE,
-        *EVALUATIONS,
-        "--output",
-        name,
-        *options,
-    )
-    return Path(name)
-
-
-def front(capsys, name="front"):
-    (Path("other.txt")).write_text(format_structures([Structure.from_dicts(published("s"))]))
-    row = (
-        "--budget-flops",
-        "2M:6M:3",
-        *SIZE,
-        *EVALUATIONS,
-        "--workers",
-        "1",
-        "--compare",
-        "other.txt",
-    )
-    run(capsys, "pareto", "--space", "tiny.yaml", *row, "--output", name)
-    return Path(name)
-
-
-def training(name="det", finished=True):
-    """A work directory as train-det leaves it; the last line of its log was cut off by a kill."""
-    path = Path(name)
-    path.mkdir()
-    (path / "config.py").write_text("model = dict()\n")
-    (path / "structure.txt").write_text(format_structures([Structure.from_dicts(published("s"))]))
-    losses = [
-        {"mode": "train", "epoch": e, "iter": i, "loss": 2.0 / (e + i / 100)}
-        for e in (1, 2)
-        for i in (50, 100)
-    ]
-    vals = [
-        {
-            "mode": "val",
-            "epoch": e,
-            "bbox_mAP": 0.2 * e,
-            "bbox_mAP_50": 0.3 * e,
-            "bbox_mAP_75": 0.1 * e,
-        }
-        for e in (1, 2)
-    ]
-    lines = [json.dumps(row) for row in [{"seed": 0}, *losses[:2], vals[0], *losses[2:], vals[1]]]
-    (path / "20260101_000000.log.json").write_text("\n".join(lines) + '\n{"mode": "tra')
-    (path / "detections.jpg").write_bytes(b"\xff\xd8 not looked into \xff\xd9")
-    if finished:
-        result = {"ap": 0.412, "ap50": 0.6, "ap75": 0.2, "ap_s": 0.1, "ap_m": None, "ap_l": None}
-        (path / "result.json").write_text(json.dumps(result))
-    return path
-
-
-def text_of(page):
-    """What a reader sees, without scripts and styles."""
-    page = re.sub(r"<(style|script)\b.*?</\1>", " ", page, flags=re.DOTALL)
-    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page)).split())
-
-
-def check_alone(page):
-    """Nothing is fetched: no address but those of namespaces, no file beside it."""
-    assert len(page.encode()) < 1_000_000
-    assert not re.findall(r"""(?:src|href)\s*=\s*["'](?!#|data:)""", page)
-    assert set(re.findall(r"https?://[^\"'\s<)]*", page)) <= {
-        "http://www.w3.org/2000/svg",
-        "http://www.w3.org/1999/xlink",
-    }
-    assert "default-src 'none'" in page and "@import" not in page and "url(" not in page
-    ids = re.findall(r'\bid="([^"]*)"', page)
-    assert len(ids) == len(set(ids))
-    assert set(re.findall(r'data-copy="([^"]*)"', page)) <= set(ids)
+from .runs import EVALUATIONS, SIZE, check_alone, front, searched, text_of, training
 
 
 def test_a_search_ends_with_a_report(capsys, folder):
@@ -129,7 +35,8 @@ def test_a_search_ends_with_a_report(capsys, folder):
 
 def test_shares_of_the_stages_add_up(capsys, folder):
     page = (searched(capsys) / "report.html").read_text()
-    shares = [float(x) for x in re.findall(r"</span>([0-9.]+) %", page)]
+    table = re.search(r'<table data-stages="s0-0">.*?</table>', page, re.DOTALL)[0]
+    shares = [float(x) for x in re.findall(r"</span>([0-9.]+) %", table)]
     assert len(shares) == 15
     for column in range(3):
         assert sum(shares[column::3]) == pytest.approx(100, abs=0.3)
@@ -317,115 +224,3 @@ def test_overwrite_replaces_the_report(capsys, folder):
     before = (path / "report.html").read_text()
     searched(capsys, "run", "--overwrite", "--budget-layers", "16")
     assert (path / "report.html").read_text() != before
-
-
-# --- in a browser -----------------------------------------------------------------------------------------------------
-
-CHROMIUM = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def opened(browser):
-    """Opens a page; at the end nothing may have been said on its console, and nothing fetched."""
-    said, contexts = [], []
-
-    def opened(path, width=1100, **settings):
-        context = browser.new_context(viewport={"width": width, "height": 800}, **settings)
-        context.grant_permissions(["clipboard-read", "clipboard-write"])
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on(
-            "request",
-            lambda request: (
-                said.append(request.url) if not request.url.startswith(("file:", "data:")) else None
-            ),
-        )
-        page.goto(Path(path).resolve().as_uri())
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert said == []
-
-
-def copied_by(page):
-    return page.evaluate("navigator.clipboard.readText()")
-
-
-def test_hover_shows_the_point_and_click_copies_it(capsys, folder, opened):
-    path = front(capsys)
-    page = opened(path / "report.html")
-    points = json.loads((path / "front.json").read_text())["points"]
-    assert not page.locator("#tip").is_visible()
-    dots = page.locator("svg [data-copy]")
-    assert dots.count() == len(points)
-    for i, point in enumerate(points):
-        dots.nth(i).hover()
-        assert f"score {point['score']:.3f}" in page.locator("#tip").inner_text()
-    dots.nth(1).click()
-    page.wait_for_function("document.getElementById('tip').textContent.startsWith('Copied')")
-    assert copied_by(page) == (path / "structures" / "01.txt").read_text()
-
-
-def test_keyboard_alone(capsys, folder, opened):
-    path = front(capsys)
-    page = opened(path / "report.html")
-    for _ in range(30):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.matches('svg [data-copy]')"):
-            break
-    assert "score" in page.locator("#tip").inner_text()
-    page.keyboard.press("Enter")
-    page.wait_for_function("document.getElementById('tip').textContent.startsWith('Copied')")
-    assert copied_by(page) == (path / "structures" / "00.txt").read_text()
-    page.keyboard.press("Escape")
-    assert not page.locator("#tip").is_visible()
-
-
-def test_a_button_copies_without_the_clipboard_of_the_page(capsys, folder, opened):
-    """Where the browser does not trust the page: the old way."""
-    path = searched(capsys)
-    page = opened(path / "report.html")
-    page.evaluate(
-        "() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }"
-    )
-    page.get_by_role("button", name="Copy structure txt").click()
-    page.wait_for_function("document.getElementById('tip').textContent.startsWith('Copied')")
-    assert copied_by(page) == run(capsys, "export-structure", path)
-
-
-@pytest.mark.parametrize("width", [360, 1100])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_fits_the_screen_light_and_dark(capsys, folder, opened, width, scheme):
-    run(capsys, "report", searched(capsys), front(capsys), training(), "--output", "all.html")
-    page = opened("all.html", width, color_scheme=scheme)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    channels = re.findall(r"\d+", page.evaluate("getComputedStyle(document.body).backgroundColor"))
-    assert (sum(map(int, channels[:3])) > 600) == (scheme == "light")
-    assert page.locator("svg.chart").first.bounding_box()["height"] > 100
-
-
-def test_print(capsys, folder, opened):
-    page = opened(searched(capsys) / "report.html", color_scheme="dark")
-    page.emulate_media(media="print")
-    assert page.locator("button").count() and not page.locator("button").first.is_visible()
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    assert page.locator("svg.chart").first.is_visible()

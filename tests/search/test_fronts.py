@@ -11,6 +11,8 @@ from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lightnas.errors import InputError
 from lightnas.network.cost import Cost
@@ -165,6 +167,23 @@ def test_ranges():
     for text in ("1:2", "1:2:1", "2:1:3", "1:1:3", "1:2:x", "1:2:9999", "a:2:3", "1:2:3:4"):
         with pytest.raises(InputError, match="expected"):
             parse_range(text, "x")
+
+
+def test_a_row_whose_steps_grow():
+    assert parse_range("10G:160G:5:log", "x") == [10e9, 20e9, 40e9, 80e9, 160e9]
+    assert parse_range("1G:22.5G:4:log", "x") == [1e9, 2.8e9, 8e9, 22.5e9]
+    assert parse_range("5ms:50ms:3:log", "x", parse_seconds) == [0.005, 0.016, 0.05]
+    for text in ("1:2:log", "1:2:3:lin", "1:2:1:log", "2:1:3:log", "1:2:3:log:log", "1:2::log"):
+        with pytest.raises(InputError, match="expected"):
+            parse_range(text, "x")
+
+
+@given(st.floats(1e-300, 1e300), st.floats(1 + 1e-6, 1e9), st.integers(2, 1000))
+def test_any_row_whose_steps_grow_rises_from_end_to_end(low, times, n):
+    high = min(low * times, 1.7e308)
+    row = parse_range(f"{low!r}:{high!r}:{n}:log", "x")
+    assert (row[0], row[-1], len(row)) == (low, high, n)
+    assert all(one < other for one, other in pairwise(row))
 
 
 # --- the command ----------------------------------------------------------------------------------------------------
