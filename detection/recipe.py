@@ -144,7 +144,7 @@ def recipe_for(
     """
     strength = augmentation(size)
     shape = input_size or chosen_input(size)
-    batch = batch or chosen_batch(shape)
+    batch = batch or chosen_batch(shape, processes)
     rounds, steps = ROUNDS, math.ceil(seen(size) / (batch * processes * ROUNDS))
     if iterations is not None:
         rounds, steps = in_rounds(iterations)
@@ -219,10 +219,12 @@ def chosen_input(size: SetSize) -> tuple[int, int]:
     return _whole(short), _whole(long)
 
 
-def chosen_batch(input_size: tuple[int, int]) -> int:
-    """Pictures a step: 8, and 4 or 2 of large ones."""
+def chosen_batch(input_size: tuple[int, int], processes: int = 1) -> int:
+    """Pictures a step, of each process: 8 of all of them together, and 4 or 2 of large ones; at
+    least 2 each, for batch norm."""
     area = input_size[0] * input_size[1]
-    return next((n for n in (BATCH, BATCH // 2) if n * area <= BATCH * BATCH_PIXELS), 2)
+    fits = next((n for n in (BATCH, BATCH // 2) if n * area <= BATCH * BATCH_PIXELS), 2)
+    return min(fits, max(2, BATCH // processes))
 
 
 def oversampling(size: SetSize) -> float:

@@ -111,9 +111,16 @@ def test_a_set_16_times_as_large_is_seen_twice_as_long():
     assert seen(of(500, 1)) == SEEN and seen(of(8000, 1)) == 2 * SEEN
     recipe = recipe_for(of(500, 2000))
     assert recipe.batch == BATCH and recipe.iterations == pytest.approx(SEEN / BATCH, abs=ROUNDS)
-    assert recipe_for(of(500, 2000), processes=4).iterations == pytest.approx(
-        SEEN / BATCH / 4, abs=ROUNDS
-    )
+
+
+@given(SETS, st.integers(1, 64))
+def test_processes_share_a_step(size, processes):
+    """As many pictures a step as alone, so long as batch norm has two in each process."""
+    alone, together = recipe_for(size), recipe_for(size, processes=processes)
+    shared = min(alone.batch, max(2, BATCH // processes))
+    assert together.batch == shared
+    if shared * processes == alone.batch:
+        assert dataclasses.replace(together, batch=alone.batch) == alone
 
 
 @given(st.integers(1, 10**7))
