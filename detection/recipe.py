@@ -27,6 +27,8 @@ FEW, MANY = 100, 2_000
 SEEN, OF = 30_000, 500
 # Evaluations of a training, the last ones of which are without mixed pictures, and its patience.
 ROUNDS, PLAIN, PATIENCE = 20, 0.15, 0.4
+# Steps between two evaluations, which cost as much as a tenth of so many on 200 pictures.
+STEPS = 100
 BATCH, BATCH_PIXELS = 8, 640 * 640
 # A box wants to be three steps of the finest level (of 8 pixels) wide; pictures grow by 2 at most.
 BOX, ZOOM = 24.0, 2.0
@@ -239,10 +241,12 @@ def oversampling(size: SetSize) -> float:
 
 def in_rounds(iterations: int) -> tuple[int, int]:
     """Rounds and steps a round that make so many iterations, or the fewest more: about ``ROUNDS``
-    rounds of one length, of five steps at least."""
-    few, many = (max(1, min(n, iterations // 5)) for n in (3 * ROUNDS // 4, 3 * ROUNDS // 2))
+    rounds of one length, down to half as many where they would have fewer than ``STEPS``, and of five
+    steps at least."""
+    aim = max(ROUNDS // 2, min(ROUNDS, iterations // STEPS))
+    few, many = (max(1, min(n, iterations // 5)) for n in (3 * aim // 4, 3 * aim // 2))
     choices = ((n, math.ceil(iterations / n)) for n in range(few, many + 1))
-    return min(choices, key=lambda pair: (pair[0] * pair[1], abs(pair[0] - ROUNDS)))
+    return min(choices, key=lambda pair: (pair[0] * pair[1], abs(pair[0] - aim)))
 
 
 def _whole(side: float) -> int:

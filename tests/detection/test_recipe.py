@@ -18,6 +18,7 @@ from lightnas.detection.recipe import (
     ROUNDS,
     SEEN,
     SMALL_SET,
+    STEPS,
     SetSize,
     augmentation,
     averaging,
@@ -129,8 +130,10 @@ def test_rounds_make_the_iterations_that_were_asked_for(iterations):
     rounds, steps = in_rounds(iterations)
     assert rounds <= 1.5 * ROUNDS and rounds * steps >= iterations
     assert rounds * steps - iterations < rounds
-    if iterations >= 5 * ROUNDS:
+    if iterations >= STEPS * ROUNDS:
         assert rounds >= 0.75 * ROUNDS
+    elif iterations >= 5 * ROUNDS:
+        assert 0.75 * ROUNDS // 2 <= rounds <= 1.5 * max(ROUNDS // 2, iterations / STEPS)
     assert steps >= min(5, iterations)
 
 
