@@ -19,8 +19,9 @@ PYTHONS ?= python3.10 python3.11 python3.12 python3.13
 BIN := .venv/bin
 DET := .venv-det/bin
 DEMO := outputs/demo
-DEMO_TRAINING := --schedule 10 --optimizer adamw --input-size 192x192 --multi-scale 0.84,1 --flip 0 --width 64 \
-	--batch 8 --workers 1 --cfg-options model.bbox_head.stacked_convs=2
+# Two processes where there are two cores.
+DEMO_TRAINING := --iterations 1500 --multi-scale 0.84,1 --flip 0 --width 64 --device cpu \
+	--gpus $(if $(filter 1,$(shell nproc 2>/dev/null)),1,2) --workers 0 --cfg-options model.bbox_head.stacked_convs=2
 # Of the studies of docs/evidence.md, at 96 x 96.
 STUDY_TRAINING := --schedule 10 --optimizer adamw --multi-scale 0.84,1 --flip 0 --width 64 --batch 8 --workers 0 \
 	--cfg-options evaluation.interval=10 model.bbox_head.stacked_convs=2

@@ -16,7 +16,7 @@ from .measured import mmdet_figures
 from .samples import Sample
 
 # Of train, measured each time.
-SAMPLE = 100
+SAMPLE = 50
 # Keys of the log: mmdet's own for val, and this before them.
 TRAIN = "train_"
 

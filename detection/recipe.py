@@ -27,6 +27,8 @@ FEW, MANY = 100, 2_000
 SEEN, OF = 30_000, 500
 # Evaluations of a training, the last ones of which are without mixed pictures, and its patience.
 ROUNDS, PLAIN, PATIENCE = 20, 0.15, 0.4
+# Steps between two evaluations, which cost as much as a tenth of so many on 200 pictures.
+STEPS = 100
 BATCH, BATCH_PIXELS = 8, 640 * 640
 # A box wants to be three steps of the finest level (of 8 pixels) wide; pictures grow by 2 at most.
 BOX, ZOOM = 24.0, 2.0
@@ -144,7 +146,7 @@ def recipe_for(
     """
     strength = augmentation(size)
     shape = input_size or chosen_input(size)
-    batch = batch or chosen_batch(shape)
+    batch = batch or chosen_batch(shape, processes)
     rounds, steps = ROUNDS, math.ceil(seen(size) / (batch * processes * ROUNDS))
     if iterations is not None:
         rounds, steps = in_rounds(iterations)
@@ -219,10 +221,12 @@ def chosen_input(size: SetSize) -> tuple[int, int]:
     return _whole(short), _whole(long)
 
 
-def chosen_batch(input_size: tuple[int, int]) -> int:
-    """Pictures a step: 8, and 4 or 2 of large ones."""
+def chosen_batch(input_size: tuple[int, int], processes: int = 1) -> int:
+    """Pictures a step, of each process: 8 of all of them together, and 4 or 2 of large ones; at
+    least 2 each, for batch norm."""
     area = input_size[0] * input_size[1]
-    return next((n for n in (BATCH, BATCH // 2) if n * area <= BATCH * BATCH_PIXELS), 2)
+    fits = next((n for n in (BATCH, BATCH // 2) if n * area <= BATCH * BATCH_PIXELS), 2)
+    return min(fits, max(2, BATCH // processes))
 
 
 def oversampling(size: SetSize) -> float:
@@ -237,10 +241,12 @@ def oversampling(size: SetSize) -> float:
 
 def in_rounds(iterations: int) -> tuple[int, int]:
     """Rounds and steps a round that make so many iterations, or the fewest more: about ``ROUNDS``
-    rounds of one length, of five steps at least."""
-    few, many = (max(1, min(n, iterations // 5)) for n in (3 * ROUNDS // 4, 3 * ROUNDS // 2))
+    rounds of one length, down to half as many where they would have fewer than ``STEPS``, and of five
+    steps at least."""
+    aim = max(ROUNDS // 2, min(ROUNDS, iterations // STEPS))
+    few, many = (max(1, min(n, iterations // 5)) for n in (3 * aim // 4, 3 * aim // 2))
     choices = ((n, math.ceil(iterations / n)) for n in range(few, many + 1))
-    return min(choices, key=lambda pair: (pair[0] * pair[1], abs(pair[0] - ROUNDS)))
+    return min(choices, key=lambda pair: (pair[0] * pair[1], abs(pair[0] - aim)))
 
 
 def _whole(side: float) -> int:

@@ -18,6 +18,7 @@ from lightnas.detection.recipe import (
     ROUNDS,
     SEEN,
     SMALL_SET,
+    STEPS,
     SetSize,
     augmentation,
     averaging,
@@ -111,9 +112,16 @@ def test_a_set_16_times_as_large_is_seen_twice_as_long():
     assert seen(of(500, 1)) == SEEN and seen(of(8000, 1)) == 2 * SEEN
     recipe = recipe_for(of(500, 2000))
     assert recipe.batch == BATCH and recipe.iterations == pytest.approx(SEEN / BATCH, abs=ROUNDS)
-    assert recipe_for(of(500, 2000), processes=4).iterations == pytest.approx(
-        SEEN / BATCH / 4, abs=ROUNDS
-    )
+
+
+@given(SETS, st.integers(1, 64))
+def test_processes_share_a_step(size, processes):
+    """As many pictures a step as alone, so long as batch norm has two in each process."""
+    alone, together = recipe_for(size), recipe_for(size, processes=processes)
+    shared = min(alone.batch, max(2, BATCH // processes))
+    assert together.batch == shared
+    if shared * processes == alone.batch:
+        assert dataclasses.replace(together, batch=alone.batch) == alone
 
 
 @given(st.integers(1, 10**7))
@@ -122,8 +130,10 @@ def test_rounds_make_the_iterations_that_were_asked_for(iterations):
     rounds, steps = in_rounds(iterations)
     assert rounds <= 1.5 * ROUNDS and rounds * steps >= iterations
     assert rounds * steps - iterations < rounds
-    if iterations >= 5 * ROUNDS:
+    if iterations >= STEPS * ROUNDS:
         assert rounds >= 0.75 * ROUNDS
+    elif iterations >= 5 * ROUNDS:
+        assert 0.75 * ROUNDS // 2 <= rounds <= 1.5 * max(ROUNDS // 2, iterations / STEPS)
     assert steps >= min(5, iterations)
 
 
