@@ -86,15 +86,15 @@ def shown(path: str) -> dict[str, str]:
     if whole.is_file():
         fence = "`" * 6
         return {
-            place(path): f"{title}{fence}{LANGUAGES.get(whole.suffix, 'text')}\n{whole.read_text()}\n{fence}\n"
+            place(
+                path
+            ): f"{title}{fence}{LANGUAGES.get(whole.suffix, 'text')}\n{whole.read_text()}\n{fence}\n"
         }
     files = [
         file for file in sorted(whole.iterdir()) if file.is_file() and not file.name.startswith(".")
     ]
     pages = {
-        at: page
-        for file in files
-        for at, page in shown(file.relative_to(ROOT).as_posix()).items()
+        at: page for file in files for at, page in shown(file.relative_to(ROOT).as_posix()).items()
     }
     rows = "".join(f"| [{file.name}]({file.name}.md) | {_says(file)} |\n" for file in files)
     return {place(path): f"{title}| | |\n| --- | --- |\n{rows}", **pages}

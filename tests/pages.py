@@ -59,7 +59,7 @@ def followed(page: Path, more: dict[str, str], skipped: tuple[str, ...] = ()) ->
         page: the page.
         more: options that are put behind those of a command, by its name, to make it small;
             ``--resume`` goes on as the run began, without any.
-        skipped: commands that are left out.
+        skipped: commands that are left out, and with ``profile`` those that read its table.
 
     Returns:
         The names of the commands that ran.
@@ -72,7 +72,8 @@ def followed(page: Path, more: dict[str, str], skipped: tuple[str, ...] = ()) ->
         elif not is_shell(block):
             exec(block, {"__name__": "__main__"})
         for words in commands(block) if is_shell(block) and not saved else ():
-            if words[0] not in skipped:
+            no_table = "profile" in skipped and "--latency-table" in words
+            if words[0] not in skipped and not no_table:
                 small = [] if "--resume" in words else more.get(words[0], "").split()
                 assert main([*words, *small]) == 0, " ".join(words)
                 ran.append(words[0])

@@ -1,6 +1,7 @@
 """Every command on the pages for readers is one that the command line takes; what a tutorial says
 comes true."""
 
+import json
 import sys
 
 import click
@@ -60,3 +61,20 @@ def test_research(tmp_path, monkeypatch):
     ran = pages.followed(page, {}, skipped=("validate", "demo-data"))
     assert ran.count("search") == 4 and {"pareto", "score", "report"} <= set(ran)
     assert (tmp_path / "side-by-side.html").is_file()
+
+
+def test_nets_like_damo_yolo(tmp_path, monkeypatch):
+    """What is searched is what the page says, and the txt for DAMO-YOLO is the same structure."""
+    monkeypatch.chdir(tmp_path)
+    page = pages.ROOT / "docs/damo-yolo.md"
+    ran = pages.followed(
+        page, {}, skipped=("profile", "pareto", "train-det", "export-det", "detect")
+    )
+    assert ran == ["search", "score", "search"]  # the one under a latency wants the table
+    ours, theirs = (
+        runs.structures(name) for name in ("outputs/damo-s/structure.txt", "tinynas_mine.txt")
+    )
+    assert theirs == ours[:1]
+    result = json.loads((tmp_path / "outputs/damo-s/result.json").read_text())
+    assert result["proven_optimal"] and f"{result['score']:.3f}" in page.read_text()
+    assert "SuperResConvK1KX" in (tmp_path / "tinynas_mine.txt").read_text()
