@@ -20,6 +20,8 @@ HOME = "README.md"
 # At the top of the checkout, beside the pages of docs/.
 TOP_PAGES = (HOME, "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 LANGUAGES = {".py": "python", ".yaml": "yaml", ".yml": "yaml", ".cfg": "ini", ".toml": "toml"}
+# Files of a folder that are shown with it.
+SHOWN = {*LANGUAGES, ".txt", ".csv", ".md", ".html", ".css", ".js", ""}
 # The target of a link or a picture, behind what opens it and before its anchor; words in backticks
 # and indented code are no links.
 LINK = re.compile(r'(`[^`\n]+`|^ {4}.*$)|(\]\(|\bsrc=")([^)"#\s]+)', re.MULTILINE)
@@ -46,7 +48,7 @@ def inside(target: str, page: str) -> str | None:
 
 def place(path: str) -> str:
     """Where in the site something of the checkout is: a page's source path, as mkdocs has it."""
-    if path == HOME:
+    if path in (HOME, "docs"):
         return "index.md"
     if path in TOP_PAGES:
         return path
@@ -91,7 +93,9 @@ def shown(path: str) -> dict[str, str]:
             ): f"{title}{fence}{LANGUAGES.get(whole.suffix, 'text')}\n{whole.read_text()}\n{fence}\n"
         }
     files = [
-        file for file in sorted(whole.iterdir()) if file.is_file() and not file.name.startswith(".")
+        file
+        for file in sorted(whole.iterdir())
+        if file.is_file() and file.suffix in SHOWN and not file.name.startswith(".")
     ]
     pages = {
         at: page for file in files for at, page in shown(file.relative_to(ROOT).as_posix()).items()
@@ -128,7 +132,8 @@ def with_reports(markdown: str) -> str:
         if made is None or not (ROOT / "outputs" / made[1] / made[2] / "report.html").is_file():
             return found[0]
         at = f"reports/{made[2]}.html"
-        frame = f'<iframe src="{at}" title="The report of {made[2]}" loading="lazy" style="width:100%;height:36rem"></iframe>'
+        style = "width:100%;height:36rem"
+        frame = f'<iframe src="{at}" title="The report of {made[2]}" loading="lazy" style="{style}"></iframe>'
         return f"{found[0]}\n[The whole page]({at})\n\n{frame}\n"
 
     return BLOCK.sub(reported, markdown)

@@ -26,7 +26,7 @@ def commands(block: str) -> list[list[str]]:
     found = []
     for line in block.replace("\\\n", " ").splitlines():
         for part in re.split(r" &&? | \| | > ", line):
-            called = re.match(r"(?:.* -m )?lightnas(?= )", part)
+            called = re.match(r"(?:\w+=\S+ |.* -m )*lightnas(?= )", part)
             if called:
                 found.append(shlex.split(part[called.end() :], comments=True))
     return found
