@@ -100,7 +100,7 @@ def shown(path: str) -> dict[str, str]:
     pages = {
         at: page for file in files for at, page in shown(file.relative_to(ROOT).as_posix()).items()
     }
-    rows = "".join(f"| [{file.name}]({file.name}.md) | {_says(file)} |\n" for file in files)
+    rows = "".join(f"| [`{file.name}`]({file.name}.md) | {_says(file)} |\n" for file in files)
     return {place(path): f"{title}| | |\n| --- | --- |\n{rows}", **pages}
 
 
