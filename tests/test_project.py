@@ -138,3 +138,22 @@ def test_commands_of_the_gallery_are_those_of_make():
         if "outputs/gallery" in " ".join(command)
     ]
     assert [[word for word in words if word != "--overwrite"] for words in run] == shown
+
+
+def test_the_gallery_shows_what_was_made(hooks, tmp_path, monkeypatch):
+    """The report below its command where there is one, the command alone where there is none."""
+    monkeypatch.setattr(hooks, "ROOT", tmp_path)
+    made = tmp_path / "outputs/gallery/search"
+    made.mkdir(parents=True)
+    text = (ROOT / "docs/gallery.md").read_text()
+    assert hooks.with_reports(text) == text
+    (made / "report.html").write_text("<p>")
+    shown = hooks.with_reports(text)
+    assert shown.count("<iframe") == 1
+    assert shown.index("outputs/gallery/search") < shown.index("(reports/search.html)")
+    assert shown.index("<iframe") < shown.index("outputs/gallery/front")
+
+
+def test_names_of_the_package_are_in_the_reference():
+    page = (ROOT / "docs/reference/lightnas.md").read_text()
+    assert {*lightnas.__all__} - {"__version__"} == {*re.findall(r"`(\w+)`", page)}
