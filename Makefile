@@ -110,7 +110,8 @@ lint-format: .venv/ready-test
 lint-mypy: .venv/ready-test
 	$(BIN)/mypy
 
-# Strict: a dead link fails (with --quiet it would not). The reports of docs/gallery.md are made here; that of `make demo` is shown where it was made.
+# Strict: a dead link fails (with --quiet it would not). The reports of docs/gallery.md are made here; that of `make demo` is
+# shown where it was made.
 docs: .venv-docs/ready
 	$(DOCS)/lightnas search --preset maedet-s --output $(GALLERY)/search --overwrite
 	$(DOCS)/lightnas pareto --budget-flops 20G:100G:5 --budget-layers 79 --output $(GALLERY)/front --compare maedet-s \
