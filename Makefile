@@ -7,6 +7,7 @@
 # make test-compiled  the detection tests with a compiled mmcv-full (about ten minutes of compiling), and both compared
 # make attack      kills, mutated files and random spaces, with their counts (up to half an hour)
 # make lint        ruff and mypy, in the tested versions
+# make docs        the site of these pages, with an API reference and fresh reports, in build/site
 # make wheel       the wheel, installed with [det] into an environment of its own: it searches and trains outside the checkout
 # make bench       the figures of docs/benchmarks.md on the search;  make picture  its picture;  make front  a front
 # make report-picture  the picture of a report (needs Chromium)
@@ -18,6 +19,8 @@ PYTHON ?= python3
 PYTHONS ?= python3.10 python3.11 python3.12 python3.13
 BIN := .venv/bin
 DET := .venv-det/bin
+DOCS := .venv-docs/bin
+GALLERY := outputs/gallery
 DEMO := outputs/demo
 # Two processes where there are two cores.
 DEMO_TRAINING := --iterations 1500 --multi-scale 0.84,1 --flip 0 --width 64 --device cpu \
@@ -32,7 +35,7 @@ SIDE_BY_SIDE := -n 2 --dist loadfile
 # Two OpenMP threads that spin against each other can be slower than one.
 export OMP_WAIT_POLICY := passive
 
-.PHONY: search det demo test test-fast test-slow test-pythons test-compiled attack lint wheel bench bench-carry bench-deploy bench-det bench-eval bench-flops bench-ops \
+.PHONY: search det demo test test-fast test-slow test-pythons test-compiled attack lint lint-ruff lint-format lint-mypy docs wheel bench bench-carry bench-deploy bench-det bench-eval bench-flops bench-ops \
 	picture front report-picture clean
 
 search: .venv/ready
@@ -96,10 +99,26 @@ test-compiled:
 attack: .venv-det/ready
 	$(DET)/python -m benchmarks.attack
 
-lint: .venv/ready-test
+# Three in one, which .pre-commit-config.yaml calls one by one.
+lint: lint-ruff lint-format lint-mypy
+
+lint-ruff: .venv/ready-test
 	$(BIN)/ruff check .
+
+lint-format: .venv/ready-test
 	$(BIN)/ruff format --check .
+
+lint-mypy: .venv/ready-test
 	$(BIN)/mypy
+
+# Strict: a dead link fails (with --quiet it would not). The reports of docs/gallery.md are made here; that of `make demo` is
+# shown where it was made.
+docs: .venv-docs/ready
+	$(DOCS)/lightnas search --preset maedet-s --output $(GALLERY)/search --overwrite
+	$(DOCS)/lightnas pareto --budget-flops 20G:100G:5 --budget-layers 79 --output $(GALLERY)/front --compare maedet-s \
+		--compare maedet-m --overwrite
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/mkdocs build
+	@echo '== build/site/index.html; with its search: python3 -m http.server -d build/site'
 
 bench: .venv/ready-test
 	$(BIN)/python -m benchmarks.search
@@ -172,6 +191,11 @@ wheel:
 	$(BIN)/pip install --quiet -c tests/constraints.txt -e '.[test,dask,torch,onnx]'
 	touch $@
 
+.venv-docs/ready: setup.cfg pyproject.toml tests/constraints.txt
+	$(PYTHON) -m venv .venv-docs
+	$(DOCS)/pip install --quiet -c tests/constraints.txt -e '.[docs]'
+	touch $@
+
 .venv-det/ready: setup.cfg pyproject.toml tests/constraints.txt
 	$(PYTHON) -m venv .venv-det
 	@echo '== torch, mmdet and what they need: two minutes where nothing is cached'
@@ -180,4 +204,4 @@ wheel:
 	touch $@
 
 clean:
-	rm -rf .venv .venv-det build dist *.egg-info
+	rm -rf .venv .venv-det .venv-docs build dist *.egg-info

@@ -16,7 +16,7 @@ from torch import nn
 from lightnas.data.coco import SPLITS, CocoSplit, DataOptions, check_split
 from lightnas.errors import InputError, printable
 
-from .allowed import initial_weights
+from .allowed import initial_weights, service_loggers
 from .building import fitting
 from .config import build_config, plain
 from .embedded import config_as_written, config_of_run
@@ -44,14 +44,24 @@ def first_configs(
             options = replace(options, cfg_options=(), schedule=None)
         return build_config(options, device), there
     cfg = config_of_run(start.work_dir, start.trust_checkpoint)
-    if WorkDir(start.work_dir).last is None and not start.trust_checkpoint:
-        written = plain(config_as_written(start.work_dir, trust=False))
-        if initial_weights(written["model"]):
-            raise InputError(
-                f"resume=True: {start.work_dir} has no checkpoint yet, and its config begins with weights of a model zoo, "
-                "expected its --config FILE again, or trust_checkpoint=True"
-            )
+    if not start.trust_checkpoint:
+        _check_left_out(WorkDir(start.work_dir))
     return cfg, Config(copy.deepcopy(plain(cfg)))
+
+
+def _check_left_out(run: WorkDir) -> None:
+    """Refuse to go on without what a run has that is not taken from its files."""
+    written = plain(config_as_written(run.path, trust=False))
+    if run.last is None and initial_weights(written["model"]):
+        raise InputError(
+            f"resume=True: {run.path} has no checkpoint yet, and its config begins with weights of a model zoo, "
+            "expected its --config FILE again, or trust_checkpoint=True"
+        )
+    if run.result is None and (services := service_loggers(written)):
+        raise InputError(
+            f"resume=True: {run.path} logs by {', '.join(services)}, and no file makes lightnas call a service, "
+            "expected the options that it was begun with again, or trust_checkpoint=True"
+        )
 
 
 def config_for(

@@ -14,6 +14,7 @@ from lightnas.network.entropy import entropies, score
 from lightnas.network.structure import read_structures
 from lightnas.search.space_file import load_space
 
+from . import pages
 from .latency.tables import made_up
 from .test_imports import MAY_IMPORT, TOP
 
@@ -21,9 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-@pytest.mark.parametrize(
-    "page", sorted(p.relative_to(ROOT) for p in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
-)
+@pytest.mark.parametrize("page", [page.relative_to(ROOT) for page in pages.PAGES])
 def test_links_lead_somewhere(page):
     path = ROOT / page
     for target in re.findall(r"(?:\]\(|src=\")([^)#\"]+)", path.read_text()):
@@ -126,9 +125,16 @@ def test_options_of_the_readme_exist():
             for option in parameter.opts
         }
     )
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+    for page in pages.PAGES:
         for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text()):
             assert option in known, f"{page.name}: {option}"
+
+
+def test_targets_of_make_exist():
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for page in pages.PAGES:
+        for target in re.findall(r"(?:`|^ {4})make ([a-z-]+)", page.read_text(), re.MULTILINE):
+            assert target in targets, f"{page.name}: make {target}"
 
 
 def test_documented_steps_run(tmp_path, monkeypatch):

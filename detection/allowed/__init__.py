@@ -27,7 +27,7 @@ from .model import DETECTOR
 from .rules import Keys, OutsideError, optional
 from .size import check_sizes
 from .targets import TEST_CFG, TRAIN_CFG
-from .training import TRAINING
+from .training import SERVICES, TRAINING
 
 REMEDY = (
     "trust_checkpoint=True takes the config as it is, with whatever code, files and addresses it names, "
@@ -51,7 +51,7 @@ def rebuild(content: dict[str, Any], source: str) -> dict[str, Any]:
     """The config of a literal, built anew from what is allowed.
 
     What only began the training (weights of the model zoo, names that the config was put together
-    with) is left out.
+    with) is left out, and so are loggers that speak to a service.
 
     Args:
         source: the file that it stands in, for the messages.
@@ -70,3 +70,9 @@ def rebuild(content: dict[str, Any], source: str) -> dict[str, Any]:
 def initial_weights(model: dict[str, Any]) -> bool:
     """Whether the model of a config asks for weights to begin with, which ``rebuild`` leaves out."""
     return any(node.get("init_cfg") or node.get("pretrained") for node in dicts_in(model))
+
+
+def service_loggers(config: dict[str, Any]) -> list[str]:
+    """The loggers of a config that speak to a service, which ``rebuild`` leaves out."""
+    nodes = dicts_in(config.get("log_config"))
+    return [node["type"] for node in nodes if node.get("type") in SERVICES]

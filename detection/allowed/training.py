@@ -119,6 +119,23 @@ _LOGGER: dict[str, Rule | Left] = {
     "reset_flag": FLAG,
 }
 LOGGER.types |= {"TextLoggerHook": Keys(_LOGGER), "TensorboardLoggerHook": Keys(_LOGGER)}
+# mmcv's loggers that speak to a service: testing and detecting do without them, and a training
+# that goes on has to be given them again.
+SERVICES = (
+    "ClearMLLoggerHook", "DvcliveLoggerHook", "MlflowLoggerHook", "NeptuneLoggerHook",
+    "PaviLoggerHook", "SegmindLoggerHook", "WandbLoggerHook",
+)  # fmt: skip
+_LOGGERS = listed(LOGGER.rule(), 0, 8)
+
+
+def _loggers(value: Any, where: str) -> Any:
+    """The loggers that write into the work directory."""
+    if type(value) not in (list, tuple):
+        raise _LOGGERS.refuse(value, where)
+    here = [one for one in value if not (isinstance(one, dict) and one.get("type") in SERVICES)]
+    return _LOGGERS(type(value)(here), where)
+
+
 _PRIORITY: dict[str, Rule | Left] = {
     "priority": either(
         whole(0, 100),
@@ -247,7 +264,9 @@ TRAINING: dict[str, Rule | Left] = {
         )
     ),
     "log_config": section(
-        Keys({"interval": whole(1, 10**9), "hooks": listed(LOGGER.rule(), 0, 8)}, ("interval",))
+        Keys(
+            {"interval": whole(1, 10**9), "hooks": Rule(_LOGGERS.expected, _loggers)}, ("interval",)
+        )
     ),
     "custom_hooks": optional(listed(HOOK.rule(), 0, 16)),
     "auto_scale_lr": section(Keys({"enable": FLAG, "base_batch_size": whole(1, 100_000)})),

@@ -1,10 +1,12 @@
 """Run directories: what a search, a front or a training is made of, stopped, continued and kept.
 
-from lightnas import runs
+    from lightnas import runs
 
-config = runs.load_config(runs.preset_path("maedet-m"), {"seed": 1})
-result = runs.search(config, "outputs/m", resume=True, on_progress=print)
-runs.load_run("outputs/m").structure
+    config = runs.load_config(runs.preset_path("maedet-m"), {"seed": 1})
+    result = runs.search(config, "outputs/m", resume=True, on_progress=print)
+    runs.load_run("outputs/m").structure
+
+``config`` reads what a run is asked for; docs/python.md shows every kind of run.
 """
 
 from .config import SearchConfig, load_config, preset_names, preset_path

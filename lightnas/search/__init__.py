@@ -1,8 +1,10 @@
 """The search: a space and budgets in, the structure of the largest score and its bound out.
 
-from lightnas.search import search
+    from lightnas.search import search
 
-result = search("k1kxk1", flops=83.6e9, params=25.6e6, layers=91)
+    result = search("k1kxk1", flops=83.6e9, params=25.6e6, layers=91)
+
+``Search`` does the same step by step; docs/python.md has both.
 """
 
 from .engine import Limits, Progress, Search, search
