@@ -22,7 +22,7 @@ DET := .venv-det/bin
 DOCS := .venv-docs/bin
 GALLERY := outputs/gallery
 DEMO := outputs/demo
-# Two processes where there are two cores.
+# Two processes, where there are two cores: torch's threads gain nothing on pictures that small.
 DEMO_TRAINING := --iterations 1500 --multi-scale 0.84,1 --flip 0 --width 64 --device cpu \
 	--gpus $(if $(filter 1,$(shell nproc 2>/dev/null)),1,2) --workers 0 --cfg-options model.bbox_head.stacked_convs=2
 # Of the studies of docs/evidence.md, at 96 x 96.
@@ -39,7 +39,7 @@ export OMP_WAIT_POLICY := passive
 	picture front report-picture clean
 
 search: .venv/ready
-	$(BIN)/lightnas search --budget-flops resnet50
+	$(BIN)/lightnas search --budget-flops resnet50 --budget-rho 0.2
 
 det: .venv-det/ready
 	$(DET)/lightnas doctor
@@ -51,7 +51,7 @@ demo: .venv-det/ready
 		--input-size 192x192 --output $(DEMO)/search
 	@echo '== 2 of 6: 2,200 pictures of handwritten digits, half a minute'
 	$(DET)/lightnas demo-data $(DEMO)/digits
-	@echo '== 3 of 6: ten epochs of training, about 12 minutes; after each one, $(DEMO)/detector/detections.jpg is what it finds'
+	@echo '== 3 of 6: 1,500 steps of training, some minutes; after each hundred, $(DEMO)/detector/detections.jpg is what it finds'
 	$(DET)/lightnas train-det $(DEMO)/search/structure.txt --data $(DEMO)/digits --work-dir $(DEMO)/detector $(DEMO_TRAINING)
 	@echo '== 4 of 6: AP on 500 pictures that it never saw, half a minute'
 	$(DET)/lightnas test-det $(DEMO)/detector
