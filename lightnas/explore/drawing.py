@@ -18,6 +18,9 @@ from ..units import parse_size
 from .settings import BUDGETS, DEFAULTS, Offered, preset_settings
 from .state import State, moved, published_points, side_by_side
 
+# HTML by the id of the part of the page that it fills.
+Parts = dict[str, str]
+
 # Where templates are looked for, the own ones first.
 PACKAGES = ("lightnas.explore", "lightnas.report")
 # Widths of GFLV2 that the page offers; an address may say another one.
@@ -27,7 +30,7 @@ SIZES = ("800x1280", "640x640", "416x416", "320x320", "192x192")
 
 def warm() -> None:
     """Compile the templates of what is found, so that the first answer does not wait for it."""
-    for name in ("answer.html", "front.html", "figure.html"):
+    for name in ("answer.html", "stages.html", "front.html", "figure.html"):
         templates(*PACKAGES).get_template(name)
     templates("lightnas.report").get_template("chart.svg")
 
@@ -67,33 +70,37 @@ def _presets() -> list[tuple[str, str]]:
     return [(name, str(preset_settings(name))) for name in preset_names()]
 
 
-def draw_answer(state: State) -> str:
+def draw_design(state: State) -> Parts:
     """What was found by now."""
     structure = Structure.from_dicts(state["found"]["structure"])
     drawn = architecture(structure, parse_size(state["input_size"], "input-size"))
-    return draw("answer.html", state=state, architecture=drawn)
+    return {
+        "answer": draw("answer.html", state=state),
+        "stages": draw("stages.html", state=state, architecture=drawn),
+    }
 
 
-def draw_moved(before: State, after: State) -> str:
+def draw_moved(before: State, after: State) -> Parts:
     """How the optimum moved from one setting to the next."""
-    return draw("moved.html", rows=moved(before, after))
+    return {"moved": draw("moved.html", rows=moved(before, after))}
 
 
-def draw_pins(state: State, pinned: Sequence[State]) -> str:
+def draw_pins(state: State, pinned: Sequence[State]) -> Parts:
     """The design that is looked at, and those that are pinned, beside each other."""
     rows = side_by_side([state, *pinned])
     marked = [
         (name, [(cell, i > 0 and cell != cells[0]) for i, cell in enumerate(cells)])
         for name, cells in rows
     ]
-    return draw("pins.html", rows=marked, pinned=[one["settings"] for one in pinned])
+    settings = [one["settings"] for one in pinned]
+    return {"pins": draw("pins.html", rows=marked, pinned=settings)}
 
 
-def draw_front(problem: Problem, axis: str, limit: float, points: Sequence[FrontPoint]) -> str:
+def draw_front(problem: Problem, axis: str, limit: float, points: Sequence[FrontPoint]) -> Parts:
     """The front around a design as far as it is known."""
     chart = _front_chart(problem, axis, limit, points)
     proven = sum(bool(point.proven_optimal) for point in points)
-    return draw("front.html", chart=chart, points=len(points), proven=proven)
+    return {"front": draw("front.html", chart=chart, points=len(points), proven=proven)}
 
 
 def _front_chart(problem: Problem, axis: str, limit: float, points: Sequence[FrontPoint]) -> Chart:
@@ -116,7 +123,7 @@ def _front_chart(problem: Problem, axis: str, limit: float, points: Sequence[Fro
     ]
     series = [Curve("best structures", best), Curve("this design", own, line=False)]
     series += [Curve("upper bound", bounds, dots=False)] if bounds else []
-    near = (0.5 * points[0].budget, 2 * points[-1].budget)
+    near = (0.9 * points[0].budget, 1.1 * points[-1].budget)
     others = [
         Point(use / resource.scale, score, f"{name}: score {score:.3f}, {resource.format(use, 4)}")
         for name, use, score in published_points(problem, axis)

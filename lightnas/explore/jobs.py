@@ -1,8 +1,8 @@
 """What a worker does for a page: generators that yield what is known, or None between two steps.
 
 Whoever runs one may leave it at any yield. Events are dictionaries that go to the page as they are,
-but for ``state``, which stays with the server; ``place`` names the part of the page that ``html`` is
-for.
+but for ``state``, which stays with the server; ``parts`` are HTML by the part of the page that it
+fills.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..runs.config import format_config
 from ..runs.output_dir import versions
 from ..search.engine import Search
 from ..search.fronts import Point, settled
-from .drawing import draw_answer, draw_front
+from .drawing import draw_design, draw_front
 from .settings import Offered, Settings, config_of, unlimited
 from .state import BOUNDED, answer, front_axis, neighbours, slider_ranges
 
@@ -36,9 +36,9 @@ def answers(settings: Settings, offered: Offered) -> Events:
     Raises:
         InputError: one line that names the setting.
     """
-    yield {"place": "controls", "ranges": slider_ranges(unlimited(settings, offered))}
+    yield {"ranges": slider_ranges(unlimited(settings, offered))}
     config = config_of(settings, offered)
-    yield {"place": "controls", "limits": config.problem.limits}
+    yield {"limits": config.problem.limits}
     search = Search(config.problem, config.seed, config.limits, config.top)
     looked, phase = time.monotonic(), ""
     for _ in search.steps():
@@ -47,7 +47,7 @@ def answers(settings: Settings, offered: Offered) -> Events:
         if ended or bounded or time.monotonic() - looked > LOOK_EVERY:
             state = answer(settings, offered, config, found, ended)
             looked, phase = time.monotonic(), state["phase"]
-            yield {"place": "answer", "html": draw_answer(state), "state": state}
+            yield {"parts": draw_design(state), "state": state}
         else:
             yield None
 
@@ -73,10 +73,10 @@ def front(settings: Settings, offered: Offered) -> Events:
         points[value] = Point(**vars(search.found()), budget=value)
         known = settled([points[at] for at in sorted(points)])
         if len(known) > 1:
-            yield {"place": "front", "html": draw_front(config.problem, axis, limit, known)}
+            yield {"parts": draw_front(config.problem, axis, limit, known)}
 
 
-def files(kind: str, settings: Settings, offered: Offered, state: Event) -> Events:
+def files(kind: str, settings: Settings, state: Event, offered: Offered) -> Events:
     """A file of a design: its ``content``, bytes.
 
     Args:

@@ -178,7 +178,7 @@ def serve(offered: Offered, port: int | None, ready: Callable[[str], None]) -> N
         streams = Streams(offered)
         config = uvicorn.Config(
             application(offered, streams, number), http="h11", ws="none", lifespan="off",
-            loop="asyncio", log_config=None, access_log=False, server_header=False,
+            loop="asyncio", log_config=None, log_level="error", access_log=False, server_header=False,
             timeout_graceful_shutdown=2,
         )  # fmt: skip
         server = _Server(config, streams, lambda: ready(f"http://{HOST}:{number}/"))

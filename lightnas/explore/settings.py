@@ -60,11 +60,12 @@ class Settings:
 
     @classmethod
     def parse(cls, query: str) -> Settings:
-        """The settings of a query string; errors as for ``View.parse``."""
-        view = View.parse(query)
-        if view.since or view.pins:
-            raise InputError("a pinned design has pins of its own, expected its settings alone")
-        return view.settings
+        """The settings of a query string.
+
+        Raises:
+            InputError: it is too long, or a key is unknown or stands there twice.
+        """
+        return cls.of(_once(_fields(query)))
 
     def __str__(self) -> str:
         """As ``parse`` reads it."""
@@ -92,29 +93,33 @@ class View:
             InputError: it is too long, a key is unknown or stands there twice, or there are more
                 than MAX_PINS pins.
         """
-        if len(query) > MAX_LENGTH:
-            raise InputError(
-                f"the address has {len(query)} characters, expected at most {MAX_LENGTH}"
-            )
-        if query.count("&") >= MAX_FIELDS:
-            raise InputError(f"the address has too many fields, expected at most {MAX_FIELDS}")
-        values: dict[str, str] = {}
-        pins: list[Settings] = []
-        for key, value in parse_qsl(query, keep_blank_values=True):
-            if key == PIN:
-                pins.append(Settings.parse(value))
-            elif key in values:
-                raise InputError(f"{shown(key)} stands in the address twice, expected it once")
-            else:
-                values[key] = value
+        fields = _fields(query)
+        values = _once([(key, value) for key, value in fields if key != PIN])
+        pins = [Settings.parse(value) for key, value in fields if key == PIN]
         if len(pins) > MAX_PINS:
             raise InputError(f"{len(pins)} designs are pinned, expected at most {MAX_PINS}")
         since = values.pop(SINCE, "")
-        return cls(
-            Settings.of(values),
-            Settings.parse(since) if since else None,
-            tuple(dict.fromkeys(pins)),
-        )
+        settings = Settings.of(values)
+        return cls(settings, Settings.parse(since) if since else None, tuple(dict.fromkeys(pins)))
+
+
+def _fields(query: str) -> list[tuple[str, str]]:
+    """Keys and values of a query string, as they stand there."""
+    if len(query) > MAX_LENGTH:
+        raise InputError(f"the address has {len(query)} characters, expected at most {MAX_LENGTH}")
+    if query.count("&") >= MAX_FIELDS:
+        raise InputError(f"the address has too many fields, expected at most {MAX_FIELDS}")
+    return parse_qsl(query, keep_blank_values=True)
+
+
+def _once(fields: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Values by key, each of which stands there once."""
+    values: dict[str, str] = {}
+    for key, value in fields:
+        if key in values:
+            raise InputError(f"{shown(key)} stands in the address twice, expected it once")
+        values[key] = value
+    return values
 
 
 @dataclass(frozen=True)

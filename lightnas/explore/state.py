@@ -24,9 +24,15 @@ from ..search.objective import Objective
 from ..search.problem import Problem
 from ..search.result import Found
 from ..units import format_size
-from .settings import DEFAULTS, Offered, Settings, command_of
+from .settings import BUDGETS, DEFAULTS, Offered, Settings, command_of
 
 State = dict[str, Any]
+
+LABELS = {
+    "max-channels": "channels at most",
+    "alpha": "weights of the stages",
+    "detector": "budgets of",
+}
 
 # Where a search stands, in the order in which it gets there.
 SEARCHING, BOUNDED, PROVEN, ENDED = "searching", "bounded", "proven", "ended"
@@ -159,11 +165,21 @@ def compared_rows(problem: Problem, found: Found) -> list[dict[str, Any]]:
 # --- between settings ----------------------------------------------------------------------------------------------
 
 
-def moved(before: State, after: State) -> list[tuple[str, str, str]]:
+def moved(before: State, after: State) -> list[tuple[str, str, str, str]]:
     """How the optimum moved: name, then and now of everything asked, figure and block that is
-    another one now."""
+    another one now, and of score and costs by how much."""
+    by = _changes(before["found"], after["found"])
     rows = side_by_side([before, after])
-    return [(name, then, now) for name, (then, now) in rows if then != now]
+    return [(name, then, now, by.get(name, "")) for name, (then, now) in rows if then != now]
+
+
+def _changes(before: State, after: State) -> dict[str, str]:
+    """Of the score in its own unit, of costs in percent."""
+    changes = {"score": f"{after['score'] - before['score']:+.3f}"}
+    for name, resource in RESOURCES.items():
+        if before.get(name) and name in after:
+            changes[resource.label] = f"{100 * (after[name] / before[name] - 1):+.1f} %"
+    return changes
 
 
 def side_by_side(states: Sequence[State]) -> list[tuple[str, list[str]]]:
@@ -178,9 +194,17 @@ def side_by_side(states: Sequence[State]) -> list[tuple[str, list[str]]]:
 
 def _cells(state: State) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
     """A column of the comparison in three parts."""
-    asked = DEFAULTS | Settings.parse(state["settings"]).values
+    values = DEFAULTS | Settings.parse(state["settings"]).values
+    asked = {label_of(key): value for key, value in values.items()}
     blocks = {f"block {i + 1}": _in_short(block) for i, block in enumerate(state["blocks"])}
     return asked, dict(state["figures"]), blocks
+
+
+def label_of(key: str) -> str:
+    """What people call a setting."""
+    if key in BUDGETS:
+        return f"{RESOURCES[BUDGETS[key]].label} at most"
+    return LABELS.get(key, key.replace("-", " "))
 
 
 def _in_short(block: Mapping[str, str]) -> str:

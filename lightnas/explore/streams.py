@@ -127,13 +127,13 @@ class Streams:
         return dict(known[-1]["state"])
 
     async def _tell_moved(self, worker: Worker, view: View, state: State, tell: Tell) -> None:
-        html = ""
+        parts = {"moved": ""}
         if view.since is not None and view.since != view.settings:
             try:
-                html = draw_moved(await self._design(worker, view.since), state)
+                parts = draw_moved(await self._design(worker, view.since), state)
             except InputError as error:
                 tell({"fault": f"since: {error}"})
-        tell({"place": "moved", "html": html})
+        tell({"parts": parts})
 
     async def _tell_pins(self, worker: Worker, view: View, state: State, tell: Tell) -> None:
         pinned: list[State] = []
@@ -142,23 +142,23 @@ class Streams:
                 pinned.append(await self._design(worker, pin))
             except InputError as error:
                 tell({"fault": f"a pinned design: {error}"})
-            tell({"place": "pins", "html": draw_pins(state, pinned)})
+            tell({"parts": draw_pins(state, pinned)})
         if not pinned:
-            tell({"place": "pins", "html": ""})
+            tell({"parts": {"pins": ""}})
 
     async def _tell_front(self, worker: Worker, settings: Settings, tell: Tell) -> None:
-        key, html = str(settings), ""
+        key = str(settings)
         if key in self._fronts:
             tell(self._fronts[key])
             return
-        last = {"place": "front", "html": html}
+        last: Event = {"parts": {"front": ""}}
         async with aclosing(self.workers.later(worker, "front", settings)) as told:
             async for event in told:
                 _check(event)
                 tell(event)
                 last = event
         self._fronts.keep(key, last)
-        if not last["html"]:
+        if not last["parts"]["front"]:  # no budget around it leaves a structure
             tell(last)
 
 

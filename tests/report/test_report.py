@@ -4,7 +4,6 @@ where there is one."""
 import html
 import json
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from lightnas.cli.main import main
 from lightnas.network.published import PUBLISHED
 from lightnas.network.structure import Structure, format_structures
 
+from ..browser import browser  # noqa: F401 (a fixture)
 from ..conftest import TINY, published, refused, run
 
 SIZE = ("--input-size", "64x64")
@@ -321,26 +321,9 @@ def test_overwrite_replaces_the_report(capsys, folder):
 
 # --- in a browser -----------------------------------------------------------------------------------------------------
 
-CHROMIUM = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
 
 @pytest.fixture
-def opened(browser):
+def opened(browser):  # noqa: F811
     """Opens a page; at the end nothing may have been said on its console, and nothing fetched."""
     said, contexts = [], []
 

@@ -5,7 +5,7 @@
 const form = document.getElementById("settings");
 const place = (id) => document.getElementById(id);
 const tab = crypto.randomUUID();
-const ALL = ["answer", "moved", "pins", "front"];
+const ALL = ["answer", "moved", "pins", "stages", "front"];
 let going = new AbortController();
 let shown = ""; // the settings of the design on the page, once that is the end
 
@@ -137,12 +137,12 @@ function heed(event) {
   if (event.fault !== undefined) tell(event.fault);
   if (event.ranges) setRanges(event.ranges);
   if (event.limits) setLimits(event.limits);
-  if (event.place && event.html !== undefined) {
-    place(event.place).innerHTML = event.html;
-    place(event.place).classList.remove("stale");
+  for (const [id, html] of Object.entries(event.parts ?? {})) {
+    place(id).innerHTML = html;
+    place(id).classList.remove("stale");
   }
   if (event.said !== undefined) place("status").textContent = event.said;
-  if (event.place === "answer") place("fault").hidden = true;
+  if (event.parts?.answer) place("fault").hidden = true;
   if (event.end) shown = settings();
 }
 
