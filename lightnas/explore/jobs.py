@@ -21,7 +21,7 @@ from ..search.engine import Search
 from ..search.fronts import Point, settled
 from .drawing import draw_design, draw_front
 from .settings import Offered, Settings, config_of, unlimited
-from .state import BOUNDED, answer, front_axis, neighbours, slider_ranges
+from .state import SEARCHING, answer, front_axis, neighbours, slider_ranges
 
 Event = dict[str, Any]
 Events = Iterator[Event | None]
@@ -31,25 +31,31 @@ LOOK_EVERY = 0.3
 
 
 def answers(settings: Settings, offered: Offered) -> Events:
-    """The search of a setting: ranges of the sliders, then what is known by and by, the end last.
+    """The search of a setting: what is known by and by, the end last; how far the sliders go, once
+    there is a first answer, or in any case before it is said that there is none.
 
     Raises:
         InputError: one line that names the setting.
     """
-    yield {"ranges": slider_ranges(unlimited(settings, offered))}
-    config = config_of(settings, offered)
-    yield {"limits": config.problem.limits}
+    try:
+        config = config_of(settings, offered)
+    except InputError:
+        yield {"ranges": slider_ranges(unlimited(settings, offered))}
+        raise
     search = Search(config.problem, config.seed, config.limits, config.top)
     looked, phase = time.monotonic(), ""
-    for _ in search.steps():
-        found, ended = search.found(), search.phase == "done"
-        bounded = found.upper_bound is not None and phase != BOUNDED
-        if ended or bounded or time.monotonic() - looked > LOOK_EVERY:
-            state = answer(settings, offered, config, found, ended)
-            looked, phase = time.monotonic(), state["phase"]
-            yield {"parts": draw_design(state), "state": state}
-        else:
+    for progress in search.steps():
+        ended = progress.phase == "done"
+        bounded = progress.upper_bound is not None and phase in ("", SEARCHING)
+        if not (ended or bounded or time.monotonic() - looked > LOOK_EVERY):
             yield None
+            continue
+        state = answer(settings, offered, config, search.found(), ended)
+        yield {"parts": draw_design(state), "phase": state["phase"], "state": state}
+        if not phase:
+            ranges = slider_ranges(unlimited(settings, offered))
+            yield {"ranges": ranges, "limits": config.problem.limits}
+        looked, phase = time.monotonic(), state["phase"]
 
 
 def front(settings: Settings, offered: Offered) -> Events:

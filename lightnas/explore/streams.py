@@ -109,22 +109,21 @@ class Streams:
         """
         key, of = str(settings), self.workers
         if key in self._designs:
-            events = self._designs[key]
+            known: list[Event] = self._designs[key]
             if tell:
-                for event in events:
+                for event in known:
                     tell(event)
-            return dict(events[-1]["state"])
-        run = of.urgent if tell else of.later
-        known: list[Event] = []
-        async with aclosing(run(worker, "answers", settings)) as told:
-            async for event in told:
-                _check(event)
-                if tell:
-                    tell(event)
-                if "state" not in event or is_final(event["state"]):
-                    known.append(event)
-        self._designs.keep(key, known)
-        return dict(known[-1]["state"])
+        else:
+            known, run = [], of.urgent if tell else of.later
+            async with aclosing(run(worker, "answers", settings)) as told:
+                async for event in told:
+                    _check(event)
+                    if tell:
+                        tell(event)
+                    if "state" not in event or is_final(event["state"]):
+                        known.append(event)
+            self._designs.keep(key, known)
+        return next(dict(event["state"]) for event in known if "state" in event)
 
     async def _tell_moved(self, worker: Worker, view: View, state: State, tell: Tell) -> None:
         parts = {"moved": ""}
