@@ -92,6 +92,7 @@ def budget_row(found: Found, name: str, limit: float) -> State:
     """A budget, what is used of it in percent, and what one more of it adds to the bound."""
     resource, used = RESOURCES[name], float(found.cost.known()[name])
     price = (found.shadow_prices or {}).get(name)
+    doubled = 0.0 if price is None else price * limit / resource.scale
     return {
         "name": name,
         "label": resource.label,
@@ -99,7 +100,7 @@ def budget_row(found: Found, name: str, limit: float) -> State:
         "limit": resource.format(limit, 5),
         "share": 100 * used / limit,
         "price": None if price is None else f"{price:.4g} a {resource.one_more}",
-        "binds": bool(price),
+        "binds": doubled > 1e-9 * abs(found.score),  # else it is rounding
     }
 
 

@@ -1,9 +1,13 @@
+from importlib.util import find_spec
+
 import pytest
 
-pytest.importorskip("starlette")
-pytest.importorskip("uvicorn")
-
 from .served import serving
+
+# Without the extra there is no server.
+collect_ignore = (
+    [] if find_spec("starlette") and find_spec("uvicorn") else ["test_server.py", "test_page.py"]
+)
 
 
 @pytest.fixture(scope="module")

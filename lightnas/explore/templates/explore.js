@@ -96,6 +96,21 @@ function go(values, pins = address().getAll("pin")) {
   ask();
 }
 
+// A held key asks thirty times a second, and browsers let an address change twenty times: the first change goes at once, the
+// last one in any case.
+const APART = 80;
+let went = 0;
+let waiting = 0;
+
+function goSoon() {
+  clearTimeout(waiting);
+  document.body.dataset.busy = "1";
+  waiting = setTimeout(() => {
+    went = performance.now();
+    go(asked());
+  }, Math.max(0, went + APART - performance.now()));
+}
+
 // --- asking ------------------------------------------------------------------------------------------------------------
 
 async function ask() {
@@ -154,8 +169,9 @@ function tell(line) {
 
 function setRanges(ranges) {
   for (const box of budgets) {
-    const range = ranges[box.dataset.name];
-    if (range) Object.assign(box.querySelector("[type=range]").dataset, range);
+    // Seconds of a table that does not know the space or the size: the search says so.
+    const range = ranges[box.dataset.name] ?? { low: 0.001, high: 1, log: true };
+    Object.assign(box.querySelector("[type=range]").dataset, range);
   }
 }
 
@@ -205,7 +221,7 @@ form.addEventListener("change", ({ target }) => {
   } else if (box && target.type === "number") {
     place(`${target.id}-slider`).value = target.value;
   }
-  go(asked());
+  goSoon();
 });
 document.addEventListener("click", ({ target }) => {
   const pins = address().getAll("pin");
