@@ -12,6 +12,7 @@ import signal
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from multiprocessing.resource_tracker import ensure_running
 from typing import Any
 
 from ..errors import WorkError
@@ -38,6 +39,8 @@ class Worker:
         self.connection, other = context.Pipe()
         self.process = context.Process(target=work, args=(other, offered, imported()), daemon=True)
         # Blocked in the child for good: Ctrl-C is the server's, from the child's first instant on.
+        # Python's tracker of resources, which the first child would begin, unblocks it.
+        ensure_running()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self.process.start()

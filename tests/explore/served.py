@@ -30,7 +30,7 @@ class Server:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "lightnas", "explore", "--no-open", "--space", "tiny.yaml", *options],
             cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
         self.address = self.process.stdout.readline().strip()
         self.port = urlsplit(self.address).port
@@ -64,10 +64,14 @@ class Server:
         return [pid for pid in running if status_of(pid)[1:2] == [str(self.process.pid)]]
 
     def stop(self, number=signal.SIGINT):
-        """Exit status, and what was said on stderr; no child may be left."""
+        """Exit status, and what was said on stderr; no child may be left. Like a terminal, it tells
+        the children as well of a Ctrl-C."""
         children = self.children()
         assert children
-        self.process.send_signal(number)
+        if number == signal.SIGINT:
+            os.killpg(self.process.pid, number)
+        else:
+            self.process.send_signal(number)
         _, err = self.process.communicate(timeout=60)
         for _ in range(600):
             if not any(map(alive, children)):

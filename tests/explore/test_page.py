@@ -149,14 +149,14 @@ def test_everything_else_can_be_set(opened):
     change(page, "input-size", "96x96")
     change(page, "max-channels", "256")
     change(page, "alpha-2", "1")
-    change(page, "budget-rho", "0.5")
+    change(page, "budget-layers", "20")
     settle(page)
     found = {"space": "k1kx", "input-size": "96x96", "max-channels": "256", "alpha": "0,1,1,1,6"}
-    assert found.items() <= asked(page).items() and asked(page)["budget-rho"] == "0.5"
+    assert found.items() <= asked(page).items() and asked(page)["budget-layers"] == "20"
     command = page.locator("#command").inner_text()
     assert "--max-channels 256" in command and "--alpha 0,1,1,1,6" in command
     page.locator("#preset").select_option("maedet-s")
-    settle(page)
+    page.locator("[data-budget=flops]", has_text="of 50.2G").wait_for()
     assert asked(page)["budget-flops"] == "50.2G" and "space" not in asked(page)
 
 

@@ -253,6 +253,12 @@ def test_a_signal_ends_it_while_searches_run(tmp_path, number, status, said):
         assert {"done": True} not in [event for stream in streams for event in stream.rest()]
 
 
+def test_a_signal_ends_it_before_its_workers_have_begun(tmp_path):
+    with serving(tmp_path) as server:
+        ended = server.stop()
+        assert ended == (130, "lightnas: interrupted\n"), ended
+
+
 def test_nothing_is_left_of_a_server_that_is_killed(tmp_path):
     with serving(tmp_path) as server:
         stream = Stream(server, LONG, "a")
