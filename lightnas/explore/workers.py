@@ -11,7 +11,7 @@ import multiprocessing
 import signal
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from multiprocessing.resource_tracker import ensure_running
 from typing import Any
 
@@ -98,7 +98,8 @@ class Worker:
     def hold(self, held: bool) -> None:
         """Have the job at hand wait, or go on."""
         if self.busy:
-            self._say("hold" if held else "go on")
+            with suppress(WorkError):  # that it died is said to whoever waits for it
+                self._say("hold" if held else "go on")
 
     def end(self) -> None:
         """End the process, whatever it does."""

@@ -10,7 +10,7 @@ import time
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 import yaml
@@ -100,6 +100,15 @@ def test_no_file_is_served(server, path):
 def test_any_question_is_answered_in_lines(server, body):
     *_, last = server.events(body, tab="any")
     assert "fault" in last and len(last["fault"].splitlines()) <= 1
+
+
+@given(st.text(max_size=100) | st.sampled_from([QUERY, QUERY + "&x=1", "budget-flops=1"]))
+@settings(max_examples=20)
+def test_any_file_is_made_or_refused_in_one_line(server, query):
+    path = f"/structure.txt?{quote(query, safe='=&%+', errors='replace')}"
+    status, _, body = server.ask("GET", path)
+    assert status == (200 if query == QUERY else 400)
+    assert status == 200 or body.count(b"\n") == 1
 
 
 def test_a_question_that_is_too_long(server):
