@@ -22,8 +22,9 @@ from .worker import work
 
 # Workers that wait for the next setting, and all there are at a time, one a stream.
 WARM, MOST = 2, 6
-# Seconds that a worker has to leave a job.
-PATIENCE = 1.0
+# Seconds that a worker has to leave a job: a step is short but on a busy machine, and a worker that is
+# begun anew costs more than one that is waited for; others do the work meanwhile.
+PATIENCE = 5.0
 DIED = "the search's process died (out of memory?); the page goes on with the next setting"
 
 
