@@ -10,7 +10,8 @@
 # make docs        the site of these pages, with an API reference and fresh reports, in build/site
 # make wheel       the wheel, installed with [det] into an environment of its own: it searches and trains outside the checkout
 # make bench       the figures of docs/benchmarks.md on the search;  make picture  its picture;  make front  a front
-# make report-picture  the picture of a report (needs Chromium)
+# make report-picture  the picture of a report, make explore-picture  that of explore's page (both need Chromium)
+# make bench-explore  seconds until an answer stands on explore's page, coarse and proven
 # make bench-det   those on the detector: speed and memory;  make bench-ops  operators;  make bench-eval  COCO's
 #                  evaluation;  make bench-flops  depths at equal FLOPs,  make bench-deploy  an exported detector
 #                  beside torch, both after make demo;  make bench-carry  training from the weights of other detectors
@@ -35,8 +36,8 @@ SIDE_BY_SIDE := -n 2 --dist loadfile
 # Two OpenMP threads that spin against each other can be slower than one.
 export OMP_WAIT_POLICY := passive
 
-.PHONY: search det demo test test-fast test-slow test-pythons test-compiled attack lint lint-ruff lint-format lint-mypy docs wheel bench bench-carry bench-deploy bench-det bench-eval bench-flops bench-ops \
-	picture front report-picture clean
+.PHONY: search det demo test test-fast test-slow test-pythons test-compiled attack lint lint-ruff lint-format lint-mypy docs wheel bench bench-carry bench-deploy bench-det bench-eval \
+	bench-explore bench-flops bench-ops picture front report-picture explore-picture clean
 
 search: .venv/ready
 	$(BIN)/lightnas search --budget-flops resnet50 --budget-rho 0.2
@@ -78,10 +79,10 @@ test-pythons:
 		bin=dist/$$(basename $$python)/bin; \
 		echo "== $$python: light"; \
 		$$python -m venv --clear $${bin%/bin}; \
-		$$bin/pip install --quiet -e '.[test,dask]'; \
+		$$bin/pip install --quiet -e '.[test,dask,explore]'; \
 		$$bin/python -m pytest $(SIDE_BY_SIDE); \
 		echo "== $$python: detection"; \
-		$$bin/pip install --quiet -e '.[det,test,dask,onnx,emoji]'; \
+		$$bin/pip install --quiet -e '.[det,test,dask,onnx,emoji,explore]'; \
 		$$bin/lightnas setup-det; \
 		$$bin/python -m pytest $(SIDE_BY_SIDE); \
 	done
@@ -90,7 +91,7 @@ test-pythons:
 # Python was built with, so -O3 is said again; -g0 leaves out 76 MB of debug symbols.
 test-compiled:
 	$(PYTHON) -m venv dist/compiled
-	dist/compiled/bin/pip install --quiet -c tests/constraints.txt -e '.[det,test,dask,onnx,emoji]' ninja psutil
+	dist/compiled/bin/pip install --quiet -c tests/constraints.txt -e '.[det,test,dask,onnx,emoji,explore]' ninja psutil
 	MMCV_WITH_OPS=1 CFLAGS="-O3 -g0" dist/compiled/bin/pip install --quiet --no-build-isolation mmcv-full==1.7.2
 	dist/compiled/bin/lightnas doctor
 	dist/compiled/bin/python -m pytest tests/detection
@@ -122,6 +123,9 @@ docs: .venv-docs/ready
 
 bench: .venv/ready-test
 	$(BIN)/python -m benchmarks.search
+
+bench-explore: .venv/ready-test
+	$(BIN)/python -m benchmarks.explore
 
 bench-det: .venv-det/ready
 	$(DET)/python -m benchmarks.detector
@@ -156,6 +160,9 @@ report-picture: .venv/ready-test
 	$(BIN)/lightnas search --preset maedet-m --output outputs/maedet-m --overwrite
 	$(BIN)/python -m benchmarks.screenshot outputs/maedet-m/report.html docs/report.png
 
+explore-picture: .venv/ready-test
+	$(BIN)/python -m benchmarks.explore --picture docs/explore.png
+
 # Built and installed as a user would, then used from a directory where the checkout cannot be imported.
 WHEEL := dist/wheel
 wheel:
@@ -188,7 +195,7 @@ wheel:
 	touch $@
 
 .venv/ready-test: .venv/ready tests/constraints.txt
-	$(BIN)/pip install --quiet -c tests/constraints.txt -e '.[test,dask,torch,onnx]'
+	$(BIN)/pip install --quiet -c tests/constraints.txt -e '.[test,dask,torch,onnx,explore]'
 	touch $@
 
 .venv-docs/ready: setup.cfg pyproject.toml tests/constraints.txt
@@ -199,7 +206,7 @@ wheel:
 .venv-det/ready: setup.cfg pyproject.toml tests/constraints.txt
 	$(PYTHON) -m venv .venv-det
 	@echo '== torch, mmdet and what they need: two minutes where nothing is cached'
-	$(DET)/pip install --quiet -c tests/constraints.txt -e '.[det,test,dask,onnx,emoji,pretrain]'
+	$(DET)/pip install --quiet -c tests/constraints.txt -e '.[det,test,dask,onnx,emoji,pretrain,explore]'
 	$(DET)/lightnas setup-det
 	touch $@
 

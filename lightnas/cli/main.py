@@ -28,6 +28,7 @@ from .demo_data import demo_data
 from .detecting import detect, export_det
 from .doctor import doctor, setup_det
 from .evaluation import test_det
+from .explore import explore
 from .front import pareto
 from .latency import latency, profile
 from .options import import_option, in_options
@@ -51,7 +52,7 @@ COMPLETE = "_LIGHTNAS_COMPLETE"
 
 # All commands, in the order in which one needs them.
 PIPELINE: dict[str, tuple[click.Command, ...]] = {
-    "Find a backbone": (search, pareto, score, export_structure),
+    "Find a backbone": (search, pareto, explore, score, export_structure),
     "Count the seconds of a machine": (profile, latency),
     "Look at data": (data, demo_data),
     "Train and use a detector": (train_det, test_det, detect, export_det),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..errors import printable
@@ -14,13 +14,15 @@ from ..errors import printable
 
 def render(template: str, **values: Any) -> Markup:
     """The text of a file of ``templates``, with the values in it."""
-    return Markup(_environment().get_template(template).render(values))  # noqa: S704 (escaped)
+    text = templates("lightnas.report").get_template(template).render(values)
+    return Markup(text)  # noqa: S704 (escaped)
 
 
 @cache
-def _environment() -> Environment:
+def templates(*packages: str) -> Environment:
+    """The files of ``templates`` of packages, of several the first that has one of that name."""
     return Environment(
-        loader=PackageLoader("lightnas.report"),
+        loader=ChoiceLoader([PackageLoader(package) for package in packages]),
         autoescape=True,
         finalize=_shown,
         undefined=StrictUndefined,

@@ -38,7 +38,7 @@ from .evolution import Evolution, Settings
 from .objective import Budget, Evaluation, joined
 from .problem import Problem
 from .proof import Proof
-from .result import SearchResult, gap
+from .result import Found, SearchResult, gap
 from .space import Space
 from .space_file import load_space
 from .whole import coarse_chain
@@ -413,17 +413,14 @@ class Search:
         bound = None if self.proof is None else self.proof.upper_bound
         return Progress(self.phase, done, self.evaluations, self.best_score, bound)
 
-    def result(self) -> SearchResult:
-        """The result once all steps are taken."""
-        assert self.phase == "done"
-        genomes = self.evolution.genomes
-        evaluation = self.problem.evaluate(genomes)
-        figures = {name: float(value[0]) for name, value in evaluation.cost.known().items()}  # type: ignore[index]
+    def found(self) -> Found:
+        """What is known by now; at least one step is taken."""
+        best = self.evolution.genomes[:1]
+        structure, figures = self.space.structures(best)[0], self.problem.unscored(best).cost
         upper_bound = None if self.proof is None else self.proof.upper_bound
-        top = self.best
-        return SearchResult(
-            score=float(evaluation.score[0]),
-            cost=Cost(**figures),
+        return Found(
+            score=self.best_score,
+            cost=Cost(**{name: float(value[0]) for name, value in figures.known().items()}),  # type: ignore[index]
             upper_bound=upper_bound,
             gap=None if upper_bound is None else gap(self.best_score, upper_bound),
             proven_optimal=None if self.proof is None else self.proof.complete,
@@ -431,15 +428,27 @@ class Search:
             evaluations_per_second=self.evaluations / max(self.evolution_seconds, 1e-9),
             seconds=self.seconds,
             seed=self.seed,
-            structure=top[0],
-            top=top,
+            structure=structure,
+            detector=str(self.problem.detector) if self.problem.detector else None,
+            shadow_prices=self._shadow_prices(),
+            score_parts=self.problem.score_parts(structure) if self.problem.bounded else None,
+        )
+
+    def result(self) -> SearchResult:
+        """The result once all steps are taken."""
+        assert self.phase == "done"
+        genomes = self.evolution.genomes
+        evaluation = self.problem.evaluate(genomes)
+        # As the whole population was scored, whose rounding that of one row may not be.
+        figures = {name: float(value[0]) for name, value in evaluation.cost.known().items()}  # type: ignore[index]
+        best = vars(self.found()) | {"score": float(evaluation.score[0]), "cost": Cost(**figures)}
+        return SearchResult(
+            **best,
+            top=self.best,
             genomes=genomes,
             evaluation=evaluation,
             history=self.history,
             genes=self.space.genes,
-            detector=str(self.problem.detector) if self.problem.detector else None,
-            shadow_prices=self._shadow_prices(),
-            score_parts=self.problem.score_parts(top[0]) if self.problem.bounded else None,
         )
 
     def _shadow_prices(self) -> dict[str, float] | None:

@@ -32,7 +32,7 @@ def workers(n: int) -> Iterator[Executor | None]:
     context = multiprocessing.get_context("spawn")
     others = multiprocessing.active_children()
     with ProcessPoolExecutor(
-        n, mp_context=context, initializer=_begin, initargs=(imported(),)
+        n, mp_context=context, initializer=begin_worker, initargs=(imported(),)
     ) as executor:
         try:
             yield executor
@@ -45,7 +45,9 @@ def workers(n: int) -> Iterator[Executor | None]:
                 child.terminate()
 
 
-def _begin(modules: tuple[str, ...]) -> None:
+def begin_worker(modules: tuple[str, ...]) -> None:
+    """Begin a fresh process that works for another one: Ctrl-C is left to that one, it ends with
+    it, and knows the user's modules."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -1,11 +1,11 @@
 """A folder with a tiny space, and a browser where there is one."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
+from ..browser import browser  # noqa: F401 (a fixture)
 from ..conftest import TINY
 
 
@@ -16,26 +16,8 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-CHROMIUM = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def opened(browser):
+def opened(browser):  # noqa: F811
     """Opens a page; at the end nothing may have been said on its console, and nothing fetched."""
     said, contexts = [], []
 
