@@ -23,9 +23,10 @@ DET := .venv-det/bin
 DOCS := .venv-docs/bin
 GALLERY := outputs/gallery
 DEMO := outputs/demo
+CORES := $(shell getconf _NPROCESSORS_ONLN)
 # Two processes, where there are two cores: torch's threads gain nothing on pictures that small.
 DEMO_TRAINING := --iterations 1500 --multi-scale 0.84,1 --flip 0 --width 64 --device cpu \
-	--gpus $(if $(filter 1,$(shell nproc 2>/dev/null)),1,2) --workers 0 --cfg-options model.bbox_head.stacked_convs=2
+	--gpus $(if $(filter 1,$(CORES)),1,2) --workers 0 --cfg-options model.bbox_head.stacked_convs=2
 # Of the studies of docs/evidence.md, at 96 x 96.
 STUDY_TRAINING := --schedule 10 --optimizer adamw --multi-scale 0.84,1 --flip 0 --width 64 --batch 8 --workers 0 \
 	--cfg-options evaluation.interval=10 model.bbox_head.stacked_convs=2

@@ -68,7 +68,7 @@ def test_table_of_results(size):
 def test_the_demo_is_what_the_readme_shows():
     """The commands of `make demo`, word by word."""
     shown = README.split("then runs\n\n")[1].split("\n\n")[0].replace("\\\n", " ").split()
-    make = ["make", "--no-print-directory", "-n", "-o", ".venv-det/ready", "demo"]
+    make = ["make", "--no-print-directory", "-n", "-o", ".venv-det/ready", "demo", "CORES=2"]
     env = {
         key: value for key, value in os.environ.items() if not key.startswith("MAKE")
     }  # this may run under make itself

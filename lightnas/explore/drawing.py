@@ -7,9 +7,9 @@ from typing import Any
 
 from .. import __version__
 from ..network.structure import Structure
+from ..report.architecture import architecture
 from ..report.charts import Chart, Curve, Point, curves
 from ..report.rendering import templates
-from ..report.section import architecture
 from ..resources import RESOURCES
 from ..runs.config import preset_names
 from ..search.fronts import Point as FrontPoint

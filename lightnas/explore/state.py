@@ -17,7 +17,7 @@ from ..network.entropy import block_entropy
 from ..network.scores import Entropy
 from ..network.stages import fed_size
 from ..network.structure import Structure, format_structures
-from ..report.section import comparison, own_row, published_costs
+from ..report.compared import Compared, comparison, published, published_costs
 from ..resources import RESOURCES, Resource
 from ..runs.config import SearchConfig
 from ..search.objective import Objective
@@ -60,7 +60,7 @@ def answer(
         "input_size": format_size(problem.input_size),
         "space": problem.space.name,
         "at_limit": found.depth_is_at_limit(problem.searched),
-        "compared": compared_rows(problem, found),
+        "compared": compared_with(problem, found),
     }
 
 
@@ -157,10 +157,11 @@ def block_text(block: Block[int]) -> dict[str, str]:
     }
 
 
-def compared_rows(problem: Problem, found: Found) -> list[dict[str, Any]]:
-    """What was found, and the published networks beside it."""
-    own = own_row("this design", found.score, found.cost.known())
-    return [row._asdict() for row in comparison([own], problem).rows]
+def compared_with(problem: Problem, found: Found) -> dict[str, Any]:
+    """What was found, and the published networks beside it: names of the columns, and rows."""
+    own = Compared("this design", found.score, found.cost.known())
+    table = comparison([own, *published(problem)], problem.input_size)
+    return {"columns": table.columns, "rows": [row._asdict() for row in table.rows]}
 
 
 # --- between settings ----------------------------------------------------------------------------------------------
