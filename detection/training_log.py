@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from typing import Any
 
 from mmcv import Config
@@ -35,18 +34,3 @@ def say_how(logger: Any, cfg: Config, dataset: Any, world_size: int) -> None:
         )
     else:
         logger.info(f"learning rate {rate}, not scaled; {here}")
-    if hint := more_processes(cfg, world_size, os.cpu_count() or 1):
-        logger.info(hint)
-
-
-def more_processes(cfg: Config, world_size: int, cores: int) -> str | None:
-    """What would train faster on this machine, where one process on its CPU leaves cores idle: torch's
-    threads hardly share the work of small pictures, processes do."""
-    batch = cfg.data.samples_per_gpu
-    count = min(cores, batch // 2)
-    if cfg.device != "cpu" or world_size > 1 or count < 2:
-        return None
-    return (
-        f"one process on {cores} cores: --device cpu --gpus {count} --batch {batch // count} is "
-        "faster, with as many pictures a step"
-    )
