@@ -1,4 +1,5 @@
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,11 @@ def reference():
     if not REFERENCE.is_dir():
         pytest.skip("the reference data is not at hand")
     return REFERENCE
+
+
+def heed_ctrl_c():
+    """A shell starts background jobs with SIGINT ignored, and their children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def run(capsys, *arguments):

@@ -21,7 +21,7 @@ from lightnas.network.structure import Structure, format_structures, read_struct
 from lightnas.outputs import record_made
 from lightnas.search.engine import MAX_TOP
 
-from ..conftest import TINY, published, refused, run
+from ..conftest import TINY, heed_ctrl_c, published, refused, run
 
 QUICK = ["search", "--budget-flops", "0.5G", "--input-size", "192x192", "--evaluations", "25000"]
 FILES = {
@@ -302,11 +302,6 @@ def test_signals_leave_a_resumable_run(folder, whole, number, status):
     assert process.returncode == status
     assert err.count("\n") == 1 and "--resume" in err
     resumed_as(folder, whole)
-
-
-def heed_ctrl_c():
-    """A shell starts background jobs with SIGINT ignored, and their children inherit that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_workers_die_with_their_parent(folder):

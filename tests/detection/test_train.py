@@ -20,7 +20,7 @@ from lightnas.cli.main import main
 from lightnas.detection.checkpoint import read_checkpoint
 from lightnas.network.structure import Structure, format_structures, read_structures
 
-from ..conftest import published
+from ..conftest import heed_ctrl_c, published
 from . import gradients
 from .conftest import SMALL
 
@@ -161,11 +161,6 @@ def test_same_seed_same_losses(capfd, trained, structure, digits, tmp_path):
     # Said aloud:
     assert "learning rate 0.005: 0.02 for 16 pictures a step, here 4 = 1 x 4 pictures a step" in err
     assert "eta:" in err
-
-
-def heed_ctrl_c():
-    """A shell starts background jobs with SIGINT ignored, and their children inherit that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def stopped_in_second_epoch(arguments, number, epoch=2):

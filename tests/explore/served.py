@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 import yaml
 
-from ..conftest import TINY
+from ..conftest import TINY, heed_ctrl_c
 
 ROOT = Path(__file__).resolve().parents[2]
 # Searched and proven at once.
@@ -31,6 +31,7 @@ class Server:
             [sys.executable, "-m", "lightnas", "explore", "--no-open", "--space", "tiny.yaml", *options],
             cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            preexec_fn=heed_ctrl_c,
         )  # fmt: skip
         self.address = self.process.stdout.readline().strip()
         self.port = urlsplit(self.address).port
