@@ -7,7 +7,7 @@ import pytest
 
 from lightnas.network.structure import parse_structures
 
-from ..browser import browser  # noqa: F401 (a fixture)
+from ..browser import browser, watched_pages  # noqa: F401 (a fixture)
 from .served import SMALL
 
 QUERY = "?" + urlencode(SMALL)
@@ -19,33 +19,16 @@ SETTLED = "body:not([data-busy]) #answer .verdict"
 def opened(browser, server):  # noqa: F811
     """Opens the page; at the end nothing may have been said on its console, and nothing asked
     elsewhere."""
-    said, contexts = [], []
+    with watched_pages(browser, (server.address, "data:")) as page_of:
 
-    def opened(query=QUERY, width=1100, context=None, **settings):
-        if context is None:
-            context = browser.new_context(viewport={"width": width, "height": 900}, **settings)
-            context.grant_permissions(["clipboard-read", "clipboard-write"])
-            contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on(
-            "request",
-            lambda request: (
-                None
-                if request.url.startswith((server.address, "data:"))
-                else said.append(request.url)
-            ),
-        )
-        page.set_default_timeout(90_000)
-        page.goto(server.address + query)
-        settle(page)
-        return page
+        def opened(query=QUERY, width=1100, context=None, **settings):
+            page = page_of(width, 900, context, **settings)
+            page.set_default_timeout(90_000)
+            page.goto(server.address + query)
+            settle(page)
+            return page
 
-    yield opened
-    for context in contexts:
-        context.close()
-    assert said == []
+        yield opened
 
 
 def settle(page):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ..browser import browser  # noqa: F401 (a fixture)
+from ..browser import browser, watched_pages  # noqa: F401 (a fixture)
 from ..conftest import TINY
 
 
@@ -19,25 +19,11 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def opened(browser):  # noqa: F811
     """Opens a page; at the end nothing may have been said on its console, and nothing fetched."""
-    said, contexts = [], []
+    with watched_pages(browser, ("file:", "data:")) as page_of:
 
-    def opened(path, width=1100, **settings):
-        context = browser.new_context(viewport={"width": width, "height": 800}, **settings)
-        context.grant_permissions(["clipboard-read", "clipboard-write"])
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on(
-            "request",
-            lambda request: (
-                said.append(request.url) if not request.url.startswith(("file:", "data:")) else None
-            ),
-        )
-        page.goto(Path(path).resolve().as_uri())
-        return page
+        def opened(path, width=1100, **settings):
+            page = page_of(width, 800, **settings)
+            page.goto(Path(path).resolve().as_uri())
+            return page
 
-    yield opened
-    for context in contexts:
-        context.close()
-    assert said == []
+        yield opened
