@@ -155,10 +155,9 @@ def changed(name, changes, train):
     return model.train() if train else model.eval()
 
 
-def variants(arguments):
+def variants(arguments, flops):
     """A row for each way to run the backbone on a CPU: time of the processor over that of
     ResNet-50's as it is built."""
-    flops = {name: counted_flops(detector(name), arguments.side) for name in (OURS, THEIRS)}
     print(
         "| backbone on a CPU | inference | training | inference of ResNet-50 | training of ResNet-50 |"
     )
@@ -269,7 +268,7 @@ def main():
         row += [f"{mb[OURS]:.0f} / {mb[THEIRS]:.0f}", f"{mb[OURS] / mb[THEIRS]:.2f}"]
         print(f"| {' | '.join(row)} |", flush=True)
     if arguments.device == "cpu":
-        variants(arguments)
+        variants(arguments, flops)
 
 
 if __name__ == "__main__":

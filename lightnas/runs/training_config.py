@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..documents import dicts_in
 from ..files import read_text
 from .training_run import CONFIG
 
@@ -45,7 +45,7 @@ def tested_at(settings: dict[str, Any]) -> tuple[int, int] | None:
     not say so."""
     data = settings.get("data")
     test = data.get("test") if isinstance(data, dict) else None
-    for step in _dicts_in(test):
+    for step in dicts_in(test):
         scale = step.get("img_scale")
         if step.get("type") != "MultiScaleFlipAug" or not isinstance(scale, list | tuple):
             continue
@@ -54,13 +54,3 @@ def tested_at(settings: dict[str, Any]) -> tuple[int, int] | None:
             short, long = sorted(-(-side // STEP) * STEP for side in sides)
             return short, long
     return None
-
-
-def _dicts_in(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        yield value
-        for inner in value.values():
-            yield from _dicts_in(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from _dicts_in(inner)
