@@ -46,6 +46,7 @@ TOP = {
     "errors",
     "files",
     "command_line",
+    "cores",
     "outputs",
     "units",
     "arrays",
@@ -128,7 +129,8 @@ def test_only_the_rooms_of_torch_import_it():
     # then.
     ask = {"install/doctor.py", "cli/training.py"}
     modules = [path for path in MODULES if path.parts[0] != "detection"]
-    names = ("carrying", "measured", "net", "onnx", "source_weights", "whole", "zen")
+    names = ("boxes", "carrying", "measured", "net", "onnx", "source_weights", "suppression")
+    names += ("whole", "zen")
     rooms = {f"backbone/{name}.py" for name in names}
     rooms |= {"latency/measure.py"}
     assert {

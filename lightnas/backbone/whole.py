@@ -1,20 +1,39 @@
-"""A whole detector in torch, as far as its convolutions go: backbone, FPN and the head of GFLV2.
+"""A whole detector in torch: backbone, FPN, the head of GFLV2, and the boxes that follow.
 
-For measuring, without mmdet: what ``network.detector`` counts runs here, on plain torch. Training
-and detecting are mmdet's (the room ``detection``). Names of neck and head are those of mmdet.
+For measuring, without mmdet: what ``network.detector`` counts, and the choice of boxes behind it, run
+here on plain torch. Training and detecting are mmdet's (the room ``detection``). Names of neck and head
+are those of mmdet.
 """
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..network.detector import GROUPS, LATERALS, LEVELS, STACKED, TOPK, Detector, HeadConv
+from ..network.detector import (
+    BINS,
+    CLASSES,
+    GROUPS,
+    LATERALS,
+    LEVELS,
+    STACKED,
+    TOPK,
+    Detector,
+    HeadConv,
+)
+from ..network.stages import downsample
 from ..network.structure import Structure
+from .boxes import Found, Grid, Settings, best_places, candidates, suppressed
 from .net import CnnNet
+
+# As configs/detection/_base_/gflv2.py has them: places of a level that are decoded, and of a
+# suppression the boxes of a picture, the IoU and the score.
+PLACES = 1000
+MAX_BOXES, IOU, SCORE = 100, 0.6, 0.05
 
 
 def _conv(described: HeadConv, stride: int = 1, bias: bool = True) -> nn.Conv2d:
@@ -100,3 +119,47 @@ class WholeNet(nn.Module):
         """What the head says of every level."""
         found: list[tuple[Tensor, Tensor]] = self.bbox_head(self.neck(self.backbone(x)))
         return found
+
+
+class Boxes(nn.Module):
+    """Boxes from what a network says of every level; where it is not trained, of so many candidates.
+
+    Args:
+        net: gives what ``Head`` gives, of pictures of ``size`` (height, width).
+        candidates: pairs of place and class of a picture whose score counts; others are 0.
+    """
+
+    steps: Tensor
+    sides: Tensor
+
+    def __init__(self, net: nn.Module, size: tuple[int, int], candidates: int) -> None:
+        super().__init__()
+        self.net = net
+        self.grids = [Grid((2**level, 2**level), (0.0, 0.0)) for level in LEVELS]
+        self.register_buffer("steps", torch.arange(BINS).float())
+        self.register_buffer("sides", torch.tensor([float(size[1]), float(size[0])]))
+        for level, mask in zip(LEVELS, _masks(size, candidates), strict=True):
+            self.register_buffer(f"mask{level}", mask)
+
+    def forward(self, *given: Tensor) -> Found:
+        """What is found in a batch."""
+        outputs = [
+            (score.float() * self.get_buffer(f"mask{level}").float(), logits.float())
+            for level, (score, logits) in zip(LEVELS, self.net(*given), strict=True)
+        ]
+        steps, sides = self.steps.float(), self.sides.float()
+        scores, boxes = candidates(outputs, self.grids, steps, sides, PLACES, best_places)
+        iou, score = (scores.new_tensor([value]) for value in (IOU, SCORE))
+        most = torch.tensor([MAX_BOXES], device=scores.device)
+        return suppressed(scores, boxes, Settings(most, iou, score), CLASSES)
+
+
+def _masks(size: tuple[int, int], candidates: int) -> list[Tensor]:
+    """Of every level (1, classes, H, W), 1 at so many places and classes of all levels, always the same,
+    and 0 elsewhere."""
+    shapes = [(1, CLASSES, *downsample(size, 2**level)) for level in LEVELS]
+    numbers = [math.prod(shape) for shape in shapes]
+    chosen = torch.randperm(sum(numbers), generator=torch.Generator().manual_seed(0))
+    flat = torch.zeros(sum(numbers))
+    flat[chosen[:candidates]] = 1
+    return [part.reshape(s) for part, s in zip(torch.split(flat, numbers), shapes, strict=True)]

@@ -38,7 +38,7 @@ def measure_structures(
         input_size: height and width of the pictures.
         table: what the measurements are compared with.
         on_progress: called before every measurement with how many are done, and how many there are.
-        detector: measure, and count, its neck and head too.
+        detector: measure it too, to its boxes, and count its neck and head.
 
     Returns:
         ``device``, ``input_size``, ``runtime`` unless it is torch, and of every structure in

@@ -43,7 +43,7 @@ def fit_seconds(points: Sequence[Sequence[float]]) -> tuple[list[float], float]:
 
 
 def head_document(points: Sequence[tuple[int, int, int, float, float]]) -> dict[str, Any]:
-    """What a table file says of a detector's neck and head, from rows (C3, C4, C5, seconds, spread)."""
+    """What a table file says of a detector behind its backbone, from rows (C3, C4, C5, seconds, spread)."""
     rows = np.array(points, float)
     terms, seconds = np.column_stack([np.ones(len(rows)), rows[:, :3]]), rows[:, 3]
     fit = _fitted(terms, seconds)

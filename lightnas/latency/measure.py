@@ -23,13 +23,14 @@ from torch.utils.benchmark import Timer
 from .. import __version__
 from ..backbone.net import CnnNet, ConvBN, Focus, activated
 from ..backbone.onnx import traced
-from ..backbone.whole import Head, Neck, WholeNet
+from ..backbone.whole import Boxes, Head, Neck, WholeNet
 from ..errors import InputError
 from ..network.blocks import DEPTHWISE, Conv
 from ..network.detector import GROUPS, LATERALS, LEVELS, Detector
 from ..network.stages import downsample
 from ..network.structure import Structure
 from ..units import format_size
+from .plan import CANDIDATES
 from .runtimes import OPENVINO, TORCH, check_runtime, cpu_name, gpu_there, opened, versions_of
 from .speed import Speed, steadiest
 from .table import Op
@@ -226,7 +227,7 @@ class Machine:
     def detector_speed(
         self, structure: Structure, input_size: tuple[int, int], detector: Detector
     ) -> Speed:
-        """Likewise of backbone, neck and head.
+        """Likewise of a detector, from the picture to boxes.
 
         Raises:
             InputError: the pictures are too small for the detector.
@@ -235,19 +236,21 @@ class Machine:
         torch.manual_seed(0)
         net = WholeNet(structure, detector)
         net.backbone.fuse()
-        return self._speed(net, net.backbone.focus, structure[0].c_in, input_size)
+        boxes = Boxes(net, input_size, CANDIDATES)
+        return self._speed(boxes, net.backbone.focus, structure[0].c_in, input_size)
 
     def head_speed(
         self, detector: Detector, widths: Sequence[int], input_size: tuple[int, int]
     ) -> Speed:
-        """Of neck and head alone, on C3, C4 and C5 of these channels."""
+        """Of what follows the backbone, from C3, C4 and C5 of these channels to boxes."""
         self.check_detector(detector, input_size)
         torch.manual_seed(0)
         features = [
             self.tensor(self.batch, channels, *downsample(input_size, 2**level))
             for level, channels in zip(LATERALS, widths, strict=True)
         ]
-        run = self.started(self.module(_NeckAndHead(detector, widths)), *features)
+        net = Boxes(_NeckAndHead(detector, widths), input_size, CANDIDATES)
+        run = self.started(self.module(net), *features)
         return steadiest(lambda: self.measured(run, [tuple(features)])).less(self.call)
 
     def check_detector(self, detector: Detector, input_size: tuple[int, int]) -> None:

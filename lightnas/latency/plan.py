@@ -16,6 +16,8 @@ from .table import Op, Use, chain_uses
 
 # Points measured of an operation with two channel counts, and with one.
 POINTS = {"conv": 16} | dict.fromkeys(("relu", "silu", "add", "add_silu", "pool", "excite"), 6)
+# Of a detector, what the choice of boxes has to choose from: three for every box of a picture.
+CANDIDATES = 300
 # Random structures whose operations are asked for, and how many are drawn at a time.
 SAMPLES, DRAWN, DRAWS = 1000, 4096, 200
 

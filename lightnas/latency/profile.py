@@ -22,7 +22,7 @@ from ..search.space import Space
 from ..search.space_file import parse_space, read_space_document
 from ..units import format_size, parse_size
 from .fit import Measured, Network, head_document, table_document
-from .plan import largest_flops, plan, random_structures
+from .plan import CANDIDATES, largest_flops, plan, random_structures
 from .runtimes import TORCH
 from .speed import noise
 from .table import LatencyTable, Op
@@ -77,7 +77,7 @@ def profile_table(
         resume: go on with a table that was stopped.
         overwrite: replace the file.
         on_progress: called after every measurement.
-        detector: measure its neck and head too, for searches of whole detectors.
+        detector: measure it too, from neck and head to boxes, for searches of whole detectors.
 
     Raises:
         InputError: the file is there, was measured otherwise or cannot be written; the space cannot
@@ -177,13 +177,14 @@ class _Work(NamedTuple):
         for networks in measured_networks(self.machine, structures, self.input_size, measured):
             self.on_progress(points + len(networks), total)
         if self.detector:
-            self.head["neck_and_head"] = head_document(self._heads(structures, total))
+            found = head_document(self._heads(structures, total))
+            self.head["neck_and_head"] = found | {"candidates": CANDIDATES}
         return self.save(measured, networks)
 
     def _heads(
         self, structures: Sequence[Structure], total: int
     ) -> list[tuple[int, int, int, float, float]]:
-        """Measure neck and head on the widths of structures: rows (C3, C4, C5, seconds, spread)."""
+        """Measure what follows the backbone on the widths of structures: rows (C3, C4, C5, seconds, spread)."""
         assert self.detector is not None
         rows = []
         for structure in structures:

@@ -27,8 +27,8 @@ operation of a convolution and what follows it: there what is no convolution has
 over its layers, and a quadratic in btn with coefficients of at least 0, as the bound asks of every
 cost.
 
-Neck and head of a detector, where they were measured, take seconds that are linear in the channels of
-C3, C4 and C5, as their laterals are: a sum over stages.
+What a detector has behind the backbone, from neck and head to decoding and suppression, takes seconds
+that are linear in the channels of C3, C4 and C5, as its laterals are: a sum over stages.
 
 A table belongs to one device, precision, batch, number of threads and input size. ``table_file``
 reads its file, ``fit`` finds the coefficients, ``measure`` and ``profile`` the seconds. Importing
@@ -188,7 +188,7 @@ class LatencyTable:
 
     @property
     def detector(self) -> str | None:
-        """Whose neck and head were measured too, such as ``gflv2:256``; None: of none."""
+        """What was measured behind the backbone too, such as ``gflv2:256``; None: of none."""
         named: str | None = self.document.get("detector")
         return named
 
@@ -222,7 +222,7 @@ class LatencyTable:
         return total
 
     def chain(self, blocks: Sequence[Block], detector: Detector | None = None) -> float:
-        """Seconds of one structure; with the table's own detector those of neck and head too.
+        """Seconds of one structure; with the table's own detector up to its boxes.
 
         Raises:
             InputError: it needs an operation that was not measured.

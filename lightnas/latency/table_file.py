@@ -62,8 +62,9 @@ class OpFile(BaseModel):
 
 
 class NeckAndHead(BaseModel):
-    """Seconds of a detector's neck and head: ``fit`` is what is the same whatever the backbone, and those
-    a channel of C3, C4 and C5; ``points`` are rows (C3, C4, C5, seconds, spread)."""
+    """Seconds of a detector behind its backbone, from neck and head to boxes: ``fit`` is what is the same
+    whatever the backbone, and those a channel of C3, C4 and C5; ``points`` are rows (C3, C4, C5, seconds,
+    spread), and ``candidates`` is how many the choice of boxes had (None: it was not measured)."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -74,6 +75,7 @@ class NeckAndHead(BaseModel):
         Field(max_length=MAX_POINTS),
         FIRST,
     ] = []
+    candidates: Annotated[int, Field(ge=0, le=2**31)] | None = None
 
 
 class TableFile(BaseModel):
@@ -163,5 +165,6 @@ def load_table(source: str | Path | dict[str, Any], where: str = "latency_table"
         left_out.add("runtime")
     left_out |= {key for key in LATER if document[key] is None}
     if head:
-        document["neck_and_head"] = {key: head[key] for key in ("fit", "off")}
+        del head["points"]
+        document["neck_and_head"] = {key: value for key, value in head.items() if value is not None}
     return LatencyTable({k: v for k, v in document.items() if k not in left_out}, fits)

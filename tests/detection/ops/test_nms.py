@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 
+from lightnas.backbone import suppression
 from lightnas.detection.ops import PLAIN, nms
 
 from . import oracle
@@ -37,8 +38,8 @@ def falling(scores):
 @given(boxes_and_scores(), THRESHOLDS, st.sampled_from([0, 1]), st.sampled_from([1, 3, 256]))
 def test_nms(case, threshold, offset, block):
     boxes, scores = case
-    with patch.object(nms, "BLOCK", block), patch.object(nms, "TILE", block):
-        kept = nms.nms(boxes, scores, iou_threshold=threshold, offset=offset)
+    with patch.object(suppression, "BLOCK", block), patch.object(suppression, "TILE", block):
+        kept = suppression.nms(boxes, scores, iou_threshold=threshold, offset=offset)
     assert kept.tolist() == oracle.nms(boxes.numpy(), falling(scores), threshold, offset)
 
 
@@ -51,8 +52,8 @@ def test_nms(case, threshold, offset, block):
 def test_coordinates_that_are_no_numbers_suppress_nothing(case, threshold, block):
     boxes, scores = case
     scores[0] = math.nan
-    with patch.object(nms, "BLOCK", block):
-        kept = nms.nms(boxes, scores, threshold, 0).tolist()
+    with patch.object(suppression, "BLOCK", block):
+        kept = suppression.nms(boxes, scores, threshold, 0).tolist()
     assert kept == oracle.nms(boxes.numpy(), falling(scores), threshold, 0)
     assert set(boxes.isnan().any(1).nonzero().squeeze(1).tolist()) <= set(kept)
     assert kept[0] == 0  # a score that is no number is the largest
@@ -63,8 +64,8 @@ def test_many_boxes_in_blocks():
     boxes = torch.randint(0, 60, (450, 4), generator=generator).float()
     boxes[:, 2:] = boxes[:, :2] + torch.randint(1, 30, (450, 2), generator=generator)
     scores = torch.randint(0, 50, (450,), generator=generator) / 50
-    with patch.object(nms, "TILE", 100):
-        kept = nms.nms(boxes, scores, 0.5, 0)
+    with patch.object(suppression, "TILE", 100):
+        kept = suppression.nms(boxes, scores, 0.5, 0)
     assert kept.tolist() == oracle.nms(boxes.numpy(), falling(scores), 0.5, 0)
 
 
@@ -73,7 +74,7 @@ def test_a_chain_of_boxes_that_save_one_another():
     there can be."""
     x = torch.arange(300.0)
     boxes = torch.stack([x, x * 0, x + 3, x * 0 + 1], dim=1)  # IoU with the next: 2 / 4
-    assert nms.nms(boxes, -x, 0.4, 0).tolist() == list(range(0, 300, 2))
+    assert suppression.nms(boxes, -x, 0.4, 0).tolist() == list(range(0, 300, 2))
 
 
 def test_the_threshold_is_a_float32(plain):
@@ -152,7 +153,7 @@ def test_through_torchvision(case, threshold):
     gives."""
     boxes, scores = case
     order = scores.sort(0, descending=True)[1]
-    kept = order[nms._presorted(torchvisions, boxes[order], nms._float32(threshold))]
+    kept = order[suppression._presorted(torchvisions, boxes[order], suppression.float32(threshold))]
     assert torch.equal(kept, PLAIN["nms"](boxes, scores, threshold, 0))
 
 
@@ -166,4 +167,4 @@ def test_a_torchvision_that_does_not_work_is_not_asked(monkeypatch, error):
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", fail)
-    assert nms._torchvision_nms.__wrapped__("cpu") is None
+    assert suppression._torchvision_nms.__wrapped__("cpu") is None
