@@ -6,6 +6,7 @@ Installed packages stay as they are: everything here is done in the running proc
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
 import types
@@ -106,7 +107,12 @@ def _build_ddp() -> None:
             scattered, _ = scatter_kwargs((batch,), {}, [-1])
             return (scattered[0][0], *rest)
 
+    # torch 2.13 warns of the older name, which mmdet uses.
+    renamed = "forward_sync_buffers" in inspect.signature(MMDistributedDataParallel).parameters
+
     def build_ddp(model: Any, device: str = "cuda", device_ids: Any = None, **kwargs: Any) -> Any:
+        if renamed and "broadcast_buffers" in kwargs:
+            kwargs["forward_sync_buffers"] = kwargs.pop("broadcast_buffers")
         if device == "cuda":
             model = model.cuda(int(os.environ["LOCAL_RANK"]))
             return DistributedDetector(model, device_ids=device_ids, **kwargs)

@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TypeVar
 import torch
 import torch.distributed as dist
 
+from lightnas.cores import threads_each
 from lightnas.errors import InputError, WorkError
 
 T = TypeVar("T")
@@ -125,14 +126,16 @@ def first_process(work: Callable[[], T]) -> T:
 
 
 def start_processes(count: int, arguments: Sequence[str]) -> int:
-    """Run ``python -m lightnas`` with these arguments in ``count`` processes of this machine;
-    returns the exit status."""
+    """Run ``python -m lightnas`` with these arguments in ``count`` processes of this machine, which share
+    its cores unless OMP_NUM_THREADS is set; returns the exit status."""
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     logging.getLogger("torch.distributed.elastic").setLevel(
         logging.CRITICAL
     )  # the failing process speaks for itself
+    for name, value in threads_each(count).items():
+        os.environ.setdefault(name, value)
     config = LaunchConfig(
         min_nodes=1, max_nodes=1, nproc_per_node=count, rdzv_backend="c10d", rdzv_endpoint="localhost:0", max_restarts=0,
         run_id="lightnas",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..cores import cores
 from ..errors import InputError
 from ..resources import RESOURCES
 from .options import (
@@ -84,7 +84,7 @@ def pareto(
     others = runs.compared(compare, asked.search.problem)
     with counting_bar() as show:
         runs.front(
-            asked, output, resume=resume, overwrite=overwrite, workers=workers or os.cpu_count() or 1,
+            asked, output, resume=resume, overwrite=overwrite, workers=workers or cores(),
             compare=others, inputs=list(map(runs.structure_path, compare)), on_progress=show, write_report=write_report,
         )  # fmt: skip
     content = FrontRun(output).result or {}

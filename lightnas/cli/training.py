@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..cores import cores
 from ..errors import InputError
 from .detector_options import (
     READING,
@@ -298,7 +298,7 @@ def _check_gpus(gpus: int, where: str) -> None:
             raise InputError(
                 f"--gpus is {gpus}, expected at most {torch.cuda.device_count()}, the GPUs of this machine"
             )
-    elif gpus > (os.cpu_count() or 1):
+    elif gpus > cores():
         raise InputError(
-            f"--gpus is {gpus} on a machine without GPUs, expected at most {os.cpu_count()} processes, one a CPU core"
+            f"--gpus is {gpus} on a machine without GPUs, expected at most {cores()} processes, one a CPU core"
         )

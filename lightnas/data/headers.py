@@ -18,6 +18,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cores import cores
 from . import memory as memories
 from .memory import Memory
 from .progress import Say, progress
@@ -90,7 +91,7 @@ def stats_of(folder: Path, names: Sequence[str]) -> NDArray[np.int64]:
 def _read_all(folder: Path, names: Sequence[str], say: Say) -> Iterator[list[int] | str]:
     """An answer for each name: five numbers, or why it cannot be read. Other processes read one
     part each while this one reads its own."""
-    n = min(_cores(), len(names) // (MANY // 2)) or 1
+    n = min(cores(), len(names) // (MANY // 2)) or 1
     ends = [len(names) * i // n for i in range(n + 1)]
     helpers = [_Helper(folder, names[a:b]) for a, b in pairwise(ends[1:])]
     try:
@@ -155,9 +156,3 @@ def serve() -> None:
     folder, names = json.loads(sys.stdin.buffer.read())
     for name in names:
         sys.stdout.write(json.dumps(read_one(Path(folder), name)) + "\n")
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

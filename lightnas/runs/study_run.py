@@ -30,6 +30,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field, create_model
 
+from ..cores import threads_each
 from ..documents import Amount, Count, Document, Real, check, differences
 from ..errors import InputError, WorkError, shown
 from ..files import read_text
@@ -353,8 +354,7 @@ def _jobs(
                 run.write(txt, format_structures([structure]))
             run.record(f"{FOLDER}/{name}.log")
             options = ("--data", str(config.data.resolve()), "--seed", str(seed), *config.training)
-            threads = str(max(1, (os.cpu_count() or 1) // jobs))
-            environment = {"OMP_NUM_THREADS": threads, "OMP_WAIT_POLICY": "passive"}
+            environment = threads_each(jobs)
             if gpus:
                 environment["CUDA_VISIBLE_DEVICES"] = str(len(found) % gpus)
             work_dir = run.path / FOLDER / name
