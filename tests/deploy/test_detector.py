@@ -75,6 +75,15 @@ def test_supervision(file, monkeypatch):
     assert given["confidence"].shape == (1,) and given["data"]["class_name"].tolist() == ["dog"]
 
 
+def test_the_real_supervision(file):
+    supervision = pytest.importorskip("supervision")
+    found = Detector(file)(red(60, 40))
+    theirs = found.to_supervision()
+    assert isinstance(theirs, supervision.Detections) and len(theirs) == 1
+    assert (theirs.xyxy == found.boxes).all() and (theirs.confidence == found.scores).all()
+    assert theirs.class_id.tolist() == [1] and theirs["class_name"].tolist() == ["dog"]
+
+
 def test_without_supervision(file, monkeypatch):
     monkeypatch.setattr("lightnas.errors.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install '\.\["):
