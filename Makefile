@@ -14,7 +14,8 @@
 # make bench-explore  seconds until an answer stands on explore's page, coarse and proven
 # make bench-det   those on the detector: speed and memory;  make bench-ops  operators;  make bench-eval  COCO's
 #                  evaluation;  make bench-flops  depths at equal FLOPs,  make bench-deploy  an exported detector
-#                  beside torch, both after make demo;  make bench-carry  training from the weights of other detectors
+#                  beside torch,  make bench-recipe  the demo's training beside the one before it, all after make demo;
+#                  make bench-carry  training from the weights of other detectors
 
 PYTHON ?= python3
 PYTHONS ?= python3.10 python3.11 python3.12 python3.13
@@ -38,7 +39,7 @@ SIDE_BY_SIDE := -n 2 --dist loadfile
 export OMP_WAIT_POLICY := passive
 
 .PHONY: search det demo test test-fast test-slow test-pythons test-compiled attack lint lint-ruff lint-format lint-mypy docs wheel bench bench-carry bench-deploy bench-det bench-eval \
-	bench-explore bench-flops bench-ops picture front report-picture explore-picture clean
+	bench-explore bench-flops bench-ops bench-recipe picture front report-picture explore-picture clean
 
 search: .venv/ready
 	$(BIN)/lightnas search --budget-flops resnet50 --budget-rho 0.2
@@ -142,6 +143,9 @@ bench-eval: .venv-det/ready
 
 bench-flops: .venv-det/ready
 	$(DET)/python -m benchmarks.equal_flops $(DEMO)/digits outputs/equal-flops -- $(STUDY_TRAINING)
+
+bench-recipe: .venv-det/ready
+	$(DET)/python -m benchmarks.recipe $(DEMO) outputs/recipe
 
 bench-carry: .venv-det/ready
 	$(DET)/python -m benchmarks.carrying outputs/carrying --width 64 --batch 8 --workers 1 --cfg-options \
