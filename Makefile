@@ -148,7 +148,7 @@ bench-recipe: .venv-det/ready
 	$(DET)/python -m benchmarks.recipe $(DEMO) outputs/recipe
 
 bench-carry: .venv-det/ready
-	$(DET)/python -m benchmarks.carrying outputs/carrying --width 64 --batch 8 --workers 1 --cfg-options \
+	$(DET)/python -m benchmarks.carrying outputs/carrying --width 64 --batch 8 --workers 0 --cfg-options \
 		model.bbox_head.stacked_convs=2
 
 picture: .venv/ready-test
