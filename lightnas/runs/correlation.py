@@ -12,6 +12,8 @@ from ..arrays import Floats
 
 RESAMPLES = 10_000
 LEVEL = 0.95
+# Of fewer structures one order in 24 is the right one: even a tau of 1 is within what chance gives.
+FEWEST = 5
 
 
 class Tau(NamedTuple):
@@ -46,7 +48,8 @@ def agreement(predicted: Sequence[float], measured: Floats, rng: np.random.Gener
     where the prediction says the same of all, or all were measured alike.
 
     Both what was measured and its seeds are drawn anew, with replacement: structures, and of each
-    its runs (the percentile bootstrap, Efron 1979).
+    its runs (the percentile bootstrap, Efron 1979). Of fewer than ``FEWEST`` structures the interval is
+    -1 to 1, since drawing two of them anew gives back their own order whatever it is worth.
 
     Args:
         predicted: one value for each of n structures.
@@ -57,6 +60,8 @@ def agreement(predicted: Sequence[float], measured: Floats, rng: np.random.Gener
     tau = float(tau_b(values, measured.mean(axis=1)))
     if not np.isfinite(tau):
         return None
+    if n < FEWEST:
+        return Tau(tau, -1.0, 1.0)
     # One draw of seeds for each structure: drawn twice, it is tied with itself.
     runs = rng.integers(seeds, size=(RESAMPLES, n, seeds))
     means = measured[np.arange(n)[:, None], runs].mean(axis=2)

@@ -32,6 +32,17 @@ def test_a_perfect_order_is_1_with_any_resample():
     assert agreement(range(12), measured, np.random.default_rng(0)) == (1, 1, 1)
 
 
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_a_few_structures_tell_nothing(n):
+    """As many orders of so few are the right one by chance."""
+    measured = np.arange(float(n))[:, None].repeat(3, axis=1)
+    assert agreement(range(n), measured, np.random.default_rng(0)) == (1, -1, 1)
+    assert by_chance(measured, np.random.default_rng(0)) == (0, -1, 1)
+    five = np.arange(5.0)[:, None].repeat(3, axis=1)
+    assert agreement(range(5), five, np.random.default_rng(0)).low > 0
+    assert by_chance(five, np.random.default_rng(0)).high < 1
+
+
 def test_a_prediction_that_says_the_same_of_all_has_no_tau():
     assert (
         agreement([1.0] * 5, np.random.default_rng(0).random((5, 2)), np.random.default_rng(0))
