@@ -94,6 +94,7 @@ def suppressed(scores: Tensor, boxes: Tensor, settings: Settings, n_classes: int
     """What stays of ``candidates``, class by class.
 
     Args:
+        scores, boxes: (N, C, K) and (N, K, 4), as they come.
         n_classes: channels behind these compete for ``max_boxes`` like classes, but are none: published
             weights have one for the background.
     """
@@ -155,7 +156,7 @@ def rows(values: Tensor, place: Tensor | None) -> Tensor:
 
 
 def at_most(most: int, values: Tensor, axis: int) -> Any:
-    """The smaller of ``most`` and a side of ``values``: in a trace a part of the graph."""
+    """The smaller of ``most`` and a side of ``values``, of any shape: in a trace a part of the graph."""
     return torch.minimum(torch.tensor(most), torch._shape_as_tensor(values)[axis])
 
 

@@ -132,7 +132,7 @@ def test_small_sets_leave_nothing(tmp_path, monkeypatch):
 def test_helpers_read_what_this_process_reads(tmp_path, monkeypatch, capfd):
     """With many pictures, several processes; here many is few."""
     monkeypatch.setattr(headers, "MANY", 2)
-    monkeypatch.setattr(headers, "_cores", lambda: 3)
+    monkeypatch.setattr(headers, "cores", lambda: 3)
     split = make(tmp_path)
     (split.images / "4.png").write_bytes(b"none")
     names = [f"{i}.png" for i in range(1, 6)]
@@ -144,7 +144,7 @@ def test_helpers_read_what_this_process_reads(tmp_path, monkeypatch, capfd):
 
 def test_a_helper_that_dies_is_replaced(tmp_path, monkeypatch):
     monkeypatch.setattr(headers, "MANY", 2)
-    monkeypatch.setattr(headers, "_cores", lambda: 2)
+    monkeypatch.setattr(headers, "cores", lambda: 2)
     monkeypatch.setattr(headers.sys, "executable", "/bin/false")
     split = make(tmp_path)
     found = headers.read_headers(split.images, ["1.png", "2.png"], memory.Memory(), "checking")
