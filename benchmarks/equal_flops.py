@@ -51,12 +51,10 @@ def resnet_style(depths: Sequence[int], limit: float, size: tuple[int, int]) -> 
     return at(width)
 
 
-def pairs(
-    limit: float, size: tuple[int, int], every: Sequence[Sequence[int]] = DEPTHS
-) -> dict[str, Structure]:
+def pairs(limit: float, size: tuple[int, int]) -> dict[str, Structure]:
     """A ResNet-style and a searched structure of every depth, by name."""
     found: dict[str, Structure] = {}
-    for depths in every:
+    for depths in DEPTHS:
         theirs = resnet_style(depths, limit, size)
         cost = theirs.cost(size)
         layers = int(cost.layers)
@@ -113,12 +111,9 @@ def table(trained: dict[str, list[dict[str, Any]]], more: dict[str, str] | None 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--depths", nargs="+", help="bottlenecks of the stages, such as 3-4-6-3")
-    arguments, options = arguments_of(parser)
-    depths = [[int(n) for n in text.split("-")] for text in arguments.depths or ()]
+    arguments, options = arguments_of(argparse.ArgumentParser(description=__doc__))
     size = parse_size(arguments.input_size, "--input-size")
-    structures = pairs(parse_count(arguments.flops, "--flops"), size, depths or DEPTHS)
+    structures = pairs(parse_count(arguments.flops, "--flops"), size)
     table(train(structures, arguments, options))
 
 
