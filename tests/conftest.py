@@ -1,5 +1,6 @@
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,16 @@ def reference():
     if not REFERENCE.is_dir():
         pytest.skip("the reference data is not at hand")
     return REFERENCE
+
+
+@pytest.fixture(autouse=True)
+def no_module_stays(tmp_path_factory):
+    """A module that a test wrote and imported is forgotten: another test may have one of its name."""
+    yield
+    temporary = f"{tmp_path_factory.getbasetemp()}{os.sep}"
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", "")).startswith(temporary):
+            del sys.modules[name]
 
 
 def heed_ctrl_c():

@@ -8,6 +8,7 @@ style and script are held as texts, and spaces and tables are those of the comma
 from __future__ import annotations
 
 import json
+import logging
 import socket
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
@@ -174,6 +175,8 @@ def serve(offered: Offered, port: int | None, ready: Callable[[str], None]) -> N
     Raises:
         InputError: the port is in use.
     """
+    # Of a tab that was closed while it was answered it would say that it cannot be written to.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     with _listening(port) as listening:
         number = listening.getsockname()[1]
         streams = Streams(offered)

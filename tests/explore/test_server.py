@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import threading
 import time
 from contextlib import closing
@@ -35,6 +36,20 @@ def test_the_first_line_is_the_address(server):
     assert b"explore - lightnas" in body
     for path in ("/style.css", "/script.js"):
         assert server.ask("GET", path)[0] == 200
+
+
+def test_a_tab_that_is_closed_while_it_is_answered_is_nothing_to_speak_of(tmp_path):
+    reset = struct.pack("ii", 1, 0)  # closed at once, whatever is on its way
+    with serving(tmp_path) as own:
+        own.events(SMALL)  # known from now on, so that all is told at once
+        for i in range(200):
+            with closing(socket.create_connection(("127.0.0.1", own.port))) as tab:
+                tab.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+                asked = f"POST /answers?tab=closed HTTP/1.1\r\nHost: 127.0.0.1:{own.port}\r\n"
+                tab.sendall(f"{asked}Content-Length: {len(QUERY)}\r\n\r\n{QUERY}".encode())
+                time.sleep(i * 1.5e-4)  # some before, some while and some after it is answered
+        assert own.ask("GET", "/")[0] == 200
+        assert own.stop() == (130, "lightnas: interrupted\n")
 
 
 def test_it_listens_on_loopback_alone(server):

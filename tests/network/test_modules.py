@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,15 +27,12 @@ def page():
 @pytest.fixture(autouse=True)
 def as_before(monkeypatch):
     """Every test begins with our blocks alone."""
-    before, there = dict(BLOCKS), set(sys.modules)
+    before = dict(BLOCKS)
     monkeypatch.setattr(modules, "_imported", [])
     monkeypatch.setattr(space_file, "SPACES", {})
     yield
     BLOCKS.clear()
     BLOCKS.update(before)
-    for name in set(sys.modules) - there:
-        if name.startswith("mine"):
-            del sys.modules[name]
 
 
 @pytest.fixture
