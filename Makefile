@@ -145,7 +145,7 @@ bench-flops: .venv-det/ready
 	$(DET)/python -m benchmarks.equal_flops $(DEMO)/digits outputs/equal-flops -- $(STUDY_TRAINING)
 
 bench-recipe: .venv-det/ready
-	$(DET)/python -m benchmarks.recipe $(DEMO) outputs/recipe
+	$(DET)/python -m benchmarks.recipe $(DEMO) outputs/recipe -- $(DEMO_TRAINING)
 
 bench-carry: .venv-det/ready
 	$(DET)/python -m benchmarks.carrying outputs/carrying --width 64 --batch 8 --workers 0 --cfg-options \

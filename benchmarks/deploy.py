@@ -25,7 +25,7 @@ from lightnas.data.reading import read_picture
 from lightnas.deploy.contents import read_model
 from lightnas.deploy.detector import finder
 from lightnas.deploy.metadata import Compared, Flops, Metadata
-from lightnas.deploy.network import Network
+from lightnas.deploy.network import IMAGE, Network, settings_arrays
 from lightnas.deploy.precision import lowered
 from lightnas.deploy.resize import resized
 from lightnas.deploy.speed import side_by_side
@@ -41,34 +41,44 @@ from lightnas.detection.options import TrainOptions
 from lightnas.detection.prepared import prepared
 from lightnas.detection.testing import checkpoint_in
 from lightnas.detection.training import build_model
+from lightnas.latency.runtimes import OPENVINO, opened
 
 THRESHOLD = 0.05
+PRODUCT = 1536  # rows and columns
 
 
 def openvino_find(model, metadata):
     """What finds with OpenVINO: the same file, the same pixels."""
-    import openvino
-
-    core = openvino.Core()
-    options = {"INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY"}
-    network = core.compile_model(core.read_model(model), "CPU", options)
-    settings = {
-        "score_threshold": np.array([metadata.defaults.score_threshold], np.float32),
-        "iou_threshold": np.array([metadata.defaults.iou_threshold], np.float32),
-        "max_boxes": np.array([metadata.defaults.max_boxes], np.int64),
-    }
-    asked = {name for port in network.inputs for name in port.names}
-    given = {name: value for name, value in settings.items() if name in asked}
+    network = opened(model, OPENVINO, threads=1)
+    defaults = settings_arrays(metadata.defaults.model_dump())
+    given = {name: defaults[name] for name in network.inputs if name in defaults}
 
     def find(pixels):
         picture = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
-        return network({"image": picture, **given})
+        return network.run({IMAGE: picture, **given})
 
     return find
 
 
-def compared(title, torch_find, model, small, metadata, pixels, aps):
-    """Print the table of one detector."""
+def multiplications(module, side):
+    """Multiply-accumulates of all convolutions of a detector on a square picture."""
+    found = []
+
+    def count(convolution, _, output):
+        found.append(convolution.weight[0].numel() * output.numel())
+
+    convolutions = [part for part in module.modules() if isinstance(part, torch.nn.Conv2d)]
+    hooks = [part.register_forward_hook(count) for part in convolutions]
+    with torch.no_grad():
+        module.forward_dummy(torch.zeros(1, 3, side, side))
+    for hook in hooks:
+        hook.remove()
+    return sum(found)
+
+
+def compared(title, torch_find, model, small, metadata, pixels, aps, total=None):
+    """Print the table of one detector, and of ``total`` multiplications how many it does in a second
+    beside a large matrix product, which a convolution that does as many exceeds by little."""
     networks = {
         "onnxruntime fp32": Network(model, metadata, title),
         "onnxruntime int8": Network(small, metadata, title),
@@ -76,12 +86,12 @@ def compared(title, torch_find, model, small, metadata, pixels, aps):
     finds = {"torch eager": torch_find}
     finds |= {name: finder(network, THRESHOLD) for name, network in networks.items()}
     if find_spec("openvino"):
-        try:
-            finds["openvino fp32"] = openvino_find(model, metadata)
-            finds["openvino int8"] = openvino_find(small, metadata)
-        except RuntimeError as error:
-            print(f"openvino cannot run it: {' '.join(str(error).split())[-160:]}")
-    speeds = side_by_side({name: (lambda f=find: f(pixels)) for name, find in finds.items()})
+        finds["openvino fp32"] = openvino_find(model, metadata)
+        finds["openvino int8"] = openvino_find(small, metadata)
+    left, right = np.random.default_rng(0).random((2, PRODUCT, PRODUCT), np.float32)
+    runs = {name: (lambda f=find: f(pixels)) for name, find in finds.items()}
+    speeds = side_by_side(runs | {"product": lambda: left @ right})
+    product = PRODUCT**3 / speeds.pop("product").median
     first = speeds["torch eager"].median
     print(f"\n{title}, one thread, a picture of {pixels.shape[1]} x {pixels.shape[0]}\n")
     print(
@@ -92,6 +102,11 @@ def compared(title, torch_find, model, small, metadata, pixels, aps):
         row = (name, f"{1e3 * speed.median:.1f}", f"{100 * speed.spread:.0f} %",
                f"{first / speed.median:.2f}", "-" if ap is None else f"{ap:.4f}")  # fmt: skip
         print(f"| {' | '.join(row)} |", flush=True)
+    if total is not None:
+        rates = {name: total / speed.median for name, speed in speeds.items() if "int8" not in name}
+        rates["a matrix product"] = product
+        said = ", ".join(f"{name} {rate / 1e9:.0f}" for name, rate in rates.items())
+        print(f"\nIts convolutions are {total / 1e9:.2f} GMACs; GMACs a second: {said}")
 
 
 def demo(work_dir):
@@ -131,7 +146,8 @@ def untrained(size, side):
         small = lowered(model, metadata, "int8", pictures)
         pixels = resized(read_picture(pictures[0]), (side, side))
     title = f"GFLV2 on maedet-{size}, untrained"
-    compared(title, Finder(detector), model, small, metadata, pixels, {})
+    total = multiplications(detector, side)
+    compared(title, Finder(detector), model, small, metadata, pixels, {}, total)
 
 
 def main():

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,8 @@ from lightnas.network import Structure
 from lightnas.runs import StudyConfig, validate
 from lightnas.search import search
 from lightnas.units import format_count, parse_count, parse_size
+
+from .options import parsed
 
 # Bottlenecks of the four stages: 16, 25, 49 (ResNet-50's) and 100 (ResNet-101's) layers.
 DEPTHS = ((1, 1, 2, 1), (2, 2, 2, 2), (3, 4, 6, 3), (3, 4, 23, 3))
@@ -72,11 +73,7 @@ def arguments_of(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, t
     parser.add_argument("--input-size", default="96x96")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2)
-    own, behind = sys.argv[1:], []
-    if "--" in own:  # argparse would take what stands behind an option for a mistake
-        at = own.index("--")
-        own, behind = own[:at], own[at + 1 :]
-    arguments = parser.parse_args(own)
+    arguments, behind = parsed(parser)
     return arguments, ("--input-size", arguments.input_size, *behind)
 
 

@@ -1,5 +1,6 @@
 """How long the demo's training takes to an AP, beside the one that the recipe for small sets replaced:
-``python -m benchmarks.recipe DEMO OUTPUT``, DEMO being what ``make demo`` leaves.
+``python -m benchmarks.recipe DEMO OUTPUT -- OPTIONS``, DEMO being what ``make demo`` leaves and OPTIONS
+those of its train-det.
 
 Both are ``lightnas train-det`` on the same structure and pictures, one after the other, from their start:
 ten epochs with AdamW in one process of one thread, as it was, and the iterations of the recipe in two.
@@ -14,30 +15,29 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from lightnas.errors import InputError
 from lightnas.runs.training_log import read_logs
 from lightnas.runs.training_run import RESULT
 
-COMMON = ["--multi-scale", "0.84,1", "--flip", "0", "--width", "64"]
-# Pictures between evaluations, and options.
-WAYS = {
-    "ten epochs, before": (1500, ["--schedule", "10", "--optimizer", "adamw", "--input-size", "192x192",
-                                  "--batch", "8", "--workers", "1"]),
-    "1,500 iterations of the recipe": (800, ["--iterations", "1500", "--device", "cpu", "--gpus", "2",
-                                             "--workers", "0"]),
-}  # fmt: skip
-HEAD = ["--cfg-options", "model.bbox_head.stacked_convs=2"]
+from .options import parsed
+
+BEFORE = [
+    "--schedule", "10", "--optimizer", "adamw", "--input-size", "192x192", "--batch", "8", "--workers", "1",
+    "--multi-scale", "0.84,1", "--flip", "0", "--width", "64",
+    "--cfg-options", "model.bbox_head.stacked_convs=2",
+]  # fmt: skip
 
 
 def trained(
-    demo: Path, work_dir: Path, options: list[str], wanted: float, to_end: bool
+    demo: Path, work_dir: Path, options: Sequence[str], wanted: float, to_end: bool
 ) -> tuple[float, int]:
-    """Seconds from the start until an evaluation gives the AP, and which evaluation it is."""
+    """Seconds from the start until an evaluation gives the AP, and its number."""
     structure, data = demo / "search/structure.txt", demo / "digits"
     command = [sys.executable, "-m", "lightnas", "train-det", structure, "--data", data]
-    command += ["--work-dir", work_dir, "--overwrite", *COMMON, *options, *HEAD]
+    command += ["--work-dir", work_dir, "--overwrite", *options]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
     begun, reached = time.monotonic(), None
     with subprocess.Popen(
@@ -72,20 +72,20 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("--ap", type=float, default=0.8)
     parser.add_argument("--to-end", action="store_true")
-    arguments = parser.parse_args()
+    arguments, options = parsed(parser)
     if arguments.output.exists():
         parser.error(f"{arguments.output} exists, expected a new directory")
     first = None
-    print(f"| | pictures until AP is {arguments.ap:g} | minutes | of the first | AP on test |")
+    print(f"| | minutes until AP is {arguments.ap:g} | of the first | evaluations | AP on test |")
     print("| --- | ---: | ---: | ---: | ---: |")
-    for name, (pictures, options) in WAYS.items():
-        work_dir = arguments.output / name.replace(" ", "-").replace(",", "")
-        given = (arguments.demo, work_dir, options, arguments.ap, arguments.to_end)
-        seconds, evaluation = trained(*given)
+    for name, way in (("before", BEFORE), ("now", options)):
+        work_dir = arguments.output / name
+        given = (arguments.demo, work_dir, way, arguments.ap, arguments.to_end)
+        seconds, evaluations = trained(*given)
         first = first or seconds
         ap = json.loads((work_dir / RESULT).read_text())["ap"] if arguments.to_end else None
-        print(f"| {name} | {evaluation * pictures:,} | {seconds / 60:.1f} | "
-              f"{seconds / first:.2f} | {'-' if ap is None else f'{ap:.3f}'} |", flush=True)  # fmt: skip
+        print(f"| {name} | {seconds / 60:.1f} | {seconds / first:.2f} | {evaluations} | "
+              f"{'-' if ap is None else f'{ap:.3f}'} |", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

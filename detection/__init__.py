@@ -68,6 +68,7 @@ from .loading import CocoPictures, LoadPicture, ResizePicture  # noqa: E402
 from .madnas import MadNas, load_structure  # noqa: E402
 from .measured import MeasuredCoco  # noqa: E402
 from .mixing import MosaicCrop, SometimesMixUp  # noqa: E402
+from .muon import MuonAdamW  # noqa: E402
 from .onnx import export_detector, export_raw  # noqa: E402
 from .options import Start, TrainOptions  # noqa: E402
 from .overfitting import MeasureTrain, StopEarly  # noqa: E402
@@ -88,6 +89,7 @@ __all__ = [
     "MeasureTrain",
     "MeasuredCoco",
     "MosaicCrop",
+    "MuonAdamW",
     "ReseedEpochs",
     "ResizePicture",
     "Rounds",

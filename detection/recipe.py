@@ -129,7 +129,7 @@ def recipe_for(
     size: SetSize,
     *,
     processes: int = 1,
-    optimizer: str = "adamw",
+    optimizer: str = "muon",
     iterations: int | None = None,
     batch: int | None = None,
     input_size: tuple[int, int] | None = None,
@@ -197,12 +197,12 @@ def averaging(iterations: int) -> tuple[float, int]:
     return round(momentum, 6), max(1, min(2000, iterations // 25))
 
 
-def learning_rate(pictures: int, optimizer: str = "adamw") -> float:
+def learning_rate(pictures: int, optimizer: str = "muon") -> float:
     """The learning rate for so many pictures a step.
 
     That of AdamW grows by the square root of the batch, which is the rule for Adam (Malladi et al.,
-    arXiv 2205.10287): RTMDet's 0.004 for 256 pictures becomes 0.0007 for 8 by it. That of SGD grows
-    with the batch, as in the published recipe.
+    arXiv 2205.10287): RTMDet's 0.004 for 256 pictures becomes 0.0007 for 8 by it. Muon's steps are as
+    large as AdamW's. That of SGD grows with the batch, as in the published recipe.
     """
     published: float = OPTIMIZERS[optimizer]["lr"]  # for 16
     if optimizer == "sgd":

@@ -48,7 +48,7 @@ def made_for(options: TrainOptions, size: SetSize, processes: int) -> Recipe:
     return recipe_for(
         size,
         processes=processes,
-        optimizer=options.optimizer or "adamw",
+        optimizer=options.optimizer or "muon",
         iterations=options.iterations,
         batch=options.batch,
         input_size=options.input_size,

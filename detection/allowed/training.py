@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from ..options import OPTIMIZERS
 from .parts import MAX_CLASSES, SHARE
 from .rules import (
     FLAG,
@@ -87,6 +88,7 @@ OPTIMIZER.types |= {
     "SGD": Keys(_OPTIMIZER | {"momentum": SHARE, "dampening": SHARE, "nesterov": FLAG}, ("lr",)),
     "Adam": Keys(_ADAM),
     "AdamW": Keys(_ADAM),
+    "MuonAdamW": Keys(_OPTIMIZER | {"betas": listed(SHARE, 2, 2), "eps": SHARE, "momentum": SHARE}),
 }
 _WARM_UP: dict[str, Rule | Left] = {
     "by_epoch": FLAG,
@@ -197,7 +199,7 @@ _SET = section(
 )
 _CHOSEN: dict[str, Rule | Left] = {
     "input_size": listed(whole(1, 4096), 2, 2),
-    "optimizer": choice("sgd", "adamw"),
+    "optimizer": choice(*OPTIMIZERS),
     "learning_rate": number(0, 1e6),
     "momentum": number(1e-9, 1),
     "scale": listed(number(0.01, 10), 2, 2),

@@ -67,9 +67,9 @@ if TYPE_CHECKING:
 @option("--ema", is_flag=True, help="Measure and keep an average of the weights; auto always does.")
 @option(
     "--optimizer",
-    type=click.Choice(["sgd", "adamw"]),
-    help="adamw: for few epochs.",
-    show_default="sgd",
+    type=click.Choice(["sgd", "adamw", "muon"]),
+    help="muon, adamw: for few epochs.",
+    show_default="muon with --schedule auto, else sgd",
 )
 @option(
     "--input-size", metavar="HxW", type=SIZE, help="Test at this size.", show_default="800x1333"

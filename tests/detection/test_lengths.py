@@ -73,7 +73,7 @@ def test_a_small_set(structure):
     assert (size, processes) == (SET, 2) and said_of(cfg)
     assert cfg.runner.max_epochs * cfg.data.train.steps == recipe.iterations
     assert cfg.data.samples_per_gpu == cfg.data.train.batch == recipe.batch
-    assert cfg.optimizer.type == "AdamW" and not cfg.auto_scale_lr.enable
+    assert cfg.optimizer.type == "MuonAdamW" and not cfg.auto_scale_lr.enable
     assert cfg.optimizer.lr == recipe.learning_rate
     assert cfg.optimizer.paramwise_cfg == {"norm_decay_mult": 0.0, "bias_decay_mult": 0.0}
     hooks = [hook["type"] for hook in cfg.custom_hooks]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lightnas.data.boxes import Objects
 from lightnas.data.split import CocoSplit
-from lightnas.detection.options import TEST_SIZE
+from lightnas.detection.options import OPTIMIZERS, TEST_SIZE
 from lightnas.detection.recipe import (
     BATCH,
     FEW,
@@ -47,7 +47,7 @@ OPTIONS = st.fixed_dictionaries(
     {},
     optional={
         "processes": st.integers(1, 64),
-        "optimizer": st.sampled_from(["sgd", "adamw"]),
+        "optimizer": st.sampled_from(list(OPTIMIZERS)),
         "iterations": st.integers(1, 10**6),
         "batch": st.integers(1, 64),
         "input_size": st.tuples(st.integers(32, 2000), st.integers(32, 2000)),
@@ -144,9 +144,10 @@ def test_round_numbers_are_met(iterations):
 
 @given(st.integers(1, 1000))
 def test_the_learning_rate_follows_the_batch(pictures):
-    """By its square root for AdamW, in proportion for SGD, as published at 16."""
+    """By its square root for AdamW and Muon, in proportion for SGD, as published at 16."""
     assert learning_rate(4 * pictures) == pytest.approx(2 * learning_rate(pictures), rel=0.01)
     assert learning_rate(pictures, "sgd") == pytest.approx(0.02 * pictures / 16, abs=1e-6)
+    assert learning_rate(pictures, "adamw") == learning_rate(pictures, "muon")
     assert learning_rate(8) == 0.001
 
 

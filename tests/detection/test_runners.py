@@ -1,6 +1,10 @@
-"""The runner of a training: as mmcv's, without its sleep."""
+"""The runner of a training, and the evaluation of several processes: as mmcv and mmdet have them,
+without their sleep."""
 
+import importlib
+import inspect
 import logging
+import time
 from types import SimpleNamespace
 
 from mmcv.runner import EpochBasedRunner, Hook, epoch_based_runner
@@ -49,3 +53,13 @@ def test_it_does_what_mmcvs_does_without_its_sleep(tmp_path, monkeypatch):
     slept.clear()
     assert seen_by(WholeEpochRunner, tmp_path / "ours") == theirs
     assert slept == [1]
+
+
+def test_the_evaluation_of_several_processes_does_not_sleep_either(monkeypatch):
+    """mmdet's own sleeps for two seconds before it looks at a picture."""
+    slept = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    module = importlib.import_module("mmdet.apis.test")
+    assert "time.sleep(2)" in inspect.getsource(module.multi_gpu_test)
+    module.time.sleep(2)
+    assert not slept

@@ -1,0 +1,127 @@
+"""Muon: momentum made orthogonal, for kernels and matrices, and AdamW for all other weights.
+
+Keller Jordan et al. 2024 (kellerjordan.github.io/posts/muon), as Liu et al. scale its steps to the size
+of AdamW's (arXiv 2502.16982): one learning rate and one decay of weights serve both. torch's own
+``torch.optim.Muon`` takes matrices alone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from mmcv.runner import OPTIMIZERS
+from torch import Tensor
+from torch.optim import AdamW
+
+# Of the quintic that carries singular values towards 1, and how often it is applied.
+QUINTIC, TIMES = (3.4445, -4.7750, 2.0315), 5
+# Root mean square of a step of AdamW, which Muon's are scaled to.
+ROOT_MEAN_SQUARE = 0.2
+# A kernel of fewer rows or columns has no directions to speak of.
+LEAST = 16
+
+Weight = tuple[Tensor, dict[str, Any]]  # and the group that it is in
+
+
+@OPTIMIZERS.register_module()
+class MuonAdamW(AdamW):
+    """Muon for weights of at least ``LEAST`` rows and columns, AdamW for biases, norms and the like.
+
+    A kernel (c_out, c_in, k, k) is a matrix (c_out, c_in k k) to it.
+
+    Args:
+        params: as torch's optimizers take them; groups of the same settings become one.
+        momentum: of Muon.
+        others: of AdamW; ``lr`` and ``weight_decay`` are Muon's too.
+    """
+
+    def __init__(self, params: Any, momentum: float = 0.95, **others: Any) -> None:
+        super().__init__(_merged(params), foreach=True, **others)
+        self.momentum = momentum
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One step; weights without a gradient stay."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        # Matrices of one shape are made orthogonal together.
+        matrices: dict[torch.Size, list[Weight]] = defaultdict(list)
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is not None and is_matrix(weight):
+                    matrices[weight.flatten(1).shape].append((weight, group))
+        for some in matrices.values():
+            self._muon(some)
+        gradients = [(weight, weight.grad) for some in matrices.values() for weight, _ in some]
+        for weight, _ in gradients:
+            weight.grad = None  # which AdamW passes over
+        super().step()
+        for weight, gradient in gradients:
+            weight.grad = gradient
+        return loss
+
+    def _muon(self, some: Sequence[Weight]) -> None:
+        directions = []
+        for weight, _ in some:
+            state = self.state[weight]
+            if not state:
+                state["step"] = torch.zeros(())  # which AdamW expects of a state that it reads
+                state["momentum_buffer"] = torch.zeros_like(weight)
+            gradient: Any = weight.grad
+            state["step"] += 1
+            mean = state["momentum_buffer"].lerp_(gradient, 1 - self.momentum)
+            directions.append(gradient.lerp(mean, self.momentum).flatten(1))  # Nesterov's
+        for (weight, group), step in zip(some, orthogonal(torch.stack(directions)), strict=True):
+            size = ROOT_MEAN_SQUARE * max(step.shape) ** 0.5
+            weight.mul_(1 - group["lr"] * group["weight_decay"])
+            weight.add_(step.view_as(weight), alpha=-group["lr"] * size)
+
+
+def is_matrix(weight: Tensor) -> bool:
+    """Whether Muon takes a weight of shape (c_out, ...): as a matrix it has ``LEAST`` rows and
+    columns at least."""
+    return weight.ndim > 1 and min(weight.flatten(1).shape) >= LEAST
+
+
+def orthogonal(matrices: Tensor) -> Tensor:
+    """Matrices (n, rows, columns) with their singular values carried near 1, by a Newton-Schulz
+    iteration.
+
+    A polynomial of the Gram matrix multiplies what it is of, and all of them commute: the iteration
+    goes on in the smaller square alone, which for a kernel of 3 x 3 is a third of the work.
+    """
+    found = matrices / (matrices.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    found = found if found.shape[1] <= found.shape[2] else found.mT
+    gram = found @ found.mT
+    whole = factor = _polynomial(gram)
+    for _ in range(TIMES - 1):
+        gram = factor @ gram @ factor
+        factor = _polynomial(gram)
+        whole = factor @ whole
+    found = whole @ found
+    return found if found.shape == matrices.shape else found.mT
+
+
+def _polynomial(gram: Tensor) -> Tensor:
+    """What a matrix is multiplied by, of its Gram matrix; shape (n, rows, rows)."""
+    a, b, c = QUINTIC
+    found = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+    found.diagonal(dim1=1, dim2=2).add_(a)
+    return found
+
+
+def _merged(params: Any) -> list[dict[str, Any]]:
+    """Groups of parameters, those of the same settings in one: mmcv makes one of each parameter,
+    and AdamW moves those of a group together."""
+    merged: dict[str, dict[str, Any]] = {}
+    for given in params:
+        group = given if isinstance(given, dict) else {"params": [given]}
+        settings = {key: value for key, value in group.items() if key != "params"}
+        one = merged.setdefault(repr(sorted(settings.items())), {**settings, "params": []})
+        one["params"] += group["params"]
+    return list(merged.values())

@@ -1,0 +1,161 @@
+"""Muon, by arithmetic: a decomposition as oracle, torch's own where it has one, AdamW for the rest."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+import lightnas.detection  # noqa: F401 (where torchvision is missing, mmcv cannot be imported before it)
+from lightnas.detection.muon import LEAST, QUINTIC, TIMES, MuonAdamW, is_matrix, orthogonal
+
+SHAPES = [(16, 16), (16, 40), (40, 16), (24, 216), (80, 2000), (64, 576)]
+
+
+def net():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 20, 3), nn.BatchNorm2d(20), nn.Conv2d(20, 24, 3), nn.Conv2d(24, 4, 1)
+    )
+
+
+def with_gradients(module, seed):
+    rng = torch.Generator().manual_seed(seed)
+    for weight in module.parameters():
+        weight.grad = torch.randn(weight.shape, generator=rng)
+    return module
+
+
+def by_decomposition(matrix):
+    """The quintic on each singular value, one by one."""
+    left, values, right = torch.linalg.svd(matrix.double(), full_matrices=False)
+    values = values / values.square().sum().sqrt()
+    a, b, c = QUINTIC
+    for _ in range(TIMES):
+        values = a * values + b * values**3 + c * values**5
+    return (left * values) @ right
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_singular_values_are_carried_by_the_quintic(shape):
+    matrices = torch.randn(3, *shape, generator=torch.Generator().manual_seed(1))
+    found = orthogonal(matrices)
+    for one, matrix in zip(found, matrices, strict=True):
+        torch.testing.assert_close(one.double(), by_decomposition(matrix), rtol=0, atol=2e-5)
+        values = torch.linalg.svdvals(one)
+        assert values.min() > 0.3 and values.max() < 1.3
+
+
+def test_the_singular_vectors_stay_where_values_are_far_apart():
+    left, right = (torch.linalg.qr(torch.randn(24, 24, dtype=torch.double))[0] for _ in range(2))
+    matrix = (left * torch.logspace(0, -3, 24, dtype=torch.double)) @ right
+    found = orthogonal(matrix.float()[None])[0].double()
+    torch.testing.assert_close(found, by_decomposition(matrix), rtol=0, atol=1e-3)
+
+
+def test_nothing_becomes_of_no_gradient():
+    assert not orthogonal(torch.zeros(1, 20, 30)).any()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_as_torch_where_it_has_one(shape):
+    """torch's takes matrices alone, and rounds to bf16 within."""
+    if not hasattr(torch.optim, "Muon"):
+        pytest.skip("this torch has none")
+    torch.manual_seed(2)
+    ours, theirs = (nn.Parameter(torch.ones(shape)) for _ in range(2))
+    settings = {"lr": 0.01, "weight_decay": 0.1}
+    optimizers = (
+        MuonAdamW([ours], **settings),
+        torch.optim.Muon([theirs], adjust_lr_fn="match_rms_adamw", **settings),
+    )
+    for _ in range(3):
+        ours.grad = torch.randn(shape)
+        theirs.grad = ours.grad.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    moved = (theirs - 1).detach()
+    assert torch.linalg.norm(ours - theirs) < 0.05 * torch.linalg.norm(moved)
+
+
+def test_a_step_of_a_kernel_is_as_large_as_adamws():
+    kernel = nn.Parameter(torch.zeros(64, 32, 3, 3))
+    kernel.grad = torch.randn(kernel.shape, generator=torch.Generator().manual_seed(3))
+    MuonAdamW([kernel], lr=1.0).step()
+    assert kernel.detach().square().mean().sqrt().item() == pytest.approx(0.2, rel=0.25)
+
+
+def test_all_other_weights_are_adamws():
+    ours, theirs = net(), net()
+    kept = [name for name, weight in ours.named_parameters() if not is_matrix(weight)]
+    assert kept == ["0.bias", "1.weight", "1.bias", "2.bias", "3.weight", "3.bias"]
+    optimizers = (
+        MuonAdamW(ours.parameters(), lr=0.01),
+        torch.optim.AdamW(theirs.parameters(), lr=0.01),
+    )
+    for seed in range(4):
+        with_gradients(ours, seed), with_gradients(theirs, seed)
+        for optimizer in optimizers:
+            optimizer.step()
+    there = dict(theirs.named_parameters())
+    for name, weight in ours.named_parameters():
+        alike = torch.allclose(weight, there[name], rtol=1e-5, atol=1e-7)
+        assert alike == (name in kept), name
+
+
+def test_decay_is_apart_from_the_gradient():
+    weight = nn.Parameter(torch.ones(LEAST, LEAST))
+    weight.grad = torch.zeros_like(weight)
+    MuonAdamW([weight], lr=0.1, weight_decay=0.5).step()
+    torch.testing.assert_close(weight.detach(), torch.full_like(weight, 0.95))
+
+
+def test_gradients_are_left_and_weights_without_one_stay():
+    module = with_gradients(net(), 0)
+    still = module[2].weight
+    still.grad = None
+    before = still.detach().clone()
+    gradients = [None if w.grad is None else w.grad.clone() for w in module.parameters()]
+    MuonAdamW(module.parameters()).step()
+    assert torch.equal(still, before)
+    for weight, gradient in zip(module.parameters(), gradients, strict=True):
+        assert weight.grad is gradient is None or torch.equal(weight.grad, gradient)
+
+
+def test_groups_of_the_same_settings_are_one():
+    module = net()
+    groups = [
+        {"params": [w], "weight_decay": 0.0 if w.ndim == 1 else 0.05} for w in module.parameters()
+    ]
+    optimizer = MuonAdamW(groups, lr=0.01)
+    assert [len(group["params"]) for group in optimizer.param_groups] == [3, 5]
+    assert {group["weight_decay"] for group in optimizer.param_groups} == {0.0, 0.05}
+
+
+def test_it_goes_on_from_its_state_to_the_same_bytes():
+    unbroken = net()
+    optimizer = MuonAdamW(unbroken.parameters(), lr=0.01)
+    for seed in range(2):
+        with_gradients(unbroken, seed)
+        optimizer.step()
+    resumed = copy.deepcopy(unbroken)
+    other = MuonAdamW(resumed.parameters(), lr=0.5)
+    other.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    for module, one in ((unbroken, optimizer), (resumed, other)):
+        for seed in range(2, 4):
+            with_gradients(module, seed)
+            one.step()
+    for one, two in zip(unbroken.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_a_closure_is_asked_for_the_loss():
+    weight = nn.Parameter(torch.ones(LEAST, LEAST))
+
+    def loss():
+        value = weight.square().sum()
+        value.backward()
+        return value
+
+    assert MuonAdamW([weight]).step(loss) == LEAST**2
+    assert (weight < 1).all()
