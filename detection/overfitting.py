@@ -6,12 +6,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import torch.distributed as dist
 from mmcv.runner import HOOKS, Hook, get_dist_info
 
 from lightnas.found.evaluation import evaluate_dataset
 from lightnas.runs.training_run import BEST
 
+from .distributed import first_process
 from .measured import mmdet_figures
 from .samples import Sample
 
@@ -38,11 +38,13 @@ class MeasureTrain(Hook):
         self.sample = Sample(data, most, spread=True)
 
     def after_train_epoch(self, runner: Any) -> None:
-        """Measure, in the first process, where val was measured."""
+        """Measure, where val was measured, which the first process knows."""
         found = runner.log_buffer.output
-        if get_dist_info()[0] != 0 or "bbox_mAP_copypaste" not in found:
+        if not first_process(lambda: "bbox_mAP_copypaste" in found):
             return
-        detections = self.sample.found_by(runner.model.module)
+        detections = self.sample.found_by(runner.model.module, together=True)
+        if get_dist_info()[0] != 0:
+            return
         figures = mmdet_figures(evaluate_dataset(self.sample.dataset, detections).metrics)
         ap = figures["bbox_mAP"]
         if ap is None:
@@ -80,11 +82,8 @@ class StopEarly(Hook):
     def _end(self, runner: Any, done: int) -> None:
         best = ((runner.meta or {}).get("hook_msgs") or {}).get("best_ckpt") or ""
         name = re.fullmatch(BEST, best.rsplit("/", 1)[-1])
-        over = name is not None and done - int(name[1]) >= self.patience
-        if dist.is_available() and dist.is_initialized():  # only the first process evaluates
-            box = [over]
-            dist.broadcast_object_list(box, src=0)
-            over = box[0]
+        # Only the first process evaluates.
+        over = first_process(lambda: name is not None and done - int(name[1]) >= self.patience)
         if over and done < runner.max_epochs:
             runner.logger.info(
                 f"ends after {done} of {runner.max_epochs} rounds: {self.patience} without a better AP"

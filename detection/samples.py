@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from mmcv.parallel import collate, scatter
+from mmcv.runner import get_dist_info
 from mmdet.datasets import build_dataset
 from numpy.typing import NDArray
 
@@ -40,20 +42,25 @@ class Sample:
             self._dataset = dataset
         return self._dataset
 
-    def found_by(self, model: Any) -> list[list[NDArray[Any]]]:
+    def found_by(self, model: Any, together: bool = False) -> list[list[NDArray[Any]]]:
         """What a detector finds, which is left in training mode; no random number is drawn.
+
+        Args:
+            together: all processes call this, and each looks at its share of the pictures.
 
         Returns:
             of every picture and class, boxes and scores, shape (n, 5).
         """
+        rank, processes = get_dist_info() if together else (0, 1)
         device = next(model.parameters()).get_device()  # -1 is the CPU, to scatter too
         model.eval()
         try:
             with torch.no_grad():
                 batches = (
-                    collate([self.dataset[i]], samples_per_gpu=1) for i in range(len(self.dataset))
+                    collate([self.dataset[i]], samples_per_gpu=1)
+                    for i in range(rank, len(self.dataset), processes)
                 )
-                return [
+                own = [
                     boxes_alone(
                         model(return_loss=False, rescale=True, **scatter(batch, [device])[0])[0]
                     )
@@ -61,3 +68,8 @@ class Sample:
                 ]
         finally:
             model.train()
+        if processes == 1:
+            return own
+        parts: list[Any] = [None] * processes
+        dist.all_gather_object(parts, own)
+        return [parts[i % processes][i // processes] for i in range(len(self.dataset))]

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
-from lightnas.detection import hooks
+from lightnas.detection import hooks, samples
 from lightnas.detection.pictures import threshold_of_the_best
+from lightnas.detection.samples import Sample
 
 from .test_train import same, train, weights
 
@@ -53,3 +56,39 @@ def test_pictures_after_every_epoch(capfd, structure, digits, tmp_path, monkeypa
         patch.setattr(hooks.DrawDetections, "after_train_epoch", lambda self, runner: None)
         train(capfd, structure, digits, tmp_path / "without", epochs=2)
     assert same(weights(tmp_path / "with/epoch_2.pth"), weights(tmp_path / "without/epoch_2.pth"))
+
+
+class Mean(nn.Module):
+    """Finds one box of every picture, whose score is its mean value."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def forward(self, img, **_):
+        return [[np.array([[0.0, 0.0, 5.0, 5.0, float(picture.mean())]])] for picture in img]
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 5])
+def test_a_sample_is_shared_out(monkeypatch, processes):
+    """Each process looks at its part, and all know what one alone would find, in its order."""
+    sample = Sample(None, 5)
+    sample._dataset = [{"img": torch.full((3, 4, 4), float(i))} for i in range(5)]
+    alone = sample.found_by(Mean())
+    assert [boxes[0, 4] for (boxes,) in alone] == [0, 1, 2, 3, 4]
+    parts = []
+
+    def gather(gathered, own):
+        parts.append(own)
+        gathered[: len(parts)] = parts
+
+    monkeypatch.setattr(samples.dist, "all_gather_object", gather)
+    for rank in range(processes):
+        monkeypatch.setattr(samples, "get_dist_info", lambda rank=rank: (rank, processes))
+        try:
+            together = sample.found_by(Mean(), together=True)
+        except (IndexError, TypeError):  # the others have not looked yet
+            assert rank < processes - 1
+    assert [one[0].tolist() for one in together] == [one[0].tolist() for one in alone]
+    shares = [len(range(rank, 5, processes)) for rank in range(processes)]
+    assert [len(part) for part in parts] == (shares if processes > 1 else [])

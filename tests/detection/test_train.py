@@ -261,6 +261,14 @@ def test_two_processes(capfd, structure, digits, tmp_path):
     assert (tmp_path / "w/result.json").exists()
 
 
+def test_two_processes_look_at_train_together(capfd, structure, digits, tmp_path):
+    call(capfd, "train-det", structure, "--data", digits, "--schedule", "auto", "--iterations", 20,
+         "--work-dir", tmp_path / "w", "--device", "cpu", "--gpus", 2, *QUICK)  # fmt: skip
+    logs = "".join(path.read_text() for path in tmp_path.glob("w/*.log.json")).splitlines()
+    measured = [row for row in map(json.loads, logs) if row.get("mode") == "val"]
+    assert len(measured) > 2 and all("train_bbox_mAP" in row for row in measured)
+
+
 def test_two_processes_fail_as_one_does(capfd, structure, tmp_path):
     line = refused(
         capfd, "train-det", structure, "--data", tmp_path, "--gpus", 2, "--device", "cpu"
