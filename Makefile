@@ -26,7 +26,7 @@ GALLERY := outputs/gallery
 DEMO := outputs/demo
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 # Two processes, where there are two cores: torch's threads gain nothing on pictures that small.
-DEMO_TRAINING := --iterations 1500 --multi-scale 0.84,1 --flip 0 --width 64 --device cpu \
+DEMO_TRAINING := --iterations 1200 --multi-scale 0.84,1 --flip 0 --width 64 --device cpu \
 	--gpus $(if $(filter 1,$(CORES)),1,2) --workers 0 --cfg-options model.bbox_head.stacked_convs=2
 # Of the studies of docs/evidence.md, at 96 x 96.
 STUDY_TRAINING := --schedule 10 --optimizer adamw --multi-scale 0.84,1 --flip 0 --width 64 --batch 8 --workers 0 \
@@ -54,7 +54,7 @@ demo: .venv-det/ready
 		--input-size 192x192 --output $(DEMO)/search
 	@echo '== 2 of 6: 2,200 pictures of handwritten digits, half a minute'
 	$(DET)/lightnas demo-data $(DEMO)/digits
-	@echo '== 3 of 6: 1,500 steps of training, some minutes; after each hundred, $(DEMO)/detector/detections.jpg is what it finds'
+	@echo '== 3 of 6: 1,200 steps of training, some minutes; after each hundred, $(DEMO)/detector/detections.jpg is what it finds'
 	$(DET)/lightnas train-det $(DEMO)/search/structure.txt --data $(DEMO)/digits --work-dir $(DEMO)/detector $(DEMO_TRAINING)
 	@echo '== 4 of 6: AP on 500 pictures that it never saw, half a minute'
 	$(DET)/lightnas test-det $(DEMO)/detector

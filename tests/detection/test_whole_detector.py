@@ -5,6 +5,7 @@ import torch
 from mmdet.models import build_detector
 from torch import nn
 
+from lightnas.backbone import whole
 from lightnas.backbone.whole import WholeNet
 from lightnas.detection.config import read_config, use_structure
 from lightnas.files import data_folder
@@ -24,6 +25,12 @@ def model(request, structure):
     cfg.model.bbox_head.update(in_channels=request.param, feat_channels=request.param)
     use_structure(cfg)
     return request.param, build_detector(cfg.model).eval()
+
+
+def test_it_is_tested_as_published():
+    tested = read_config(data_folder("configs") / "detection" / "gfl_maedet_m.py").model.test_cfg
+    assert (tested.nms_pre, tested.max_per_img) == (whole.PLACES, whole.MAX_BOXES)
+    assert (tested.nms.iou_threshold, tested.score_thr) == (whole.IOU, whole.SCORE)
 
 
 def counted(model, size):
