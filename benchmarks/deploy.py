@@ -24,7 +24,7 @@ from lightnas.data.demo_data import Splits, write_demo_data
 from lightnas.data.reading import read_picture
 from lightnas.deploy.contents import read_model
 from lightnas.deploy.detector import finder
-from lightnas.deploy.metadata import Compared, Flops, Metadata
+from lightnas.deploy.metadata import Compared, Metadata
 from lightnas.deploy.network import IMAGE, Network, settings_arrays
 from lightnas.deploy.precision import lowered
 from lightnas.deploy.resize import resized
@@ -36,7 +36,7 @@ from lightnas.detection.decoding import BoxOutputs, check_head
 from lightnas.detection.detecting import load_finder
 from lightnas.detection.embedded import config_of_checkpoint
 from lightnas.detection.finding import Finder
-from lightnas.detection.onnx import traced
+from lightnas.detection.onnx import count_flops, traced
 from lightnas.detection.options import TrainOptions
 from lightnas.detection.prepared import prepared
 from lightnas.detection.testing import checkpoint_in
@@ -60,25 +60,9 @@ def openvino_find(model, metadata):
     return find
 
 
-def multiplications(module, side):
-    """Multiply-accumulates of all convolutions of a detector on a square picture."""
-    found = []
-
-    def count(convolution, _, output):
-        found.append(convolution.weight[0].numel() * output.numel())
-
-    convolutions = [part for part in module.modules() if isinstance(part, torch.nn.Conv2d)]
-    hooks = [part.register_forward_hook(count) for part in convolutions]
-    with torch.no_grad():
-        module.forward_dummy(torch.zeros(1, 3, side, side))
-    for hook in hooks:
-        hook.remove()
-    return sum(found)
-
-
-def compared(title, torch_find, model, small, metadata, pixels, aps, total=None):
-    """Print the table of one detector, and of ``total`` multiplications how many it does in a second
-    beside a large matrix product, which a convolution that does as many exceeds by little."""
+def compared(title, torch_find, model, small, metadata, pixels, aps):
+    """Print the table of one detector, and how many FLOPs it does in a second beside a large matrix
+    product, which a convolution that does as many exceeds by little."""
     networks = {
         "onnxruntime fp32": Network(model, metadata, title),
         "onnxruntime int8": Network(small, metadata, title),
@@ -102,11 +86,11 @@ def compared(title, torch_find, model, small, metadata, pixels, aps, total=None)
         row = (name, f"{1e3 * speed.median:.1f}", f"{100 * speed.spread:.0f} %",
                f"{first / speed.median:.2f}", "-" if ap is None else f"{ap:.4f}")  # fmt: skip
         print(f"| {' | '.join(row)} |", flush=True)
-    if total is not None:
-        rates = {name: total / speed.median for name, speed in speeds.items() if "int8" not in name}
-        rates["a matrix product"] = product
-        said = ", ".join(f"{name} {rate / 1e9:.0f}" for name, rate in rates.items())
-        print(f"\nIts convolutions are {total / 1e9:.2f} GMACs; GMACs a second: {said}")
+    total = metadata.flops.detector
+    rates = {name: total / speed.median for name, speed in speeds.items() if "int8" not in name}
+    rates["a matrix product"] = product
+    said = ", ".join(f"{name} {rate / 1e9:.0f} G" for name, rate in rates.items())
+    print(f"\n{total / 1e9:.2f} GFLOPs; in a second: {said}", flush=True)
 
 
 def demo(work_dir):
@@ -137,7 +121,7 @@ def untrained(size, side):
     model = traced(BoxOutputs(detector, normalisation), (side, side), defaults)
     metadata = Metadata(
         format=1, precision="fp32", classes=[str(i) for i in range(80)], normalisation=normalisation,
-        resize=rule, defaults=defaults, flops=Flops(input_size=[side, side]), structure=None,
+        resize=rule, defaults=defaults, flops=count_flops(detector, (side, side), None), structure=None,
         max_batch=1, compared=Compared(pictures=0, boxes=0, pixels=0.0, scores=0.0), versions={},
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
@@ -146,8 +130,7 @@ def untrained(size, side):
         small = lowered(model, metadata, "int8", pictures)
         pixels = resized(read_picture(pictures[0]), (side, side))
     title = f"GFLV2 on maedet-{size}, untrained"
-    total = multiplications(detector, side)
-    compared(title, Finder(detector), model, small, metadata, pixels, {}, total)
+    compared(title, Finder(detector), model, small, metadata, pixels, {})
 
 
 def main():

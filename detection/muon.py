@@ -34,13 +34,50 @@ class MuonAdamW(AdamW):
 
     Args:
         params: as torch's optimizers take them; groups of the same settings become one.
+        lr, weight_decay: of both.
         momentum: of Muon.
-        others: of AdamW; ``lr`` and ``weight_decay`` are Muon's too.
+        betas, eps: of AdamW.
+
+    Raises:
+        ValueError: one of them is out of its range.
     """
 
-    def __init__(self, params: Any, momentum: float = 0.95, **others: Any) -> None:
-        super().__init__(_merged(params), foreach=True, **others)
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-3,
+        momentum: float = 0.95,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        if isinstance(momentum, str) or not 0 <= momentum < 1:
+            raise ValueError(f"momentum is {momentum!r}, expected a number from 0 to less than 1")
+        super().__init__(params, lr, betas, eps, weight_decay, foreach=True)
         self.momentum = momentum
+        self._merge()
+
+    def _merge(self) -> None:
+        """Make one of the groups of the same settings: mmcv makes one of each parameter, and AdamW
+        moves those of a group together."""
+        merged: dict[str, dict[str, Any]] = {}
+        for group in self.param_groups:
+            settings = {key: value for key, value in group.items() if key != "params"}
+            one = merged.setdefault(repr(sorted(settings.items())), {**settings, "params": []})
+            one["params"] += group["params"]
+        self.param_groups = list(merged.values())
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a state.
+
+        Raises:
+            ValueError: it is of another optimizer.
+        """
+        super().load_state_dict(state_dict)
+        for weight, state in self.state.items():
+            expected = ("momentum_buffer",) if is_matrix(weight) else ("exp_avg", "exp_avg_sq")
+            if state and state.keys() != {"step", *expected}:
+                raise ValueError(f"it has {sorted(state)}, expected those of Muon and AdamW")
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -113,15 +150,3 @@ def _polynomial(gram: Tensor) -> Tensor:
     found = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
     found.diagonal(dim1=1, dim2=2).add_(a)
     return found
-
-
-def _merged(params: Any) -> list[dict[str, Any]]:
-    """Groups of parameters, those of the same settings in one: mmcv makes one of each parameter,
-    and AdamW moves those of a group together."""
-    merged: dict[str, dict[str, Any]] = {}
-    for given in params:
-        group = given if isinstance(given, dict) else {"params": [given]}
-        settings = {key: value for key, value in group.items() if key != "params"}
-        one = merged.setdefault(repr(sorted(settings.items())), {**settings, "params": []})
-        one["params"] += group["params"]
-    return list(merged.values())

@@ -62,11 +62,10 @@ def check_optimizer(optimizer: Any) -> None:
                 raise ValueError(f"{key} is {shown(value)}, expected a number")
     for weight, state in optimizer.state.items():
         for key, value in state.items():
-            fits = isinstance(value, Tensor) and value.shape in (weight.shape, ())
+            shape = () if key == "step" else weight.shape
+            fits = isinstance(value, Tensor) and value.shape == shape
             if not (fits or value is None or _is_number(value)):
-                raise ValueError(
-                    f"{key} does not have the shape {tuple(weight.shape)} of its weight"
-                )
+                raise ValueError(f"{key} does not have the shape {tuple(shape)}")
 
 
 def _messages(messages: Any, source: str) -> dict[str, Any]:

@@ -32,6 +32,7 @@ STEPS = 100
 BATCH, BATCH_PIXELS = 8, 640 * 640
 # A box wants to be three steps of the finest level (of 8 pixels) wide; pictures grow by 2 at most.
 BOX, ZOOM = 24.0, 2.0
+OPTIMIZER = "muon"
 STEP = 32  # sides of the input are multiples of it
 
 
@@ -129,7 +130,7 @@ def recipe_for(
     size: SetSize,
     *,
     processes: int = 1,
-    optimizer: str = "muon",
+    optimizer: str = OPTIMIZER,
     iterations: int | None = None,
     batch: int | None = None,
     input_size: tuple[int, int] | None = None,
@@ -197,7 +198,7 @@ def averaging(iterations: int) -> tuple[float, int]:
     return round(momentum, 6), max(1, min(2000, iterations // 25))
 
 
-def learning_rate(pictures: int, optimizer: str = "muon") -> float:
+def learning_rate(pictures: int, optimizer: str = OPTIMIZER) -> float:
     """The learning rate for so many pictures a step.
 
     That of AdamW grows by the square root of the batch, which is the rule for Adam (Malladi et al.,

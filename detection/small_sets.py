@@ -11,6 +11,7 @@ from lightnas.errors import InputError
 
 from .options import AUTO, OPTIMIZERS, TrainOptions
 from .recipe import (
+    OPTIMIZER,
     SMALL_SET,
     Recipe,
     SetSize,
@@ -48,7 +49,7 @@ def made_for(options: TrainOptions, size: SetSize, processes: int) -> Recipe:
     return recipe_for(
         size,
         processes=processes,
-        optimizer=options.optimizer or "muon",
+        optimizer=options.optimizer or OPTIMIZER,
         iterations=options.iterations,
         batch=options.batch,
         input_size=options.input_size,

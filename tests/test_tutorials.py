@@ -2,7 +2,6 @@
 comes true."""
 
 import json
-import sys
 
 import click
 import pytest
@@ -40,9 +39,7 @@ def our_blocks_alone(monkeypatch):
     """Before and after the test."""
     before = dict(BLOCKS)
     monkeypatch.setattr(modules, "_imported", [])
-    monkeypatch.delitem(sys.modules, "reskx", raising=False)
     yield
-    sys.modules.pop("reskx", None)
     BLOCKS.clear()
     BLOCKS.update(before)
 

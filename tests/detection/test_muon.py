@@ -8,6 +8,7 @@ from torch import nn
 
 import lightnas.detection  # noqa: F401 (where torchvision is missing, mmcv cannot be imported before it)
 from lightnas.detection.muon import LEAST, QUINTIC, TIMES, MuonAdamW, is_matrix, orthogonal
+from lightnas.detection.progress import check_optimizer
 
 SHAPES = [(16, 16), (16, 40), (40, 16), (24, 216), (80, 2000), (64, 576)]
 
@@ -159,3 +160,36 @@ def test_a_closure_is_asked_for_the_loss():
 
     assert MuonAdamW([weight]).step(loss) == LEAST**2
     assert (weight < 1).all()
+
+
+@pytest.mark.parametrize("momentum", [-0.1, 1.0, 2, float("nan"), "x"])
+def test_momentum_has_a_range(momentum):
+    with pytest.raises(ValueError, match="expected a number from 0 to less than 1"):
+        MuonAdamW([nn.Parameter(torch.ones(1))], momentum=momentum)
+
+
+def test_a_weight_is_in_one_group():
+    weight = nn.Parameter(torch.ones(1))
+    with pytest.raises(ValueError, match="more than one"):
+        MuonAdamW([{"params": [weight]}, {"params": [weight], "lr": 0.1}])
+
+
+def test_a_state_of_another_optimizer_is_refused():
+    module = with_gradients(net(), 0)
+    other = torch.optim.AdamW(module.parameters())
+    other.step()
+    with pytest.raises(ValueError, match="expected those of Muon and AdamW"):
+        MuonAdamW(module.parameters()).load_state_dict(other.state_dict())
+
+
+@pytest.mark.parametrize("key", ["momentum_buffer", "exp_avg", "exp_avg_sq", "step"])
+def test_a_damaged_state_is_refused(key):
+    """A number where a tensor of the weight's shape belongs, or the other way round."""
+    module = with_gradients(net(), 0)
+    optimizer = MuonAdamW(module.parameters())
+    optimizer.step()
+    check_optimizer(optimizer)
+    state = next(state for state in optimizer.state.values() if key in state)
+    state[key] = torch.zeros(3) if key == "step" else torch.tensor(1.0)
+    with pytest.raises(ValueError, match=key):
+        check_optimizer(optimizer)
