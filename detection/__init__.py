@@ -38,6 +38,7 @@ Of mmdet:
     training_log                 what a training says of itself
     small_sets   the recipe for small sets, in a config
     rounds, averaging, overfitting    its data set and its hooks
+    muon         its optimizer
     samples      pictures that are looked at again and again
     finding      a detector behind its test pipeline
     training, testing, detecting, onnx    ``train``, ``measure``, ``detect``, ``export_detector``
