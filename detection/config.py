@@ -18,7 +18,7 @@ from lightnas.errors import InputError, nearest, shown
 from lightnas.files import data_file
 from lightnas.network.stages import chosen_stages
 from lightnas.network.structure import Structure
-from lightnas.runs.training_run import ANNOTATIONS, CONFIG
+from lightnas.runs.training_run import ANNOTATIONS
 
 from .madnas import load_structure
 from .options import (
@@ -131,7 +131,7 @@ def build_config(
 def as_begun(cfg: Config, begun: Config) -> None:
     """Leave out pictures without objects where the run that goes on does, an older one; and bring
     what that one says to the words of today."""
-    in_our_words(begun, Path(begun.filename or CONFIG))
+    in_our_words(begun, None)
     if "filter_empty_gt" not in innermost_dataset(begun.data.get("train") or ConfigDict()):
         innermost_dataset(cfg.data.get("train") or ConfigDict()).pop("filter_empty_gt", None)
 

@@ -14,9 +14,10 @@ from mmcv import Config
 
 from lightnas.errors import InputError
 from lightnas.files import read_text
+from lightnas.network.structure import Structure, parse_structures
 from lightnas.runs.training_run import CONFIG
 
-from .allowed import rebuild
+from .allowed import rebuild, structure_text
 from .checkpoint import read_checkpoint
 from .config import check_sections, import_modules, plain, read_config, rename_imports
 
@@ -43,6 +44,18 @@ def config_of_literal(text: str, source: str) -> Config:
         raise InputError(
             f"{source}: its config cannot be read, expected a checkpoint of lightnas train-det"
         ) from error
+
+
+def structure_written(cfg: Config, source: str) -> Structure | None:
+    """The structure that a config says which is read as it stands: its text alone counts, no path.
+
+    None where the backbone is none of ours.
+
+    Raises:
+        InputError: it says none.
+    """
+    text = structure_text(plain(cfg)["model"], source)
+    return None if text is None else parse_structures(text, source)[0]
 
 
 def config_of_checkpoint(checkpoint: Path, trust: bool) -> Config:
@@ -73,7 +86,8 @@ def config_as_written(work_dir: Path, trust: bool) -> Config:
     it.
 
     Raises:
-        InputError: it is no literal, such as ``train-det`` writes, and not trusted.
+        InputError: it is no literal, such as ``train-det`` writes, and not trusted; or a section
+            of it is none.
     """
     path = work_dir / CONFIG
     text = read_text(path, MAX_BYTES)
@@ -82,7 +96,7 @@ def config_as_written(work_dir: Path, trust: bool) -> Config:
         if not isinstance(content.get("model"), dict):
             raise ValueError("no model")
         rename_imports(content)
-        return Config(content)
+        cfg = Config(content)
     except UNREADABLE as error:
         if trust:
             return read_config(path)
@@ -90,6 +104,8 @@ def config_as_written(work_dir: Path, trust: bool) -> Config:
             f"{path}: is no list of settings such as train-det writes ({type(error).__name__}), and is not run; "
             "--config FILE runs a config, and trust_checkpoint=True this one, if you trust where it comes from"
         ) from error
+    check_sections(cfg, str(path))
+    return cfg
 
 
 def _settled(cfg: Config, source: str, trust: bool) -> Config:

@@ -23,7 +23,7 @@ from lightnas.runs.training_run import CONFIG, InitialFile, TrainingRun
 
 from .checkpoint import classes_of, load_weights, read_checkpoint
 from .config import data_classes, structure_of
-from .embedded import config_of_literal
+from .embedded import config_of_literal, structure_written
 from .heads import LATERAL, classifier, neck_and_head
 from .options import Start
 from .theirs import known_fault
@@ -171,14 +171,14 @@ def backbone_in(
         own: the detector's weights, by name, any shapes.
 
     Raises:
-        InputError: it holds none, or several.
+        InputError: it holds none, or several; or its config says no structure in so many words.
     """
     weights: Mapping[str, Tensor] = content["state_dict"]
     prefix = _prefix(weights, source)
     body = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
     text = content["meta"].get("lightnas_config")
-    if isinstance(text, str):
-        structure = structure_of(config_of_literal(text, source))
+    if text is not None:
+        structure = structure_written(config_of_literal(text, source), source)
         if structure is not None:
             return Backbone(structure, body, "")
     shapes = _shapes(body, "")

@@ -14,6 +14,7 @@ Sources: ``detection/models`` of github.com/alibaba/lightweight-neural-architect
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -56,14 +57,17 @@ def read_with_bases(path: Path) -> Config:
     return Config(cfg._cfg_dict, cfg_text=cfg.text, filename=str(path))
 
 
-def in_our_words(cfg: Config, path: Path) -> None:
-    """Rewrite what a config file at ``path`` says in their words; ours stay as they are.
+def in_our_words(cfg: Config, path: Path | None) -> None:
+    """Rewrite what a config says in their words; ours stay as they are.
+
+    Args:
+        path: of the file, beside which a structure is looked for; None where no file is.
 
     Raises:
         InputError: it says something in both, and differently.
     """
     backbone = cfg.model.get("backbone") if isinstance(cfg.get("model"), dict) else None
-    if isinstance(backbone, dict) and backbone.get("type") == "MadNas":
+    if path is not None and isinstance(backbone, dict) and backbone.get("type") == "MadNas":
         _structure(backbone, path)
     for name in ("train_cfg", "test_cfg"):  # of mmdet before 2.5; the model's own win
         if isinstance(cfg.get(name), dict) and isinstance(cfg.get("model"), dict):
@@ -90,9 +94,9 @@ def _structure(backbone: ConfigDict, path: Path) -> None:
             )
         backbone.structure_txt = theirs
     text = backbone.get("structure_txt")
-    if isinstance(text, str) and not text.lstrip().startswith("{") and not Path(text).exists():
+    if isinstance(text, str) and not text.lstrip().startswith("{") and not os.path.exists(text):
         beside = [folder / Path(text).name for folder in (path.parent, path.parent.parent)]
-        backbone.structure_txt = str(next((file for file in beside if file.is_file()), text))
+        backbone.structure_txt = str(next((file for file in beside if os.path.isfile(file)), text))
 
 
 def _runner(epochs: Any, runner: Any) -> dict[str, Any]:

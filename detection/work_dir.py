@@ -21,6 +21,7 @@ from lightnas.runs.output_dir import STRUCTURE
 from lightnas.runs.training_run import CONFIG, FINGERPRINT, RESULT, FingerprintFile, TrainingRun
 
 from .config import format_config, plain, structure_of
+from .embedded import structure_written
 
 # What may differ between a run and its continuation: where the data lies, and what the result does
 # not depend on.
@@ -62,7 +63,9 @@ class WorkDir(TrainingRun):
         Raises:
             InputError: the first things that differ.
         """
-        if structure_of(there) != structure_of(cfg):
+        same = there.model.get("backbone") == cfg.model.get("backbone")
+        source = str(self.path / CONFIG)
+        if not same and structure_written(there, source) != structure_of(cfg):
             raise InputError(
                 f"resume=True: {self.path} holds a run of another structure, expected the one in its {STRUCTURE}"
             )

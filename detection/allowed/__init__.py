@@ -20,8 +20,9 @@ from __future__ import annotations
 from typing import Any
 
 from lightnas.documents import dicts_in
-from lightnas.errors import InputError
+from lightnas.errors import InputError, shown
 
+from .backbones import STRUCTURE
 from .data import DATA, PATH, SCAFFOLDING
 from .model import DETECTOR
 from .rules import Keys, OutsideError, optional
@@ -65,6 +66,30 @@ def rebuild(content: dict[str, Any], source: str) -> dict[str, Any]:
     except OutsideError as outside:
         raise InputError(f"{source}: {outside}; {REMEDY}") from outside
     return built
+
+
+def structure_text(model: Any, source: str) -> str | None:
+    """The text of the structure that the model of a config names; None where its backbone is of
+    another type. A path is refused: it would be opened.
+
+    Args:
+        source: the file that it stands in, for the messages.
+
+    Raises:
+        InputError: there is no backbone, or what it names is no text of a structure.
+    """
+    backbone = model.get("backbone") if isinstance(model, dict) else None
+    kind = backbone.get("type") if isinstance(backbone, dict) else None
+    if not isinstance(kind, str):
+        raise InputError(
+            f"{source}: its config's model.backbone is {shown(backbone)}, expected a dict with a type"
+        )
+    if kind != "MadNas":
+        return None
+    try:
+        return str(STRUCTURE(backbone.get("structure_txt"), "structure_txt"))
+    except OutsideError as outside:
+        raise InputError(f"{source}: its config's model.backbone.{outside}") from outside
 
 
 def initial_weights(model: dict[str, Any]) -> bool:

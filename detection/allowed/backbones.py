@@ -47,6 +47,7 @@ def _structure(value: Any, where: str) -> str:
     return value
 
 
+STRUCTURE = Rule("the text of a structure txt", _structure)
 BACKBONE = Types("a backbone")
 NECK = Types("a neck")
 
@@ -78,7 +79,7 @@ _RESNET = (
 )
 BACKBONE.types |= {
     "MadNas": Keys(
-        _COMMON | {"structure_txt": Rule("a structure", _structure), "with_cp": FLAG},
+        _COMMON | {"structure_txt": STRUCTURE, "with_cp": FLAG},
         ("structure_txt",),
     ),
     "ResNet": Keys(_RESNET, ("depth",)),

@@ -1,15 +1,19 @@
 """``--init-from``: a detector that begins from the weights of another, whatever its structure."""
 
 import json
+import os
+import re
 import shutil
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lightnas.backbone import CnnNet
 from lightnas.detection.checkpoint import read_checkpoint
 from lightnas.detection.config import read_config
-from lightnas.detection.initial import begin_from
+from lightnas.detection.initial import backbone_in, begin_from
 from lightnas.detection.training import build_model
 from lightnas.errors import InputError
 from lightnas.network.structure import Structure, format_structures
@@ -253,3 +257,71 @@ def test_a_backbone_that_is_none_of_ours(run):
     cfg.model.backbone = {"type": "ResNet", "depth": 18}
     with pytest.raises(InputError, match="is ResNet, expected MadNas"):
         begin_from(torch.nn.Identity(), cfg, run / "epoch_1.pth")
+
+
+# --- configs of strangers -------------------------------------------------------------------------------------------
+
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+KEYS = PLAIN | st.sampled_from(["model", "backbone", "type", "structure_txt", "custom_imports"])
+VALUES = st.recursive(
+    PLAIN, lambda x: st.lists(x, max_size=3) | st.dictionaries(KEYS, x, max_size=3), max_leaves=8
+)
+
+
+@st.composite
+def configs(draw):
+    """What a stranger may have put where a checkpoint carries its config: wrong at some depth."""
+    value = draw(VALUES)
+    deep = draw(st.integers(0, 5))
+    if deep > 3:
+        value = {"type": "MadNas", "structure_txt": value}
+    if deep > 2:
+        value = {"backbone": value} if deep < 5 else {"backbone": [value]}
+    if deep > 1:
+        value = {"model": value, **draw(st.dictionaries(KEYS, VALUES, max_size=2))}
+    return repr(value) if deep > 0 and draw(st.booleans()) else draw(st.just(value) | st.text())
+
+
+@given(config=configs())
+def test_configs_of_strangers_are_one_line(run, config):
+    """Never a traceback, and no path in them is opened; where they say nothing, shapes do."""
+    content = read_checkpoint(run / "epoch_1.pth", trust=False)
+    content["meta"]["lightnas_config"] = config
+    own, target = content["state_dict"], Structure.from_dicts(SMALL)
+    try:
+        found = backbone_in(content, own, target, "init_from c.pth")
+    except InputError as error:
+        assert re.fullmatch(r"init_from c\.pth: its config.*expected.*", str(error)), error
+    else:
+        assert found.structure == target
+
+
+def embedded(structure_txt):
+    """A config that says this of its structure, as a checkpoint carries it."""
+    return repr({"model": {"backbone": {"type": "MadNas", "structure_txt": str(structure_txt)}}})
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (lambda p: "[1]", "its config cannot be read"),
+        (lambda p: 7, "its config cannot be read"),
+        (lambda p: repr({"model": {"backbone": "x"}}), "model.backbone is 'x', expected a dict"),
+        (lambda p: embedded(p / "pipe"), "model.backbone.structure_txt is "),
+        (lambda p: embedded(write(p / "s.txt", SMALL)), "model.backbone.structure_txt is "),
+        (
+            lambda p: embedded("{'best_structures': [[]]}"),
+            "model.backbone.structure_txt structure 0",
+        ),
+    ],
+    ids=["list", "number", "backbone", "pipe", "path", "empty"],
+)
+def test_configs_of_strangers(capfd, run, structure, digits, tmp_path, config, said):
+    """A pipe would never end; a txt that is there is still none of the checkpoint's."""
+    os.mkfifo(tmp_path / "pipe")
+    content = torch.load(run / "epoch_1.pth", weights_only=True)
+    content["meta"]["lightnas_config"] = config(tmp_path)
+    torch.save(content, tmp_path / "c.pth")
+    line = refused(capfd, "train-det", structure, "--data", digits, "--schedule", 1,
+                   "--work-dir", tmp_path / "w", "--init-from", tmp_path / "c.pth", *QUICK)  # fmt: skip
+    assert f"--init-from {tmp_path / 'c.pth'}: its config" in line and said in line, line

@@ -2,6 +2,7 @@
 runs."""
 
 import json
+import os
 import shutil
 from ast import literal_eval
 
@@ -9,7 +10,8 @@ import pytest
 import torch
 
 from lightnas.detection.checkpoint import read_checkpoint
-from lightnas.detection.embedded import config_of_literal
+from lightnas.detection.config import plain
+from lightnas.detection.embedded import config_as_written, config_of_literal
 
 from .hostile import replaced
 from .test_train import QUICK, call, one_epoch, refused
@@ -151,6 +153,34 @@ def test_a_config_py_with_code_in_it_never_runs(capfd, theirs, structure, digits
         == 4
     )
     assert mark.exists()  # the trap works
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (("model", "backbone"), "x", "model.backbone is 'x', expected a dict"),
+        (("model", "backbone", "type"), ["MadNas"], "model.backbone is "),
+        (("model", "backbone", "structure_txt"), "PIPE", "structure_txt is "),
+        (("model", "backbone", "structure_txt"), "x" * 5000, "structure_txt is "),
+        (("data",), {}, "runner.max_epochs is 9"),
+        (("data",), [1], "has no 'data'"),
+        (("data", "train"), "x", "data.train is 'x', expected a dict"),
+        (("recipe",), {"set": {"box": "x"}, "chosen": {}}, "recipe is damaged"),
+    ],
+    ids=range(8),
+)
+def test_a_config_py_that_a_run_with_options_is_compared_with(
+    capfd, theirs, structure, digits, tmp_path, place, value, message
+):
+    """It is read as it stands: whatever does, no path in it is opened."""
+    os.mkfifo(tmp_path / "pipe")
+    config = plain(config_as_written(theirs, trust=False)) | {"recipe": None}
+    config["runner"]["max_epochs"] = 9
+    value = str(tmp_path / "pipe") if value == "PIPE" else value
+    config = replaced(config, place, value)
+    (theirs / "config.py").write_text("".join(f"{k} = {v!r}\n" for k, v in config.items()))
+    again = ["train-det", structure, "--data", digits, *QUICK, "--work-dir", theirs, "--resume"]
+    assert message in refused(capfd, *again)
 
 
 def test_resuming_runs_no_code_and_deletes_nothing(capfd, theirs, content, tmp_path):
