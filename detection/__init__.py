@@ -37,6 +37,7 @@ Of mmdet:
     choosing, settings           which config a training takes, and what options change in it
     training_log                 what a training says of itself
     small_sets   the recipe for small sets, in a config
+    told         what is said of it, as it is trained
     rounds, averaging, overfitting    its data set and its hooks
     muon         its optimizer
     samples      pictures that are looked at again and again

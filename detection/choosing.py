@@ -23,7 +23,8 @@ from .embedded import config_as_written, config_of_run
 from .options import AUTO, Start, TrainOptions, check_length
 from .recipe import size_of
 from .settings import innermost_dataset
-from .small_sets import recipe_of, wants_recipe
+from .small_sets import KEY, recipe_begun, wants_recipe
+from .told import said_of
 from .work_dir import WorkDir
 
 
@@ -42,7 +43,7 @@ def first_configs(
         if options.config is None and options.schedule in (None, AUTO):
             # Which recipe it is, the data will say: keys of it cannot be replaced yet.
             options = replace(options, cfg_options=(), schedule=None)
-        return build_config(options, device), there
+        return build_config(options, device, processes=get_dist_info()[1], begun=there), there
     cfg = config_of_run(start.work_dir, start.trust_checkpoint)
     if not start.trust_checkpoint:
         _check_left_out(WorkDir(start.work_dir))
@@ -83,11 +84,11 @@ def config_for(
     if options.config is not None or "train" not in splits:
         return cfg
     size, processes = size_of(splits["train"]), get_dist_info()[1]
-    begun = recipe_of(there) if there is not None else None
+    begun = recipe_begun(plain(there).get(KEY)) if there is not None else None
     if begun is not None:  # with data that have grown, it goes on as it began
         size, _, processes = begun
     small = wants_recipe(options, size.pictures, there)
-    return build_config(options, device, size, processes, small)
+    return build_config(options, device, size, processes, small, there)
 
 
 def check_parts(cfg: Config, model: nn.Module, source: str) -> None:
@@ -98,6 +99,8 @@ def check_parts(cfg: Config, model: nn.Module, source: str) -> None:
     """
     with fitting(source, "its optimizer cannot be built", "one of torch's"):
         build_optimizer(model, copy.deepcopy(cfg.optimizer))
+    with fitting(source, "what it says of its training cannot be read", "settings of mmdet's"):
+        said_of(cfg)
     for name in SPLITS:
         steps = innermost_dataset(cfg.data.get(name) or ConfigDict()).get("pipeline", [])
         with fitting(source, f"its data.{name}.pipeline cannot be built", "steps of mmdet's"):

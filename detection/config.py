@@ -23,7 +23,6 @@ from lightnas.runs.training_run import ANNOTATIONS
 from .madnas import load_structure
 from .options import (
     MULTI_SCALE,
-    OPTIMIZERS,
     SCHEDULES,
     TEST_SIZE,
     WIDTHS,
@@ -36,11 +35,21 @@ from .settings import (
     keep_negatives,
     set_batch,
     set_flip,
+    set_optimizer,
     set_scales,
     set_schedule,
     set_width,
+    settle_rate,
 )
-from .small_sets import add_average, made_for, set_iterations, steps_of, write_recipe
+from .small_sets import (
+    KEY,
+    add_average,
+    made_for,
+    recipe_begun,
+    set_iterations,
+    steps_of,
+    write_recipe,
+)
 from .theirs import in_our_words, read_with_bases
 
 # Names that a config is put together with, and that nothing reads afterwards: left in, they would
@@ -66,6 +75,7 @@ def build_config(
     size: SetSize | None = None,
     processes: int = 1,
     small: bool = False,
+    begun: Config | None = None,
 ) -> Config:
     """The config of a training run: the published recipe, the one for small sets or the user's own,
     with structure and options written in.
@@ -74,6 +84,8 @@ def build_config(
         size: of the train split, where it is known.
         processes: that train together.
         small: take the recipe for small sets.
+        begun: the config of the run that goes on, whose choices stay where no option asks for
+            something else.
 
     Raises:
         InputError: the config cannot be read, or an option does not fit it.
@@ -94,8 +106,11 @@ def build_config(
     if options.schedule and not small:
         set_schedule(cfg, options.schedule)
     if options.optimizer:
-        cfg.optimizer = dict(OPTIMIZERS[options.optimizer])
-    recipe = made_for(options, size, processes) if small and size else None
+        set_optimizer(cfg, options.optimizer, begun)
+    recipe = None
+    if small and size is not None:
+        chosen = recipe_begun(plain(begun).get(KEY)) if begun is not None else None
+        recipe = made_for(options, size, processes, chosen and chosen[1])
     shape, scale = options.input_size, options.multi_scale
     if recipe is not None:
         shape, scale = recipe.input_size, recipe.scale
@@ -116,6 +131,7 @@ def build_config(
     if options.ema:
         add_average(cfg, *averaging(steps_of(cfg, size, processes)))
     merge_options(cfg, options.cfg_options)
+    settle_rate(cfg, options.optimizer, processes)
     if isinstance(cfg.data.get("train"), dict):
         set_batch(cfg)
     use_structure(cfg)
@@ -275,6 +291,11 @@ def _check_key(cfg: Config, key: str) -> None:
     for."""
     node: Any = cfg._cfg_dict
     *parents, last = key.split(".")
+    if [*parents, last][0] == KEY:
+        raise InputError(
+            f"cfg_options {key}: {KEY} is what was chosen, expected the key that it was written to, "
+            "such as optimizer.lr"
+        )
     for part in parents:
         if isinstance(node, dict) and isinstance(node.get(part), dict | list | tuple):
             node = node[part]

@@ -30,12 +30,12 @@ SCHEDULES = {
     "3x": Schedule(36, (28, 34)),
     "6x": Schedule(73, (65, 71)),
 }
-# For 16 pictures a step. Muon learns fastest, then AdamW, where epochs are few; SGD is the published
-# one.
+# Muon learns fastest, then AdamW, where epochs are few; SGD is the published one. Its learning rate is
+# for 16 pictures a step and grows with them, the others' for 8 and by the square root.
 OPTIMIZERS: dict[str, dict[str, Any]] = {
     "sgd": {"type": "SGD", "lr": 0.02, "momentum": 0.9, "weight_decay": 1e-4},
-    "adamw": {"type": "AdamW", "lr": 0.002, "weight_decay": 0.05},
-    "muon": {"type": "MuonAdamW", "lr": 0.002, "weight_decay": 0.05},
+    "adamw": {"type": "AdamW", "lr": 0.001, "weight_decay": 0.05},
+    "muon": {"type": "MuonAdamW", "lr": 0.001, "weight_decay": 0.05},
 }
 # Of FPN and head, as published.
 WIDTHS = {"s": 192, "m": 256, "l": 256}

@@ -205,10 +205,10 @@ def learning_rate(pictures: int, optimizer: str = OPTIMIZER) -> float:
     arXiv 2205.10287): RTMDet's 0.004 for 256 pictures becomes 0.0007 for 8 by it. Muon's steps are as
     large as AdamW's. That of SGD grows with the batch, as in the published recipe.
     """
-    published: float = OPTIMIZERS[optimizer]["lr"]  # for 16
+    base: float = OPTIMIZERS[optimizer]["lr"]
     if optimizer == "sgd":
-        return round(published * pictures / 16, 6)
-    return round(published / 2 * math.sqrt(pictures / 8), 6)
+        return round(base * pictures / 16, 6)
+    return round(base * math.sqrt(pictures / 8), 6)
 
 
 def chosen_input(size: SetSize) -> tuple[int, int]:
@@ -254,34 +254,58 @@ def _whole(side: float) -> int:
     return max(2 * STEP, math.ceil(side / STEP) * STEP)
 
 
-def said(size: SetSize, recipe: Recipe, processes: int = 1) -> list[str]:
-    """A recipe in a few plain lines: what was chosen, and why."""
+def said(
+    size: SetSize,
+    recipe: Recipe,
+    processes: int = 1,
+    *,
+    falls: str = "flat for the first half, then falling along a cosine",
+    every: int = 1,
+    own: bool = False,
+    colour: str | None = None,
+) -> list[str]:
+    """A recipe in a few plain lines: what was chosen, and why.
+
+    Args:
+        recipe: whose optimizer may be any type, and 0 what there is none of.
+        falls: how the learning rate goes on when it has risen.
+        every: rounds between two evaluations.
+        own: augmentation is not as strong as the set's size says.
+        colour: what is said of it, instead of its strength.
+    """
     pictures = recipe.batch * processes
     passes = recipe.iterations * pictures / max(1, size.pictures)
     height, width = recipe.input_size
     low, high = recipe.scale
-    name, plain = OPTIMIZERS[recipe.optimizer]["type"], recipe.plain_rounds * recipe.steps
+    plain = recipe.plain_rounds * recipe.steps
+    name = OPTIMIZERS.get(recipe.optimizer, {"type": recipe.optimizer})["type"]
+    strength = f"at {augmentation(size):.0%} (all of it for {FEW} examples, least for {MANY:,})"
+    ends = f"; it ends early when {_many(recipe.patience, 'evaluation')} bring nothing better"
+    rises = f"rising over {_many(recipe.warm_up, 'iteration')}, "
+    last = f", neither in the last {_many(plain, 'iteration')}"
+    mixed = recipe.mosaic or recipe.mixup
     lines = [
         f"schedule auto, for {_many(size.pictures, 'picture')} with {_many(size.boxes, 'box', 'boxes')} "
         f"of {_many(size.classes, 'class', 'classes')}:",
         f"{recipe.iterations:,} iterations of {_many(pictures, 'picture')}, {passes:.3g} times over the set, "
-        f"measured after every {recipe.steps:,}; it ends early when {_many(recipe.patience, 'evaluation')} "
-        "bring nothing better",
+        f"measured after every {recipe.steps * every:,}{ends if recipe.patience else ''}",
         f"pictures at {height}x{width}: theirs are about {size.short}x{size.long}, a box about {size.box:g} "
         "pixels wide",
-        f"{name} with a learning rate of {recipe.learning_rate:g}, for so many pictures a step, rising over "
-        f"{_many(recipe.warm_up, 'iteration')}, flat for the first half, then falling along a cosine",
+        f"{name} with a learning rate of {recipe.learning_rate:g}, for so many pictures a step, "
+        f"{rises if recipe.warm_up else ''}{falls}",
         f"weights are averaged over about {round(1 / recipe.momentum):,} iterations, and their average is "
-        "measured and kept",
-        f"augmentation at {augmentation(size):.0%} (all of it for {FEW} examples, least for {MANY:,}): "
-        f"scale {low:g} to {high:g}, colour {recipe.colour:.0%}, mosaic of {recipe.mosaic:.0%} and mixup of "
-        f"{recipe.mixup:.0%} of the pictures, neither in the last {_many(plain, 'iteration')}",
+        "measured and kept"
+        if recipe.momentum
+        else "",
+        f"augmentation {'as the options say' if own else strength}: "
+        f"scale {low:g} to {high:g}, {colour or f'colour {recipe.colour:.0%}'}, mosaic of "
+        f"{recipe.mosaic:.0%} and mixup of {recipe.mixup:.0%} of the pictures"
+        f"{last if mixed and plain else ''}",
+        f"classes on fewer than {recipe.oversample:.1%} of the pictures are rare here, and are seen more often"
+        if recipe.oversample
+        else "",
     ]
-    if recipe.oversample:
-        lines.append(
-            f"classes on fewer than {recipe.oversample:.1%} of the pictures are rare here, and are seen more often"
-        )
-    return lines
+    return [line for line in lines if line]
 
 
 def _many(count: int, one: str, many: str = "") -> str:

@@ -9,10 +9,13 @@ from mmcv import Config, ConfigDict
 from lightnas.documents import dicts_in
 from lightnas.errors import InputError
 
-from .options import TEST_SIZE, check_width, parse_schedule
+from .options import OPTIMIZERS, TEST_SIZE, check_width, parse_schedule
+from .recipe import learning_rate
 
 # Steps that make pictures of the size of the input, and the key that says it.
 MIXED = {"MosaicCrop": "size", "SometimesMixUp": "img_scale"}
+
+NO_DECAY = {"norm_decay_mult": 0.0, "bias_decay_mult": 0.0}
 
 
 def innermost_dataset(part: ConfigDict) -> ConfigDict:
@@ -62,6 +65,38 @@ def warm_up(cfg: Config) -> dict[str, Any]:
     return {
         key: value for key, value in cfg.get("lr_config", {}).items() if key.startswith("warmup")
     }
+
+
+def set_optimizer(cfg: Config, name: str, begun: Config | None = None) -> None:
+    """One of ``OPTIMIZERS``: SGD as published, whose learning rate grows with the batch; the others
+    as in the recipe for small sets, theirs to be set by ``settle_rate``.
+
+    Args:
+        begun: the config of the run that goes on; an older one has the others with SGD's settings.
+    """
+    cfg.optimizer = dict(OPTIMIZERS[name])
+    if name == "sgd":
+        return
+    before = (begun.get("optimizer") or {}) if begun is not None else {}
+    if before.get("type") == cfg.optimizer.type and "paramwise_cfg" not in before:
+        cfg.optimizer.lr *= 2
+        return
+    use_clipping(cfg)
+    cfg.optimizer |= {"lr": None, "paramwise_cfg": dict(NO_DECAY)}
+    cfg.auto_scale_lr = {**cfg.get("auto_scale_lr", {}), "enable": False}
+
+
+def settle_rate(cfg: Config, name: str | None, processes: int) -> None:
+    """The learning rate for the pictures of a step, where nothing else says one."""
+    if name is not None and cfg.get("optimizer", {}).get("lr", 0) is None:
+        cfg.optimizer.lr = learning_rate(cfg.data.get("samples_per_gpu", 1) * processes, name)
+
+
+def use_clipping(cfg: Config) -> None:
+    """Clip gradients at mmdet's norm, unless the config says another."""
+    if not (cfg.get("optimizer_config") or {}).get("grad_clip"):
+        clipped = {"grad_clip": {"max_norm": 35, "norm_type": 2}}
+        cfg.optimizer_config = {**(cfg.get("optimizer_config") or {}), **clipped}
 
 
 def set_scales(cfg: Config, size: tuple[int, int], multi_scale: tuple[float, float]) -> None:

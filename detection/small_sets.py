@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any
 
 from mmcv import Config, ConfigDict
 
 from lightnas.errors import InputError
 
+from .allowed.rules import OutsideError
+from .allowed.training import RECIPE
 from .options import AUTO, OPTIMIZERS, TrainOptions
 from .recipe import (
     OPTIMIZER,
@@ -19,9 +22,8 @@ from .recipe import (
     kept,
     read_kept,
     recipe_for,
-    said,
 )
-from .settings import innermost_dataset, warm_up
+from .settings import NO_DECAY, innermost_dataset, use_clipping, warm_up
 
 # The key of a config that says which set its recipe was made for.
 KEY = "recipe"
@@ -41,20 +43,29 @@ def wants_recipe(options: TrainOptions, pictures: int, begun: Config | None) -> 
     """
     if options.schedule is not None or options.config is not None:
         return options.schedule == AUTO
-    return KEY in begun if begun is not None else pictures < SMALL_SET
+    return begun.get(KEY) is not None if begun is not None else pictures < SMALL_SET
 
 
-def made_for(options: TrainOptions, size: SetSize, processes: int) -> Recipe:
-    """The recipe of a set, with what the options say."""
-    return recipe_for(
-        size,
-        processes=processes,
-        optimizer=options.optimizer or OPTIMIZER,
-        iterations=options.iterations,
-        batch=options.batch,
-        input_size=options.input_size,
-        multi_scale=options.multi_scale,
-    )
+def made_for(
+    options: TrainOptions, size: SetSize, processes: int, begun: Recipe | None = None
+) -> Recipe:
+    """The recipe of a set, with what the options say.
+
+    Args:
+        begun: that of the run that goes on, which chose by the rules of its day: it stays, unless
+            an option asks for something else.
+    """
+    names = ("optimizer", "iterations", "batch", "input_size", "multi_scale")
+    asked = {name: value for name in names if (value := getattr(options, name)) is not None}
+    if begun is None:
+        return recipe_for(size, processes=processes, **{"optimizer": OPTIMIZER, **asked})
+    chosen = {name: getattr(begun, name) for name in names[:-1]} | {"multi_scale": begun.scale}
+    wanted = {**chosen, **asked}
+    if "iterations" in asked:
+        wanted["iterations"] = math.prod(in_rounds(asked["iterations"]))
+    if wanted == chosen:
+        return begun
+    return recipe_for(size, processes=processes, **wanted)
 
 
 def write_recipe(cfg: Config, recipe: Recipe, size: SetSize, processes: int) -> None:
@@ -67,10 +78,10 @@ def write_recipe(cfg: Config, recipe: Recipe, size: SetSize, processes: int) -> 
     cfg.runner = {"type": "WholeEpochRunner", "max_epochs": recipe.rounds}
     cfg.optimizer = OPTIMIZERS[recipe.optimizer] | {
         "lr": recipe.learning_rate,  # for these pictures a step, not to be scaled again
-        "paramwise_cfg": {"norm_decay_mult": 0.0, "bias_decay_mult": 0.0},
+        "paramwise_cfg": dict(NO_DECAY),
     }
     cfg.auto_scale_lr = {"enable": False, "base_batch_size": recipe.batch * processes}
-    cfg.optimizer_config = {"grad_clip": {"max_norm": 35, "norm_type": 2}}
+    use_clipping(cfg)
     cfg.lr_config = {
         "policy": "FlatCosineAnnealing",
         "by_epoch": False,
@@ -116,15 +127,22 @@ def _mixed(cfg: Config, recipe: Recipe) -> dict[str, Any]:
         },
         {
             "type": "PhotoMetricDistortion",
-            "brightness_delta": round(32 * recipe.colour),
-            "contrast_range": _around_one(0.5 * recipe.colour),
-            "saturation_range": _around_one(0.5 * recipe.colour),
-            "hue_delta": round(18 * recipe.colour),
+            **distortion(recipe.colour),
         },
     ]
     steps = [step for step in mixing if step.get("prob", 1)]
     mixed = {"type": "MultiImageMixDataset", "dataset": dataset, "pipeline": [*steps, *outer]}
     return {"type": "Rounds", "dataset": mixed, "steps": recipe.steps, "batch": recipe.batch}
+
+
+def distortion(strength: float) -> dict[str, Any]:
+    """Of colours: mmdet's PhotoMetricDistortion, so strong."""
+    return {
+        "brightness_delta": round(32 * strength),
+        "contrast_range": _around_one(0.5 * strength),
+        "saturation_range": _around_one(0.5 * strength),
+        "hue_delta": round(18 * strength),
+    }
 
 
 def _around_one(half: float) -> tuple[float, float]:
@@ -181,14 +199,19 @@ def recipe_of(cfg: Config) -> tuple[SetSize, Recipe, int] | None:
         ) from error
 
 
-def said_of(cfg: Config) -> list[str]:
-    """The recipe for small sets that a config has in plain lines; none where it has none.
+def recipe_begun(kept: Any) -> tuple[SetSize, Recipe, int] | None:
+    """``recipe_of`` a config that is read as it stands, from what is under ``KEY``: each value is
+    checked.
 
     Raises:
         InputError: it is damaged.
     """
-    recipe = recipe_of(cfg)
-    return said(*recipe) if recipe is not None else []
+    try:
+        return None if kept is None else read_kept(RECIPE(kept, KEY))
+    except OutsideError as outside:
+        raise InputError(
+            f"the run's {outside}: its recipe is damaged, expected what train-det wrote there"
+        ) from outside
 
 
 def with_average(hook: dict[str, Any]) -> dict[str, Any]:

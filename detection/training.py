@@ -61,9 +61,10 @@ from .options import Start, TrainOptions
 from .output import stdout_to_stderr
 from .pictures import draw_split
 from .progress import progress_of
-from .small_sets import measuring_train, recipe_of, said_of, with_average
+from .small_sets import measuring_train, recipe_of, with_average
 from .testing import evaluate, tested
 from .theirs import known_fault
+from .told import said_of
 from .training_log import forget_logger, say_how
 from .work_dir import WorkDir
 
@@ -94,12 +95,13 @@ def train(
         run.device = device
         text, changed = first_process(lambda: _prepare(options, found, start, device, run))
         cfg = config_of_literal(text, str(start.work_dir))
+        recipe = said_of(cfg)  # while it is as it was written: mmdet writes into it, too
         done = run.result if start.resume else None
         first = get_dist_info()[0] == 0
         if done is None:
-            _run(cfg, start, run.best if changed else None)
+            _run(cfg, start, recipe, run.best if changed else None)
             # The others need not wait for it.
-            return _finish(cfg, run, start.trust_checkpoint) if first else {}
+            return _finish(cfg, run, recipe, start.trust_checkpoint) if first else {}
         if first and not (run.path / REPORT).is_file():
             write_report([run.path])
         return run.located(done)
@@ -234,8 +236,13 @@ def build_model(cfg: Config, source: str) -> nn.Module:
     return model  # type: ignore[no-any-return]
 
 
-def _run(cfg: Config, start: Start, to_measure: Path | None) -> None:
-    """Train; ``to_measure`` is the best checkpoint so far, where it was measured on other data."""
+def _run(cfg: Config, start: Start, recipe: list[str], to_measure: Path | None) -> None:
+    """Train.
+
+    Args:
+        recipe: what is to be said of it.
+        to_measure: the best checkpoint so far, where it was measured on other data.
+    """
     rank, world_size = get_dist_info()
     timestamp = time.strftime("%Y%m%d_%H%M%S")
     if rank == 0:
@@ -270,7 +277,7 @@ def _run(cfg: Config, start: Start, to_measure: Path | None) -> None:
     cfg.log_config.interval = max(1, min(cfg.log_config.interval, steps // 2))
     for line in lines_of(read_json(start.work_dir / DATA, "what the training says of its data")):
         logger.info(line)
-    for line in said_of(cfg):
+    for line in recipe:
         logger.info(line)
     say_how(logger, cfg, dataset, world_size)
     drawing = {"type": "DrawDetections", "data": cfg.data.val, "path": f"{cfg.work_dir}/{PICTURE}"}
@@ -324,7 +331,7 @@ def _train_detector(
             ) from error
 
 
-def _finish(cfg: Config, run: WorkDir, trust: bool) -> dict[str, Any]:
+def _finish(cfg: Config, run: WorkDir, recipe: list[str], trust: bool) -> dict[str, Any]:
     """Evaluate the best checkpoint on the val split, write that down, and draw its detections."""
     run.tidy((cfg.get("checkpoint_config") or {}).get("max_keep_ckpts", -1))
     best = run.best
@@ -336,8 +343,8 @@ def _finish(cfg: Config, run: WorkDir, trust: bool) -> dict[str, Any]:
         "classes": list(cfg.data.val.classes), **({"carried": begun.carried} if begun else {}),
         **evaluation.metrics,
     }  # fmt: skip
-    if lines := said_of(cfg):
-        result["recipe"] = lines
+    if recipe:
+        result["recipe"] = recipe
     run.write(EVALUATION, json_text(evaluation.details) + "\n")
     run.finish(result)
     draw_split(cfg.data.val, detections, run.path / PICTURE)

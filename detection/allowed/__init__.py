@@ -80,7 +80,7 @@ def structure_text(model: Any, source: str) -> str | None:
     """
     backbone = model.get("backbone") if isinstance(model, dict) else None
     kind = backbone.get("type") if isinstance(backbone, dict) else None
-    if not isinstance(kind, str):
+    if not isinstance(backbone, dict) or not isinstance(kind, str):
         raise InputError(
             f"{source}: its config's model.backbone is {shown(backbone)}, expected a dict with a type"
         )

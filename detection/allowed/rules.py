@@ -134,6 +134,21 @@ def listed(rule: Rule, low: int, high: int) -> Rule:
     return items
 
 
+def mapping(keys: Rule, values: Rule, most: int) -> Rule:
+    """A dict of at most so many of them, by keys of any name that the rule allows."""
+
+    def build(value: Any, where: str) -> Any:
+        if type(value) is not dict or len(value) > most:
+            raise items.refuse(value, where)
+        return {
+            keys(key, f"{where}, a key"): values(item, f"{where}.{key}"[:200])
+            for key, item in value.items()
+        }
+
+    items = Rule(f"a dict of at most {most}, by {keys.expected}", build)
+    return items
+
+
 @dataclass(frozen=True)
 class Left:
     """A key that is checked and then left out, since nothing that is done with the config needs

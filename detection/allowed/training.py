@@ -21,6 +21,7 @@ from .rules import (
     choice,
     either,
     listed,
+    mapping,
     number,
     optional,
     section,
@@ -65,9 +66,16 @@ RUNNER.types |= {
         for name in ("IterBasedRunner", "WholeIterRunner")
     },
 }
+# By a part of the weights' names; what mmcv's constructor does with them.
+_OF_NAMES = mapping(
+    text(r"[\w.]+", "a part of the names of weights"),
+    section(Keys({"lr_mult": number(0, 100), "decay_mult": number(0, 100)})),
+    most=100,
+)
 _MULTIPLIERS = section(
     Keys(
         {
+            "custom_keys": _OF_NAMES,
             **{
                 name: number(0, 100)
                 for name in (
@@ -210,7 +218,7 @@ _CHOSEN: dict[str, Rule | Left] = {
     "plain_rounds": STEPS,
     **dict.fromkeys(("mosaic", "mixup", "colour", "oversample"), SHARE),
 }
-_RECIPE = section(
+RECIPE = section(
     Keys(
         {
             "set": _SET,
@@ -222,7 +230,7 @@ _RECIPE = section(
 )
 
 TRAINING: dict[str, Rule | Left] = {
-    "recipe": optional(_RECIPE),
+    "recipe": optional(RECIPE),
     "custom_imports": Rule("our own import", _imports),
     "runner": RUNNER.rule(),
     "optimizer": OPTIMIZER.rule(),

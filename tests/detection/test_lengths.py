@@ -1,14 +1,20 @@
 """How long a training is and by which recipe: what the options say, and what the size of the set."""
 
+import dataclasses
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mmcv import Config
 
 from lightnas.detection.allowed import rebuild
 from lightnas.detection.config import build_config, format_config, plain
-from lightnas.detection.options import MAX_ITERATIONS, TrainOptions
-from lightnas.detection.recipe import SMALL_SET, SetSize, averaging
+from lightnas.detection.options import MAX_ITERATIONS, OPTIMIZERS, TrainOptions
+from lightnas.detection.recipe import SMALL_SET, SetSize, averaging, recipe_for
+from lightnas.detection.recipe import said as chosen
 from lightnas.detection.settings import innermost_dataset
-from lightnas.detection.small_sets import KEY, recipe_of, said_of, wants_recipe
+from lightnas.detection.small_sets import KEY, made_for, recipe_of, wants_recipe
+from lightnas.detection.told import said_of
 from lightnas.errors import InputError
 from lightnas.files import data_file
 
@@ -95,6 +101,144 @@ def test_options_decide_in_it_too(structure):
     resize = innermost_dataset(cfg.data.train).pipeline[2]
     assert [min(scale) for scale in resize.img_scale] == [77, 106]
     assert sum(hook["type"] == "ExpMomentumEMAHook" for hook in cfg.custom_hooks) == 1
+
+
+def place(cfg, kind):
+    """Where a hook or a step stands, as an option spells it."""
+    for at, hook in enumerate(cfg.custom_hooks):
+        if hook["type"] == kind:
+            return f"custom_hooks.{at}"
+    for at, step in enumerate(cfg.data.train.dataset.pipeline):
+        if step["type"] == kind:
+            return f"data.train.dataset.pipeline.{at}"
+    raise AssertionError(kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "option", "said"),
+    [
+        ("", "optimizer.lr=0.5", "MuonAdamW with a learning rate of 0.5,"),
+        ("", "optimizer.type=AdamW", ": AdamW with a learning rate of 0.001,"),
+        ("", "runner.max_epochs=7", ": 1,246 iterations of 8 pictures, 24.9 times over the set"),
+        ("", "data.train.steps=9", ": 180 iterations of 8 pictures"),
+        ("", "data.samples_per_gpu=3", " of 6 pictures, 53.4 times over the set"),
+        ("", "evaluation.interval=2", "measured after every 356; it ends early when 4 evaluations"),
+        ("", "lr_config.warmup_iters=3", "rising over 3 iterations, flat"),
+        ("", "lr_config.warmup=None", "for so many pictures a step, flat for the first half"),
+        ("", "lr_config.start_percent=0.2", "flat for the first 20%, then falling along a cosine"),
+        ("", "lr_config.policy=CosineAnnealing", "iterations, falling along a cosine"),
+        ("", "lr_config.policy=fixed", "iterations, then by the schedule fixed"),
+        ("StopEarly", "patience=1", "early when 1 evaluation bring"),
+        ("BeginRound", "plain=1", "neither in the last 178 iterations"),
+        ("BeginRound", "plain=0", "of the pictures: classes on fewer"),
+        ("ExpMomentumEMAHook", "momentum=0.01", "averaged over about 100 iterations"),
+        ("ExpMomentumEMAHook", "interval=2", "averaged over about 475 iterations"),
+        ("MosaicCrop", "prob=0.25", "as the options say: scale 0.68 to 1.32, colour 70%, mosaic of 25%"),
+        ("SometimesMixUp", "prob=0.03", "and mixup of 3%"),
+        ("PhotoMetricDistortion", "hue_delta=1", "colour 70% but for hue_delta 1, mosaic"),
+        ("", "data.train.dataset.pipeline=[]", "colour as it is, mosaic of 0% and mixup of 0% of the"),
+        ("", "data.train.dataset.dataset.oversample_thr=0.25", "fewer than 25.0% of the pictures"),
+        ("", "custom_hooks=[]", "measured after every 178: pictures at"),
+        ("", "data.test.pipeline.1.img_scale=(320,256)", "pictures at 256x320: theirs"),
+    ],
+)  # fmt: skip
+def test_what_is_said_is_what_is_trained(structure, kind, option, said):
+    """Where an option replaces a part of the recipe, too."""
+    first = small(structure)
+    option = f"{place(first, kind)}.{option}" if kind else option
+    assert said not in ": ".join(said_of(first))
+    lines = said_of(small(structure, cfg_options=[option]))
+    assert said in ": ".join(lines), lines
+
+
+def test_a_rate_that_mmdet_scales_is_said_as_it_is_scaled(structure):
+    scaled = ["auto_scale_lr.enable=True", "auto_scale_lr.base_batch_size=2"]
+    assert "learning rate of 0.004," in said_of(small(structure, cfg_options=scaled))[3]
+
+
+SETS = st.builds(
+    SetSize,
+    pictures=st.integers(1, 10**5),
+    boxes=st.integers(0, 10**6),
+    class_pictures=st.lists(st.integers(0, 10**5), min_size=1, max_size=9).map(tuple),
+    short=st.integers(1, 2000),
+    long=st.integers(1, 2000),
+    box=st.floats(0, 500),
+)
+
+
+@settings(max_examples=15)
+@given(size=SETS, processes=st.integers(1, 9), iterations=st.none() | st.integers(1, 9999))
+def test_what_is_said_is_what_was_chosen(structure, size, processes, iterations):
+    """Where no option replaces anything."""
+    options = TrainOptions(structure=structure, iterations=iterations)
+    cfg = build_config(options, "cpu", size, processes, small=True)
+    assert said_of(cfg) == chosen(*recipe_of(cfg))
+
+
+@pytest.mark.parametrize("option", ["recipe.set.pictures=3", "recipe.processes=2", "recipe=3"])
+def test_what_was_chosen_is_no_option(structure, option):
+    with pytest.raises(InputError, match="expected the key that it was written to"):
+        small(structure, cfg_options=[option])
+
+
+RATES = [(1, 0.000354), (2, 0.0005), (8, 0.001), (32, 0.002)]
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+@pytest.mark.parametrize(("batch", "rate"), RATES)
+def test_an_optimizer_is_the_same_under_every_schedule(structure, name, batch, rate):
+    """By the square root of the pictures of a step, norms and biases without decay, clipped."""
+    given = {"structure": structure, "optimizer": name}
+    other = build_config(TrainOptions(**given, batch=batch, schedule="2x"), "cpu", SET)
+    auto = build_config(TrainOptions(**given, batch=batch), "cpu", SET, small=True)
+    assert other.optimizer == auto.optimizer and other.optimizer.lr == rate
+    assert other.optimizer_config == auto.optimizer_config
+    assert not other.auto_scale_lr.enable and not auto.auto_scale_lr.enable
+    by_option = [f"data.samples_per_gpu={batch}"]
+    options = TrainOptions(**given, schedule="2x", cfg_options=by_option)
+    assert build_config(options, "cpu", SET).optimizer == other.optimizer
+    together = build_config(TrainOptions(**given, batch=1, schedule="2x"), "cpu", SET, batch)
+    assert together.optimizer == other.optimizer
+    options = TrainOptions(**given, schedule="2x", cfg_options=["optimizer.lr=0.3"])
+    assert build_config(options, "cpu", SET).optimizer.lr == 0.3
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+@pytest.mark.parametrize("cfg_options", [[], ["optimizer.lr=0.3"]])
+def test_a_run_from_before_that_goes_on_as_it_was(structure, name, cfg_options):
+    """When these were scaled as SGD is, with decay on everything."""
+    given = {"structure": structure, "schedule": "2x", "cfg_options": cfg_options}
+    begun = build_config(TrainOptions(**given), "cpu", SET)
+    kind = OPTIMIZERS[name]["type"]
+    begun.optimizer = {"type": kind, "lr": 0.3 if cfg_options else 0.002, "weight_decay": 0.05}
+    again = build_config(TrainOptions(**given, optimizer=name), "cpu", SET, begun=begun)
+    assert plain(again) == plain(begun)
+
+
+NAMES = ("optimizer", "iterations", "batch", "input_size", "multi_scale")
+CHOICES = st.fixed_dictionaries(
+    {},
+    optional={
+        "optimizer": st.sampled_from(list(OPTIMIZERS)),
+        "iterations": st.integers(1, 9999),
+        "batch": st.integers(1, 64),
+        "input_size": st.tuples(st.integers(32, 999), st.integers(32, 999)),
+        "multi_scale": st.tuples(st.floats(0.5, 1), st.floats(1, 2)),
+    },
+)
+
+
+@given(size=SETS, first=CHOICES, names=st.sets(st.sampled_from(NAMES)))
+def test_a_run_keeps_what_was_chosen_for_it(size, first, names):
+    """By the rules of its day, which may be others by now; with its options, or without them."""
+    then = recipe_for(size, **first)
+    then = dataclasses.replace(then, momentum=0.05, warm_up=7, mosaic=0.33, patience=5)
+    again = {name: value for name, value in first.items() if name in names}
+    assert made_for(TrainOptions(**again), size, 1, then) is then
+    other = next(name for name in OPTIMIZERS if name != then.optimizer)
+    asked = made_for(TrainOptions(**(again | {"optimizer": other})), size, 1, then)
+    assert asked.optimizer == other and asked.batch == then.batch
 
 
 def test_the_published_recipe_is_as_published(structure):

@@ -91,6 +91,27 @@ def test_it_resumes_with_its_options_given_again(capfd, unbroken, structure, dig
     assert "another schedule" in line
 
 
+def test_a_run_begun_with_adamw_goes_on_with_it(capfd, structure, digits, tmp_path):
+    """Its options given again, which need not name what the recipe chose when it began."""
+    run = ("train-det", structure, "--data", digits, "--work-dir", tmp_path / "run", "--json")
+    short = ("--iterations", 10, *QUICK)
+    out, _ = call(capfd, *run, "--optimizer", "adamw", *short)
+    (tmp_path / "run/epoch_2.pth").unlink()
+    (tmp_path / "run/result.json").unlink()
+    again, err = call(capfd, *run, "--resume", *short)
+    assert json.loads(again) == json.loads(out) and " AdamW with a learning rate of" in err
+    line = refused(capfd, *run, "--resume", "--optimizer", "muon", *short)
+    assert "optimizer.type is 'AdamW' there and 'MuonAdamW' here" in line
+
+
+def test_an_option_that_makes_the_recipe_unreadable(capfd, structure, digits, tmp_path):
+    for option in ("runner.max_epochs=x", "evaluation.interval=x", "lr_config.warmup_iters=x"):
+        line = refused(capfd, "train-det", structure, "--data", digits, "--work-dir",
+                       tmp_path / "w", *AUTO, option)  # fmt: skip
+        assert "what it says of its training cannot be read" in line
+        assert not (tmp_path / "w").exists()
+
+
 def test_an_average_that_is_damaged_is_refused(capfd, unbroken, tmp_path):
     run = shutil.copytree(unbroken, tmp_path / "run", symlinks=True)
     (run / "result.json").unlink()
