@@ -42,6 +42,12 @@ def classifier_keys(config: Any) -> set[str]:
     return {key for key, shape in shapes[0].items() if shapes[1][key] != shape}
 
 
+def number_in(config: Any) -> int:
+    """The number of classes that the config of a model says, the largest; 0 where it says none."""
+    found = [node.get("num_classes") for node in dicts_in(config)]
+    return max((number for number in found if isinstance(number, int)), default=0)
+
+
 def _one_class_more(config: Any) -> Any:
     more = copy.deepcopy(config)
     for node in dicts_in(more):

@@ -64,6 +64,8 @@ COUNTS = (
     ("data", "workers_per_gpu", 0),
     ("log_config", "interval", 1),
 )
+# Sections that a config need not have for an option to write into them.
+OPEN = ("paramwise_cfg", "custom_keys")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 OLD_NAMES = {"detection": "lightnas.detection"}
 RUNNERS = {"EpochBasedRunner": "WholeEpochRunner", "IterBasedRunner": "WholeIterRunner"}
@@ -297,6 +299,8 @@ def _check_key(cfg: Config, key: str) -> None:
             "such as optimizer.lr"
         )
     for part in parents:
+        if part in OPEN:
+            return  # what names are in it, the optimizer says
         if isinstance(node, dict) and isinstance(node.get(part), dict | list | tuple):
             node = node[part]
         elif isinstance(node, list | tuple) and part.isdigit() and int(part) < len(node):

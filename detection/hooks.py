@@ -16,6 +16,7 @@ from mmdet.datasets.builder import worker_init_fn
 
 from .measured import mmdet_figures
 from .pictures import SHOWN, draw_split, threshold_of_the_best
+from .progress import NEW_DATA
 from .samples import Sample
 from .testing import evaluate
 
@@ -75,7 +76,8 @@ class DrawDetections(Hook):
 @HOOKS.register_module()
 class MeasureBestAgain(Hook):
     """Where a run goes on with other data than it had, measures its best checkpoint on them: what it
-    reached on the old ones is no measure for the checkpoints to come.
+    reached on the old ones is no measure for the checkpoints to come. It notes when that was, from
+    where patience counts.
 
     Args:
         config: of the run.
@@ -95,6 +97,7 @@ class MeasureBestAgain(Hook):
         best = figures[self.config.evaluation.get("save_best", "bbox_mAP")]
         messages = runner.meta["hook_msgs"]
         messages.pop("best_score", None)
+        messages[NEW_DATA] = runner.epoch
         if best is not None:
             messages["best_score"] = best
         runner.logger.info(f"{self.path} on the new data: {figures['bbox_mAP_copypaste']}")

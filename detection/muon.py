@@ -8,12 +8,12 @@ of AdamW's (arXiv 2502.16982): one learning rate and one decay of weights serve 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import torch
 from mmcv.runner import OPTIMIZERS
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import AdamW
 
 # Of the quintic that carries singular values towards 1, and how often it is applied.
@@ -22,6 +22,8 @@ QUINTIC, TIMES = (3.4445, -4.7750, 2.0315), 5
 ROOT_MEAN_SQUARE = 0.2
 # A kernel of fewer rows or columns has no directions to speak of.
 LEAST = 16
+# What a weight is marked with that AdamW moves whatever its shape is.
+LEFT = "left_to_adamw"
 
 Weight = tuple[Tensor, dict[str, Any]]  # and the group that it is in
 
@@ -30,7 +32,8 @@ Weight = tuple[Tensor, dict[str, Any]]  # and the group that it is in
 class MuonAdamW(AdamW):
     """Muon for weights of at least ``LEAST`` rows and columns, AdamW for biases, norms and the like.
 
-    A kernel (c_out, c_in, k, k) is a matrix (c_out, c_in k k) to it.
+    A kernel (c_out, c_in, k, k) is a matrix (c_out, c_in k k) to it. Depthwise ones are AdamW's, and
+    so is what ``leave_to_adamw`` marks; a weight that a state has otherwise goes on as it was.
 
     Args:
         params: as torch's optimizers take them; groups of the same settings become one.
@@ -75,8 +78,10 @@ class MuonAdamW(AdamW):
         """
         super().load_state_dict(state_dict)
         for weight, state in self.state.items():
-            expected = ("momentum_buffer",) if is_matrix(weight) else ("exp_avg", "exp_avg_sq")
-            if state and state.keys() != {"step", *expected}:
+            keys = state.keys() - {"step"}
+            by_muon = keys == {"momentum_buffer"} and weight.ndim > 1
+            by_adamw = keys == {"exp_avg", "exp_avg_sq"} and not is_matrix(weight)
+            if state and ("step" not in state or not (by_muon or by_adamw)):
                 raise ValueError(f"it has {sorted(state)}, expected those of Muon and AdamW")
 
     @torch.no_grad()
@@ -90,7 +95,7 @@ class MuonAdamW(AdamW):
         matrices: dict[torch.Size, list[Weight]] = defaultdict(list)
         for group in self.param_groups:
             for weight in group["params"]:
-                if weight.grad is not None and is_matrix(weight):
+                if weight.grad is not None and self._is_muons(weight):
                     matrices[weight.flatten(1).shape].append((weight, group))
         for some in matrices.values():
             self._muon(some)
@@ -101,6 +106,10 @@ class MuonAdamW(AdamW):
         for weight, gradient in gradients:
             weight.grad = gradient
         return loss
+
+    def _is_muons(self, weight: Tensor) -> bool:
+        state = self.state.get(weight)
+        return "momentum_buffer" in state if state else is_matrix(weight)
 
     def _muon(self, some: Sequence[Weight]) -> None:
         directions = []
@@ -120,9 +129,23 @@ class MuonAdamW(AdamW):
 
 
 def is_matrix(weight: Tensor) -> bool:
-    """Whether Muon takes a weight of shape (c_out, ...): as a matrix it has ``LEAST`` rows and
-    columns at least."""
-    return weight.ndim > 1 and min(weight.flatten(1).shape) >= LEAST
+    """Whether Muon takes a weight of shape (c_out, c_in, ...): as a matrix it has ``LEAST`` rows and
+    columns at least.
+
+    The rows of a depthwise kernel (c, 1, k, k) read a channel each: no input has its columns in
+    common, and whether there were enough of them would hang on k.
+    """
+    if weight.ndim < 2 or weight.shape[1] == 1 or getattr(weight, LEFT, False):
+        return False
+    return min(weight.flatten(1).shape) >= LEAST
+
+
+def leave_to_adamw(model: nn.Module, names: Collection[str]) -> None:
+    """Mark weights of a model that Muon leaves to AdamW: those of the classes, as its author advises,
+    since a class that no picture shows has no direction to go in. Else it would hang on their number."""
+    for name, weight in model.named_parameters():
+        if name in names:
+            setattr(weight, LEFT, True)
 
 
 def orthogonal(matrices: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from lightnas.runs.training_run import BEST
 
 from .distributed import first_process
 from .measured import mmdet_figures
+from .progress import NEW_DATA
 from .samples import Sample
 
 # Of train, measured each time.
@@ -62,7 +63,8 @@ class StopEarly(Hook):
     """Ends a training that does not get better.
 
     It remembers nothing itself: the name of the best checkpoint, which a resumed run knows, says when
-    that was.
+    that was. Where the run went on with other data since (``MeasureBestAgain``), it counts from
+    there.
 
     Args:
         patience: epochs without a better AP.
@@ -80,10 +82,11 @@ class StopEarly(Hook):
         self._end(runner, runner.epoch + 1)
 
     def _end(self, runner: Any, done: int) -> None:
-        best = ((runner.meta or {}).get("hook_msgs") or {}).get("best_ckpt") or ""
-        name = re.fullmatch(BEST, best.rsplit("/", 1)[-1])
+        messages = (runner.meta or {}).get("hook_msgs") or {}
+        name = re.fullmatch(BEST, (messages.get("best_ckpt") or "").rsplit("/", 1)[-1])
+        since = max(int(name[1]) if name else 0, messages.get(NEW_DATA, 0))
         # Only the first process evaluates.
-        over = first_process(lambda: name is not None and done - int(name[1]) >= self.patience)
+        over = first_process(lambda: name is not None and done - since >= self.patience)
         if over and done < runner.max_epochs:
             runner.logger.info(
                 f"ends after {done} of {runner.max_epochs} rounds: {self.patience} without a better AP"

@@ -14,6 +14,8 @@ from torch.optim import Optimizer
 from lightnas.errors import InputError, shown
 
 MOST = 10**12
+# What hooks remember beside mmcv's own: the epochs after which the data were last replaced.
+NEW_DATA = "new_data_after"
 CHECKPOINTS = {
     "best_ckpt": re.compile(r"best_\w+\.pth"),
     "last_ckpt": re.compile(r"(epoch|iter)_\d+\.pth"),
@@ -69,7 +71,7 @@ def check_optimizer(optimizer: Any) -> None:
 
 
 def _messages(messages: Any, source: str) -> dict[str, Any]:
-    """What mmcv's hooks need: the best score so far, and names of checkpoints."""
+    """What hooks need: the best score so far, names of checkpoints, and when data were replaced."""
     if not isinstance(messages, dict):
         raise InputError(f"{source}: its meta.hook_msgs is {shown(messages)}, expected a dict")
     known: dict[str, Any] = {}
@@ -88,14 +90,16 @@ def _messages(messages: Any, source: str) -> dict[str, Any]:
                 f"{source}: its meta.hook_msgs.best_score is {shown(messages['best_score'])}, expected a number"
             )
         known["best_score"] = messages["best_score"]
+    if messages.get(NEW_DATA) is not None:
+        known[NEW_DATA] = _count(messages, NEW_DATA, source, "meta.hook_msgs")
     return known
 
 
-def _count(meta: dict[str, Any], key: str, source: str) -> int:
+def _count(meta: dict[str, Any], key: str, source: str, place: str = "meta") -> int:
     value = meta.get(key)
     if type(value) is not int or not 0 <= value <= MOST:
         raise InputError(
-            f"{source}: its meta.{key} is {shown(value)}, expected a whole number from 0"
+            f"{source}: its {place}.{key} is {shown(value)}, expected a whole number from 0"
         )
     return value
 

@@ -39,10 +39,11 @@ from lightnas.runs.training_run import (
 )
 
 from . import cpu
+from .allowed import check_settings
 from .building import UNFIT, detector_of, fitting
 from .checkpoint import classes_of, load_weights, read_checkpoint
 from .choosing import check_parts, checked, config_for, first_configs
-from .classifier import classifier_keys, other_classes
+from .classifier import classifier_keys, number_in, other_classes
 from .config import (
     RUNNERS,
     as_begun,
@@ -57,6 +58,7 @@ from .distributed import choose_device, first_process, process_group
 from .embedded import config_of_literal
 from .initial import begin_from, initial_of
 from .loading import loader_errors, training_data, with_reader
+from .muon import LEAST, leave_to_adamw
 from .options import Start, TrainOptions
 from .output import stdout_to_stderr
 from .pictures import draw_split
@@ -142,6 +144,8 @@ def _prepare(
     source = str((options and options.config) or "config")
     with_reader(cfg.data, source)
     model = build_model(cfg, source)
+    if options is not None and options.config is None:
+        check_settings(plain(cfg), source)
     check_parts(cfg, model, source)
     begun = initial_of(model, cfg, start, run)
     if start.load_from is not None:
@@ -233,6 +237,9 @@ def build_model(cfg: Config, source: str) -> nn.Module:
     logging.getLogger("mmcv").setLevel(logging.WARNING)
     with fitting(source, "its model cannot be initialised", "an mmdet detector"):
         model.init_weights()
+    if (cfg.get("optimizer") or {}).get("type") == "MuonAdamW" and number_in(cfg.model) >= LEAST:
+        with torch.random.fork_rng(devices=[]):  # what else is drawn stays as it is
+            leave_to_adamw(model, classifier_keys(cfg.model))
     return model  # type: ignore[no-any-return]
 
 

@@ -28,7 +28,7 @@ from .model import DETECTOR
 from .rules import Keys, OutsideError, optional
 from .size import check_sizes
 from .targets import TEST_CFG, TRAIN_CFG
-from .training import SERVICES, TRAINING
+from .training import OPTIMIZER, SCHEDULE, SERVICES, TRAINING
 
 REMEDY = (
     "trust_checkpoint=True takes the config as it is, with whatever code, files and addresses it names, "
@@ -90,6 +90,24 @@ def structure_text(model: Any, source: str) -> str | None:
         return str(STRUCTURE(backbone.get("structure_txt"), "structure_txt"))
     except OutsideError as outside:
         raise InputError(f"{source}: its config's model.backbone.{outside}") from outside
+
+
+def check_settings(content: dict[str, Any], source: str) -> None:
+    """Refuse settings of a listed optimizer or schedule that ``rebuild`` would refuse when the run
+    goes on.
+
+    Raises:
+        InputError: the first, named by its key.
+    """
+    for key, types in (("optimizer", OPTIMIZER), ("lr_config", SCHEDULE)):
+        section = content.get(key)
+        kind = section.get(types.by) if isinstance(section, dict) else None
+        if not isinstance(kind, str) or kind not in types.types:
+            continue
+        try:
+            types.rule()(section, key)
+        except OutsideError as outside:
+            raise InputError(f"{source}: {outside}") from outside
 
 
 def initial_weights(model: dict[str, Any]) -> bool:

@@ -354,6 +354,63 @@ def test_sections_that_are_missing(good, key):
         rebuild({name: value for name, value in good.items() if name != key}, "c.pth")
 
 
+# --- optimizers -----------------------------------------------------------------------------------------------------
+
+MUON = {
+    "type": "MuonAdamW",
+    "lr": 0.001,
+    "momentum": 0.9,
+    "betas": (0.9, 0.99),
+    "eps": 1e-7,
+    "weight_decay": 0.05,
+    "paramwise_cfg": {
+        "norm_decay_mult": 0.0,
+        "bias_decay_mult": 0.0,
+        "custom_keys": {"backbone": {"lr_mult": 0.1}, "body.block_list.0": {"decay_mult": 0}},
+    },
+}
+
+
+def with_optimizer(good, *place, **change):
+    """The good config with Muon, in a part of which something else stands."""
+    part = _at(MUON, place)
+    changed = replaced(MUON, place, {**part, **change}) if place else {**MUON, **change}
+    return {**good, "optimizer": changed}
+
+
+def test_every_setting_of_muon(good):
+    config = with_optimizer(good)
+    assert rebuild(config, "c.pth")["optimizer"] == MUON
+    allowed.check_settings(config, "config")
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "message"),
+    [
+        ((), {"amsgrad": True}, r"optimizer\.amsgrad is True, no key that MuonAdamW may have"),
+        ((), {"nesterov": True}, r"optimizer\.nesterov is True, no key"),
+        ((), {"momentum": 2}, r"optimizer\.momentum is 2"),
+        ((), {"betas": (0.9,)}, r"optimizer\.betas is \(0\.9,\)"),
+        ((), {"lr": float("nan")}, r"optimizer\.lr is nan"),
+        (("paramwise_cfg",), {"custom_keys": 3}, r"custom_keys is 3, expected a dict of at most"),
+        (("paramwise_cfg",), {"norm_decay_mul": 0}, r"norm_decay_mul is 0, no key .*did you mean"),
+        (("paramwise_cfg", "custom_keys"), {"neck": 3}, r"custom_keys\.neck is 3, expected a dict"),
+        (("paramwise_cfg", "custom_keys"), {3: {}}, "custom_keys, a key is 3"),
+        (("paramwise_cfg", "custom_keys"), {"a b": {}}, "custom_keys, a key is 'a b'"),
+        (("paramwise_cfg", "custom_keys", "backbone"), {"lr": 1}, r"backbone\.lr is 1, no key"),
+        (("paramwise_cfg", "custom_keys", "backbone"), {"lr_mult": -1}, r"lr_mult is -1"),
+    ],
+)
+def test_settings_that_no_optimizer_has(good, place, change, message):
+    """Refused when a training begins by the same list as when it goes on."""
+    config = with_optimizer(good, *place, **{k: v for k, v in change.items() if isinstance(k, str)})
+    if place and 3 in change:
+        config["optimizer"]["paramwise_cfg"]["custom_keys"][3] = {}
+    for check in (rebuild, allowed.check_settings):
+        with pytest.raises(InputError, match=message):
+            check(config, "c.pth")
+
+
 # --- sizes ----------------------------------------------------------------------------------------------------------
 
 

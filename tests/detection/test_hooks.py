@@ -1,12 +1,19 @@
 """Early pictures: drawn after every epoch, and without a trace in the training."""
 
+from types import SimpleNamespace
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from lightnas.detection import hooks, samples
+from lightnas.detection.overfitting import StopEarly
 from lightnas.detection.pictures import threshold_of_the_best
+from lightnas.detection.progress import NEW_DATA
 from lightnas.detection.samples import Sample
 
 from .test_train import same, train, weights
@@ -56,6 +63,24 @@ def test_pictures_after_every_epoch(capfd, structure, digits, tmp_path, monkeypa
         patch.setattr(hooks.DrawDetections, "after_train_epoch", lambda self, runner: None)
         train(capfd, structure, digits, tmp_path / "without", epochs=2)
     assert same(weights(tmp_path / "with/epoch_2.pth"), weights(tmp_path / "without/epoch_2.pth"))
+
+
+@given(
+    best=st.none() | st.integers(1, 30),
+    replaced=st.none() | st.integers(0, 30),
+    done=st.integers(0, 30),
+    patience=st.integers(1, 9),
+)
+def test_patience_counts_from_the_best_or_from_other_data(best, replaced, done, patience):
+    """Whichever is later; a run without a best checkpoint has nothing to wait for."""
+    messages = {} if best is None else {"best_ckpt": f"/w/best_bbox_mAP_epoch_{best}.pth"}
+    messages |= {} if replaced is None else {NEW_DATA: replaced}
+    runner = SimpleNamespace(
+        meta={"hook_msgs": messages}, epoch=done, max_epochs=31, _max_epochs=31, logger=Mock()
+    )
+    StopEarly(patience).before_run(runner)
+    over = best is not None and done - max(best, replaced or 0) >= patience
+    assert runner._max_epochs == (done if over else 31)
 
 
 class Mean(nn.Module):

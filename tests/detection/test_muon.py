@@ -7,9 +7,14 @@ import torch
 from torch import nn
 
 import lightnas.detection  # noqa: F401 (where torchvision is missing, mmcv cannot be imported before it)
+from lightnas.detection.config import build_config
 from lightnas.detection.muon import LEAST, QUINTIC, TIMES, MuonAdamW, is_matrix, orthogonal
+from lightnas.detection.options import TrainOptions
 from lightnas.detection.progress import check_optimizer
+from lightnas.detection.recipe import SetSize
+from lightnas.detection.training import build_model
 
+SIZE = SetSize(400, 2000, (400,), 192, 192, 35.0)
 SHAPES = [(16, 16), (16, 40), (40, 16), (24, 216), (80, 2000), (64, 576)]
 
 
@@ -180,6 +185,63 @@ def test_a_state_of_another_optimizer_is_refused():
     other.step()
     with pytest.raises(ValueError, match="expected those of Muon and AdamW"):
         MuonAdamW(module.parameters()).load_state_dict(other.state_dict())
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 5, 7])
+def test_depthwise_kernels_are_adamws(kernel):
+    """Whatever their size is; grouped ones whose rows read something in common are Muon's."""
+    assert not is_matrix(nn.Conv2d(64, 64, kernel, groups=64).weight)
+    assert is_matrix(nn.Conv2d(64, 64, kernel, groups=2).weight)
+
+
+def detector(structure, classes):
+    options = TrainOptions(structure=structure, width=64, optimizer="muon")
+    cfg = build_config(options, "cpu", SIZE, small=True)
+    cfg.model.bbox_head.num_classes = classes
+    return build_model(cfg, "test"), cfg
+
+
+@pytest.mark.parametrize("classes", [3, 10, LEAST - 1, LEAST, 40])
+def test_the_classifier_is_adamws_however_many_classes(structure, classes):
+    """All else of a detector without depthwise kernels goes by its shape."""
+    model, _ = detector(structure, classes)
+    left = {name for name, weight in model.named_parameters() if not is_matrix(weight)}
+    small = {
+        name
+        for name, weight in model.named_parameters()
+        if weight.ndim < 2 or min(weight.flatten(1).shape) < LEAST
+    }
+    assert left == small | {"bbox_head.gfl_cls.weight"}
+    assert "bbox_head.gfl_reg.weight" not in left
+
+
+def test_the_classifier_changes_nothing_that_is_drawn(structure):
+    torch.manual_seed(0)
+    few, cfg = detector(structure, 40)
+    after = torch.rand(3)
+    torch.manual_seed(0)
+    cfg.optimizer.type = "AdamW"
+    same = build_model(cfg, "test")
+    assert torch.equal(after, torch.rand(3))
+    for one, two in zip(few.parameters(), same.parameters(), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_a_weight_that_was_muons_stays_so():
+    """In a run from before depthwise kernels and classifiers were left to AdamW."""
+    module = with_gradients(nn.Sequential(nn.Conv2d(32, 32, 5, groups=32)), 0)
+    optimizer = MuonAdamW(module.parameters(), lr=0.01)
+    optimizer.step()
+    weight = module[0].weight
+    assert optimizer.state[weight].keys() == {"step", "exp_avg", "exp_avg_sq"}
+    state = copy.deepcopy(optimizer.state_dict())
+    state["state"][0] = {"step": torch.ones(()), "momentum_buffer": torch.zeros_like(weight)}
+    optimizer.load_state_dict(state)
+    with_gradients(module, 1)
+    optimizer.step()
+    assert optimizer.state[weight].keys() == {"step", "momentum_buffer"}
+    assert optimizer.state[weight]["momentum_buffer"].any()
+    assert optimizer.state[weight]["step"] == 2
 
 
 @pytest.mark.parametrize("key", ["momentum_buffer", "exp_avg", "exp_avg_sq", "step"])

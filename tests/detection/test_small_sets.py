@@ -7,8 +7,15 @@ import signal
 
 import pytest
 import torch
+from mmdet.core import build_optimizer
 
+from lightnas.detection.allowed.training import OPTIMIZER
 from lightnas.detection.checkpoint import read_checkpoint
+from lightnas.detection.config import build_config, plain
+from lightnas.detection.options import TrainOptions
+from lightnas.detection.recipe import SetSize
+from lightnas.detection.training import build_model
+from lightnas.outputs import record_made
 
 from .test_train import QUICK, call, refused, same, stopped_in_second_epoch
 
@@ -102,6 +109,80 @@ def test_a_run_begun_with_adamw_goes_on_with_it(capfd, structure, digits, tmp_pa
     assert json.loads(again) == json.loads(out) and " AdamW with a learning rate of" in err
     line = refused(capfd, *run, "--resume", "--optimizer", "muon", *short)
     assert "optimizer.type is 'AdamW' there and 'MuonAdamW' here" in line
+
+
+def test_patience_begins_anew_with_new_data(capfd, unbroken, digits, tmp_path):
+    """The best AP of the old ones, long past, ends the run; of new data nothing was seen yet."""
+    run = shutil.copytree(unbroken, tmp_path / "run", symlinks=True)
+    content = torch.load(run / "epoch_3.pth", weights_only=True)
+    content["meta"] |= {"epoch": 2, "iter": 10}
+    content["meta"]["hook_msgs"]["best_ckpt"] = "best_bbox_mAP_epoch_1.pth"
+    torch.save(content, run / "epoch_2.pth")
+    for name in ("result.json", "epoch_3.pth", *(p.name for p in run.glob("best_*"))):
+        (run / name).unlink()
+    shutil.copy(run / "epoch_2.pth", run / "best_bbox_mAP_epoch_1.pth")
+    record_made(run, "best_bbox_mAP_epoch_1.pth")
+    config = (run / "config.py").read_text()
+    (run / "config.py").write_text(config.replace("'patience': 3, 'p", "'patience': 1, 'p"))
+    old = shutil.copytree(run, tmp_path / "old", symlinks=True)
+    out, err = call(capfd, "train-det", "--resume", "--work-dir", old, "--json")
+    assert "ends after 2 of 3 rounds" in err and json.loads(out)["epochs"] == 2
+    data = shutil.copytree(digits, tmp_path / "data")
+    file = data / "annotations/instances_val.json"
+    changed = json.loads(file.read_text())
+    changed["annotations"].pop()
+    file.write_text(json.dumps(changed))
+    resumed = ("train-det", "--resume", "--work-dir", run, "--json")
+    out, err = call(capfd, *resumed, "--data", data, "--new-data")
+    assert "on the new data: " in err and json.loads(out)["epochs"] == 3
+    meta = read_checkpoint(run / "epoch_3.pth", trust=False)["meta"]
+    assert meta["hook_msgs"]["new_data_after"] == 2
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "option"),
+    [
+        ("sgd", "optimizer.amsgrad=True"),
+        ("muon", "optimizer.amsgrad=True"),
+        ("adamw", "optimizer.nesterov=True"),
+        ("adamw", "optimizer.amsgrad=3"),
+        ("muon", "optimizer.momentum=1.0"),
+        ("adamw", "optimizer.lr=-1"),
+        ("muon", "optimizer.paramwise_cfg.norm_decay_mul=0"),
+        ("sgd", "optimizer.paramwise_cfg.custom_keys.backbone=3"),
+        ("muon", "optimizer.paramwise_cfg.custom_keys.backbone.lr=3"),
+        ("muon", "lr_config.start_precent=0.3"),
+    ],
+)
+def test_settings_are_refused_when_a_run_begins(
+    capfd, structure, digits, tmp_path, optimizer, option
+):
+    """Not after hours, when it goes on."""
+    line = refused(capfd, "train-det", structure, "--data", digits, "--work-dir", tmp_path / "w",
+                   "--optimizer", optimizer, *AUTO, option)  # fmt: skip
+    key = option.partition("=")[0].rpartition(".")[2]
+    assert key in line, line
+    assert not (tmp_path / "w").exists()
+
+
+def test_a_part_that_learns_slower(structure):
+    """mmcv's custom keys, under either recipe."""
+    slower = ["optimizer.paramwise_cfg.custom_keys.backbone.lr_mult=0.1"]
+    for given in ({"schedule": "2x"}, {"small": True}):
+        options = TrainOptions(structure=structure, width=64, schedule=given.pop("schedule", None),
+                               cfg_options=slower)  # fmt: skip
+        cfg = build_config(options, "cpu", SetSize(400, 2000, (400,), 192, 192, 35.0), **given)
+        model = build_model(cfg, "test")
+        optimizer = build_optimizer(model, plain(cfg)["optimizer"])
+        rates = {
+            id(weight): group["lr"]
+            for group in optimizer.param_groups
+            for weight in group["params"]
+        }
+        for name, weight in model.named_parameters():
+            expected = cfg.optimizer.lr * (0.1 if name.startswith("backbone.") else 1)
+            assert rates[id(weight)] == pytest.approx(expected), name
+        assert OPTIMIZER.rule()(plain(cfg)["optimizer"], "optimizer") == plain(cfg)["optimizer"]
 
 
 def test_an_option_that_makes_the_recipe_unreadable(capfd, structure, digits, tmp_path):
