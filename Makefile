@@ -30,7 +30,8 @@ DEMO_TRAINING := --iterations 1200 --multi-scale 0.84,1 --flip 0 --width 64 --de
 	--gpus $(if $(filter 1,$(CORES)),1,2) --workers 0 --cfg-options model.bbox_head.stacked_convs=2
 # Of the studies of docs/evidence.md, at 96 x 96.
 STUDY_TRAINING := --schedule 10 --optimizer adamw --multi-scale 0.84,1 --flip 0 --width 64 --batch 8 --workers 0 \
-	--cfg-options evaluation.interval=10 model.bbox_head.stacked_convs=2
+	--cfg-options evaluation.interval=10 model.bbox_head.stacked_convs=2 \
+	optimizer.paramwise_cfg=None optimizer_config.grad_clip=None
 
 # Two tests at a time; those of one file in one process, which trains and searches once for all of them.
 SIDE_BY_SIDE := -n 2 --dist loadfile

@@ -28,6 +28,7 @@ BEFORE = [
     "--schedule", "10", "--optimizer", "adamw", "--input-size", "192x192", "--batch", "8", "--workers", "1",
     "--multi-scale", "0.84,1", "--flip", "0", "--width", "64",
     "--cfg-options", "model.bbox_head.stacked_convs=2",
+    "optimizer.paramwise_cfg=None", "optimizer_config.grad_clip=None",
 ]  # fmt: skip
 
 

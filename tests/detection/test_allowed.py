@@ -354,6 +354,14 @@ def test_sections_that_are_missing(good, key):
         rebuild({name: value for name, value in good.items() if name != key}, "c.pth")
 
 
+def test_albumentations_are_not_on_the_list(good):
+    """mmdet calls whatever the package has under a name."""
+    step = {"type": "Albu", "transforms": [{"type": "load", "filepath": "/etc/passwd"}]}
+    config = replaced(good, ("data", "train", "pipeline", 2), step)
+    with pytest.raises(InputError, match=r"data\.train\.pipeline\.2\.type is 'Albu'.*trust_checkp"):
+        rebuild(config, "c.pth")
+
+
 # --- optimizers -----------------------------------------------------------------------------------------------------
 
 MUON = {
