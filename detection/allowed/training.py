@@ -87,7 +87,7 @@ _MULTIPLIERS = section(
     )
 )  # fmt: skip
 _OPTIMIZER: dict[str, Rule | Left] = {
-    "lr": number(0, 1e6),
+    "lr": number(0, 1e38),
     "weight_decay": number(0, 100),
     "paramwise_cfg": optional(_MULTIPLIERS),
 }
