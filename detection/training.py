@@ -70,6 +70,9 @@ from .told import said_of
 from .training_log import forget_logger, say_how
 from .work_dir import WorkDir
 
+# The key of a checkpoint's meta that says which data it has seen.
+SEEN = "lightnas_data"
+
 
 def train(
     options: TrainOptions | None, found: dict[str, CocoSplit], start: Start
@@ -119,7 +122,8 @@ def _prepare(
     """Everything that can be wrong, checked before any work; holds ``run``.
 
     Returns:
-        the config as a literal, and whether the run goes on with other data than it had.
+        the config as a literal, and whether the run goes on with other data than those that its
+            last checkpoint has seen.
     """
     if start.new_data and not start.resume:
         raise InputError("new_data=True without resume=True, expected a run that goes on")
@@ -158,7 +162,7 @@ def _prepare(
         kept=_read_later(splits, start, begun),
         names=[INITIAL, *(f"{ANNOTATIONS}/{name}" for name in settled)],
     )
-    changed = False
+    changed, seen = False, None
     if there is not None:
         changed = run.check_data(splits, bool(found), start.new_data)
         run.check_same(cfg, there)
@@ -166,6 +170,7 @@ def _prepare(
             content = read_checkpoint(run.last, start.trust_checkpoint)
             load_weights(model, content["state_dict"], str(run.last))
             progress_of(content, str(run.last))
+            seen = content["meta"].get(SEEN)
     else:
         hold(splits, start.work_dir / ANNOTATIONS)
         run.clear()
@@ -183,7 +188,8 @@ def _prepare(
     run.note_data(splits)
     if resume and run.last is not None:
         cfg.resume_from = str(run.last)
-    return repr(plain(cfg)), changed
+    # Also where it was killed since it was given other data, before a checkpoint.
+    return repr(plain(cfg)), changed or seen not in (None, run.noted_data())
 
 
 def _read_before(options: TrainOptions | None, splits: dict[str, CocoSplit]) -> list[Path]:
@@ -292,6 +298,7 @@ def _run(cfg: Config, start: Start, recipe: list[str], to_measure: Path | None) 
         "seed": cfg.seed,
         "lightnas_version": lightnas.__version__,
         "lightnas_config": repr(plain(cfg)),
+        SEEN: WorkDir(start.work_dir).noted_data(),
     }
     # After meta: they do not decide what the run gives.
     cfg.custom_hooks = [*map(with_average, cfg.custom_hooks), drawing]

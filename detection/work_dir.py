@@ -3,6 +3,7 @@ config."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -123,6 +124,10 @@ class WorkDir(TrainingRun):
         path = self.path / FINGERPRINT
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             self.write(FINGERPRINT, text)
+
+    def noted_data(self) -> str:
+        """A name of the data that were written down last, which checkpoints carry."""
+        return hashlib.sha256((self.path / FINGERPRINT).read_bytes()).hexdigest()[:16]
 
     def forget_result(self) -> None:
         """Have a finished run measured again."""

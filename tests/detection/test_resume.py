@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from lightnas.cli.main import main
+from lightnas.detection import training
 from lightnas.detection.checkpoint import read_checkpoint
 from lightnas.detection.classifier import classifier_keys
 from lightnas.detection.config import read_config
@@ -124,6 +125,33 @@ def test_new_data_go_on_and_the_best_is_measured_on_them(capfd, finished, digits
     assert "on the new data: " in err
     messages = read_checkpoint(run / "epoch_2.pth", trust=False)["meta"]["hook_msgs"]
     assert messages.get("best_score", 0) < 0.99
+
+
+def test_new_data_are_new_until_a_checkpoint_has_seen_them(
+    capfd, finished, digits, tmp_path, monkeypatch
+):
+    """A run that is stopped before its first one measures the best again, without being told."""
+    run = shutil.copytree(finished / "2", tmp_path / "run", symlinks=True)
+    content = torch.load(run / "epoch_2.pth", weights_only=True)
+    steps = content["meta"]["iter"] // 2
+    content["meta"] |= {"epoch": 1, "iter": steps}
+    (run / "result.json").unlink()
+    (run / "epoch_2.pth").unlink()
+    torch.save(content, run / "epoch_1.pth")
+    data = changed(digits, tmp_path / "other", "val", drop_one)
+    resumed = ("train-det", "--resume", "--work-dir", run)
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "_run", stopped)
+        call(capfd, *resumed, "--data", data, "--new-data", status=130)
+    assert "on the new data: " in call(capfd, *resumed)[1]
+    messages = read_checkpoint(run / "epoch_2.pth", trust=False)["meta"]["hook_msgs"]
+    assert messages["new_data_after"] == 1
+    (run / "result.json").unlink()
+    assert "on the new data: " not in call(capfd, *resumed)[1]
 
 
 def test_new_data_without_resume(capfd, structure, digits, tmp_path):
