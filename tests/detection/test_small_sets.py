@@ -186,7 +186,7 @@ def test_a_part_that_learns_slower(structure):
 
 
 def test_an_option_that_makes_the_recipe_unreadable(capfd, structure, digits, tmp_path):
-    for option in ("runner.max_epochs=x", "evaluation.interval=x", "lr_config.warmup_iters=x"):
+    for option in ("runner.max_epochs=x", "evaluation.interval=x", "data.train.steps=x"):
         line = refused(capfd, "train-det", structure, "--data", digits, "--work-dir",
                        tmp_path / "w", *AUTO, option)  # fmt: skip
         assert "what it says of its training cannot be read" in line
