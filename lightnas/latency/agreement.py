@@ -48,8 +48,9 @@ def measure_structures(
 
     Raises:
         InputError: a structure needs an operation that the table does not have, or there is a
-            detector beside a table of none, or of another.
+            detector beside a table of none, or of another; or the pictures are too large.
     """
+    machine.check_pictures(input_size)
     if table and detector and table.detector != str(detector):
         held = table.detector or "backbones alone"
         raise InputError(

@@ -81,7 +81,7 @@ def profile_table(
 
     Raises:
         InputError: the file is there, was measured otherwise or cannot be written; the space cannot
-            be read.
+            be read; the pictures are too large to be measured.
         WorkError: the whole networks have nothing to do with their operations. What was measured is
             saved.
     """
@@ -95,6 +95,7 @@ def profile_table(
             f"output {path} exists, expected a new file, resume=True or overwrite=True"
         )
     chosen = parse_space(document, where, max_channels)
+    machine.check_pictures(input_size)
     if detector:
         machine.check_detector(detector, input_size)
     most = most_flops or largest_flops(input_size)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
+from ..cores import check_device
 from ..errors import InputError, nearest, out_of_memory, require, shown
 
 TORCH, ONNXRUNTIME, OPENVINO = "torch", "onnxruntime", "openvino"
@@ -65,10 +66,10 @@ def opened(
         InputError: the runtime is not installed, sees no such device or cannot run the model.
     """
     check_runtime(runtime)
+    check_device(device)
     try:
-        if runtime == ONNXRUNTIME:
-            return _onnxruntime(content, device, threads)
-        return _openvino(content, device, threads)
+        open_in = _onnxruntime if runtime == ONNXRUNTIME else _openvino
+        network = open_in(content, device, threads)
     except InputError:
         raise
     except Exception as error:  # either has classes of its own for every fault
@@ -77,6 +78,18 @@ def opened(
         raise InputError(
             f"{source}: {runtime} cannot open it ({said(error)}), expected a network that it can run"
         ) from error
+
+    def run(feed: Feed) -> Sequence[NDArray[Any]]:
+        try:
+            return network.run(feed)
+        except Exception as error:  # as above
+            if out_of_memory(error):
+                raise
+            raise InputError(
+                f"{source}: {runtime} cannot run it ({said(error)}), expected a network of such inputs"
+            ) from error
+
+    return Opened(network.inputs, run)
 
 
 def _onnxruntime(content: bytes, device: str, threads: int) -> Opened:

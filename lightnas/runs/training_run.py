@@ -160,6 +160,13 @@ class DataFile(Document):
     mistakes: list[str]
 
 
+def is_work_dir(path: Path) -> bool:
+    """Whether a path is the work directory of a training."""
+    return os.path.isfile(
+        path / CONFIG
+    )  # not path.is_file, which raises for a name that is too long
+
+
 class TrainingRun(OutputDir):
     """One work directory, held by one run at a time."""
 
