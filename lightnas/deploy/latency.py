@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 
 from ..cores import check_device
 from ..errors import InputError
-from ..latency.runtimes import ONNXRUNTIME, TORCH, default_threads, gpu_there, opened
+from ..latency.runtimes import (
+    ONNXRUNTIME,
+    TORCH,
+    check_pictures,
+    default_threads,
+    gpu_there,
+    opened,
+)
 from ..latency.speed import steadiest
 from ..units import format_size
 from .contents import read_model
@@ -113,6 +120,7 @@ def pictures_for(metadata: Metadata, source: str, asked: Asked) -> NDArray[np.ui
         )
     height, width = asked.input_size or metadata.flops.input_size
     check_size((height, width), source)
+    check_pictures((height, width), batch)
     return np.random.default_rng(0).integers(0, 256, (batch, 3, height, width), np.uint8)
 
 

@@ -40,7 +40,7 @@ class Wanted:
             raise InputError(f"threshold is {shown(threshold)}, expected a number from 0 to 1")
         if most is not None and not (_is(Integral, most) and 1 <= most <= MAX_BOXES):
             raise InputError(
-                f"most is {shown(most)}, expected a whole number from 1 to {MAX_BOXES}, or None"
+                f"most is {shown(most)}, expected a whole number from 1 to {MAX_BOXES}"
             )
         if classes is not None and not _are_names(classes):
             raise InputError(f"classes is {shown(classes)}, expected a list of names, or None")

@@ -44,8 +44,6 @@ COLD_BYTES, COPIES = 2**26, 100
 SESSIONS = 8
 # Of one measurement, at least.
 SECONDS = 0.1
-# Pixels of the pictures that a network is given at once: 1.6 GB of numbers in fp32.
-MOST_PIXELS = 2**27
 
 
 @dataclass(frozen=True)
@@ -256,19 +254,6 @@ class Machine:
         net = Boxes(_NeckAndHead(detector, widths), input_size, CANDIDATES)
         run = self.started(self.module(net), *features)
         return steadiest(lambda: self.measured(run, [tuple(features)])).less(self.call)
-
-    def check_pictures(self, input_size: tuple[int, int]) -> None:
-        """Refuse more pixels at once than any network is deployed for.
-
-        Raises:
-            InputError: there are so many.
-        """
-        height, width = input_size
-        if self.batch * height * width > MOST_PIXELS:
-            raise InputError(
-                f"input_size is {format_size(input_size)} and batch {self.batch}, expected at most "
-                f"{MOST_PIXELS} pixels at once"
-            )
 
     def check_detector(self, detector: Detector, input_size: tuple[int, int]) -> None:
         """Refuse pictures whose last level leaves a group of channels a single number, of which torch's

@@ -16,12 +16,15 @@ from numpy.typing import NDArray
 
 from ..cores import check_device
 from ..errors import InputError, nearest, out_of_memory, require, shown
+from ..units import format_size
 
 TORCH, ONNXRUNTIME, OPENVINO = "torch", "onnxruntime", "openvino"
 RUNTIMES = (TORCH, ONNXRUNTIME, OPENVINO)
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 # What to install for each.
 EXTRAS = {TORCH: "torch", ONNXRUNTIME: "onnx", OPENVINO: "openvino"}
+# Pixels of the pictures that a network is given at once: 1.6 GB of numbers in fp32.
+MOST_PIXELS = 2**27
 
 Feed = Mapping[str, NDArray[Any]]
 
@@ -47,6 +50,20 @@ def check_runtime(runtime: str) -> None:
     if runtime not in RUNTIMES:
         raise InputError(f"runtime is {shown(runtime)}, {nearest(runtime, RUNTIMES)}")
     require(f"runtime {runtime}", EXTRAS[runtime], runtime)
+
+
+def check_pictures(input_size: tuple[int, int], batch: int) -> None:
+    """Refuse more pixels at once than any network is deployed for.
+
+    Raises:
+        InputError: there are so many.
+    """
+    height, width = input_size
+    if batch * height * width > MOST_PIXELS:
+        raise InputError(
+            f"input_size is {format_size(input_size)} and batch {batch}, expected at most "
+            f"{MOST_PIXELS} pixels at once"
+        )
 
 
 def opened(

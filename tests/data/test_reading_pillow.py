@@ -68,12 +68,14 @@ def assert_same(one, other):
 @example("I", "packed.tiff", 1, 4, 4, 0)
 @example("F", "mapped.tiff", 1, 4, 4, 0)
 def test_in_memory_as_in_its_file(tmp_path_factory, mode, form, orientation, width, height, seed):
+    if form == "png" and mode == "I":  # Pillow below 13 keeps 16 of the 32 bits
+        return
     made = picture(mode, width, height, orientation, seed)
     path = tmp_path_factory.mktemp("p") / form
     try:
         made.save(path, exif=made.getexif(), **FORMS[form])
     except OSError:  # PNG has no such mode
-        assert form == "png" and mode in ("PA", "RGBX", "CMYK", "LAB", "I", "F")
+        assert form == "png" and mode in ("PA", "RGBX", "CMYK", "LAB", "F")
         return
     expected = seen(read_picture, path)
     assert_same(seen(pixels_in, made), expected)

@@ -134,6 +134,12 @@ def test_pictures_are_those_that_the_file_takes_or_none_are_made(side, other, ba
             latency.pictures_for(metadata(), "a", asked)
 
 
+def test_many_large_pictures_at_once():
+    """Each of them and their number is what the file takes, but not all together."""
+    with pytest.raises(InputError, match="and batch 17, expected at most 134217728 pixels at once"):
+        latency.pictures_for(metadata(max_batch=64), "a", Asked(batch=17, input_size=(4096, 2048)))
+
+
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
 def test_a_network_that_cannot_be_run_on_such_pictures(tmp_path, capsys, runtime):
     """Its batch is fixed, which its metadata do not say."""

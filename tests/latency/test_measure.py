@@ -6,6 +6,7 @@ import pytest
 
 from lightnas.errors import InputError
 from lightnas.latency.agreement import measure_structures
+from lightnas.latency.runtimes import check_pictures
 
 from ..conftest import refused
 from .tables import PROFILE
@@ -60,12 +61,12 @@ def test_a_coarse_clock_gives_no_time_of_0(measure, monkeypatch):
 )
 def test_more_pixels_than_any_network_is_given_at_once(measure, size, batch):
     machine = measure.Machine(batch=batch)
-    for asked in (machine.check_pictures, lambda size: measure_structures([], machine, size)):
+    for asked in (partial(check_pictures, batch=batch), partial(measure_structures, [], machine)):
         with pytest.raises(
             InputError, match=rf"^input_size is .* and batch {batch}, .* 134217728 pixels at once$"
         ):
             asked(size)
-    machine.check_pictures((size[0], size[1] // batch // 32))
+    check_pictures((size[0], size[1] // batch // 32), batch)
 
 
 def test_such_pictures_on_the_command_line(capsys, folder, quick):
