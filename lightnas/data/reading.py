@@ -149,6 +149,7 @@ def pixels_in(picture: Image.Image) -> NDArray[np.uint8]:
         PictureError: it is damaged, closed, too large or of a kind that is not read.
     """
     with _refusing("picture"):
+        _refuse_size(*picture.size)  # before it is decoded
         _load(picture)
         return _decoded(picture, _described(picture), in_memory=True)
 
@@ -240,14 +241,18 @@ def _described(picture: Image.Image, file: IO[bytes] | None = None) -> Header:
     stored = picture.size
     if file and isinstance(picture, TiffImagePlugin.TiffImageFile):  # its size is the shown one
         stored = (int(picture.tag_v2[WIDTH]), int(picture.tag_v2[LENGTH]))
-    if min(stored) < 1:
-        raise _Refusal(f"is {stored[0]} x {stored[1]} large")
-    if stored[0] * stored[1] > MAX_PIXELS:
-        raise _Refusal(f"is {stored[0]} x {stored[1]}, {TOO_LARGE}")
+    _refuse_size(*stored)
     _refuse_mode(picture)
     orientation = _orientation(picture, file)
     shown = stored[::-1] if orientation >= 5 else stored
     return Header(stored, shown, orientation, picture.mode)
+
+
+def _refuse_size(width: int, height: int) -> None:
+    if min(width, height) < 1:
+        raise _Refusal(f"is {width} x {height} large")
+    if width * height > MAX_PIXELS:
+        raise _Refusal(f"is {width} x {height}, {TOO_LARGE}")
 
 
 def _refuse_mode(picture: Image.Image) -> None:

@@ -135,7 +135,12 @@ def test_what_is_no_picture_any_more(tmp_path):
             assert "\n" not in str(said.value)
 
 
-def test_more_than_is_ever_read(monkeypatch):
+def test_more_than_is_ever_read(monkeypatch, tmp_path):
+    """It is refused before it is decoded."""
+    Image.new("RGB", (10, 10)).save(tmp_path / "a.png")
     monkeypatch.setattr("lightnas.data.reading.MAX_PIXELS", 99)
-    with pytest.raises(PictureError, match="is 10 x 10, more than"):
-        pixels_in(Image.new("RGB", (10, 10)))
+    with Image.open(tmp_path / "a.png") as opened:
+        monkeypatch.setattr(opened, "load", None)
+        for large in (Image.new("RGB", (10, 10)), opened):
+            with pytest.raises(PictureError, match="is 10 x 10, more than"):
+                pixels_in(large)
