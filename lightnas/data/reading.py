@@ -156,7 +156,7 @@ def pixels_in(picture: Image.Image) -> NDArray[np.uint8]:
 
 def _read(path: str | Path, use: Callable[[IO[bytes], Image.Image], Result]) -> Result:
     """What ``use`` makes of an open picture that is of a kind and size that are read."""
-    with _refusing(path), _open(path) as file, Image.open(file, formats=FORMATS) as picture:
+    with _refusing(path), _open(path) as file, _opened(file, path) as picture:
         return use(file, picture)
 
 
@@ -188,8 +188,6 @@ def _refusing(source: str | Path) -> Iterator[None]:
         why = str(error)
     except FileNotFoundError:
         why = "is missing"
-    except UnidentifiedImageError:
-        why = _unidentified(source)
     except Image.DecompressionBombError:
         why = f"has {TOO_LARGE}"
     except READ_ERRORS as error:
@@ -212,6 +210,13 @@ def _open(path: str | Path) -> IO[bytes]:
     if not stat.S_ISREG(mode):  # reading from a pipe would wait for ever
         raise _Refusal("is a folder" if stat.S_ISDIR(mode) else "is no file")
     return open(path, "rb")
+
+
+def _opened(file: IO[bytes], path: str | Path) -> Image.Image:
+    try:
+        return Image.open(file, formats=FORMATS)
+    except UnidentifiedImageError as error:
+        raise _Refusal(_unidentified(path)) from error
 
 
 def _unidentified(path: str | Path) -> str:

@@ -182,16 +182,11 @@ def pixels_of(picture: Any) -> NDArray[np.uint8]:
         return read_picture(path)
     if isinstance(picture, Image.Image):
         return pixels_in(picture)
-    expected = (
-        "expected a path, a picture of Pillow, or RGB pixels: uint8, (height, width, 3), neither 0"
-    )
+    expected = "expected a path, a picture of Pillow, or RGB pixels: uint8, (height, width, 3)"
     try:
         array = np.asarray(picture)
-    except (
-        ValueError,
-        TypeError,
-        RuntimeError,
-    ) as error:  # rows of several lengths, a tensor of a GPU
+    # Rows of several lengths, or a tensor of a GPU.
+    except (ValueError, TypeError, RuntimeError) as error:
         raise InputError(f"picture is {shown(picture)}, {expected}") from error
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
         raise InputError(f"picture is {array.dtype} of shape {array.shape}, {expected}")

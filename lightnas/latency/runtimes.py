@@ -24,7 +24,7 @@ PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 # What to install for each.
 EXTRAS = {TORCH: "torch", ONNXRUNTIME: "onnx", OPENVINO: "openvino"}
 # Pixels of the pictures that a network is given at once: 1.6 GB of numbers in fp32.
-MOST_PIXELS = 2**27
+MOST_AT_ONCE = 2**27
 
 Feed = Mapping[str, NDArray[Any]]
 
@@ -59,10 +59,10 @@ def check_pictures(input_size: tuple[int, int], batch: int) -> None:
         InputError: there are so many.
     """
     height, width = input_size
-    if batch * height * width > MOST_PIXELS:
+    if batch * height * width > MOST_AT_ONCE:
         raise InputError(
             f"input_size is {format_size(input_size)} and batch {batch}, expected at most "
-            f"{MOST_PIXELS} pixels at once"
+            f"{MOST_AT_ONCE} pixels at once"
         )
 
 

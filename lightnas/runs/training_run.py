@@ -162,9 +162,8 @@ class DataFile(Document):
 
 def is_work_dir(path: Path) -> bool:
     """Whether a path is the work directory of a training."""
-    return os.path.isfile(
-        path / CONFIG
-    )  # not path.is_file, which raises for a name that is too long
+    # path.is_file would raise for a name that is too long.
+    return os.path.isfile(path / CONFIG)
 
 
 class TrainingRun(OutputDir):
