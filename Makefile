@@ -8,7 +8,8 @@
 # make attack      kills, mutated files and random spaces, with their counts (up to half an hour)
 # make lint        ruff and mypy, in the tested versions
 # make docs        the site of these pages, with an API reference and fresh reports, in build/site
-# make wheel       the wheel, installed with [det] into an environment of its own: it searches and trains outside the checkout
+# make wheel       the wheel, installed with [det] into an environment of its own: it searches and trains outside the checkout,
+#                  and what it exports finds digits in an environment without torch
 # make bench       the figures of docs/benchmarks.md on the search;  make picture  its picture;  make front  a front
 # make report-picture  the picture of a report, make explore-picture  that of explore's page (both need Chromium)
 # make bench-explore  seconds until an answer stands on explore's page, coarse and proven
@@ -25,6 +26,7 @@ DOCS := .venv-docs/bin
 GALLERY := outputs/gallery
 DEMO := outputs/demo
 CORES := $(shell getconf _NPROCESSORS_ONLN)
+DEMO_SEARCH := --budget-flops 0.15G --budget-params 0.8M --budget-layers 25 --max-channels 256 --input-size 192x192
 # Two processes, where there are two cores: torch's threads gain nothing on pictures that small.
 DEMO_TRAINING := --iterations 1200 --multi-scale 0.84,1 --flip 0 --width 64 --device cpu \
 	--gpus $(if $(filter 1,$(CORES)),1,2) --workers 0 --cfg-options model.bbox_head.stacked_convs=2
@@ -51,8 +53,7 @@ det: .venv-det/ready
 demo: .venv-det/ready
 	rm -rf $(DEMO)
 	@echo '== 1 of 6: a backbone under 0.15 GFLOPs, some seconds'
-	$(DET)/lightnas search --budget-flops 0.15G --budget-params 0.8M --budget-layers 25 --max-channels 256 \
-		--input-size 192x192 --output $(DEMO)/search
+	$(DET)/lightnas search $(DEMO_SEARCH) --output $(DEMO)/search
 	@echo '== 2 of 6: 2,200 pictures of handwritten digits, half a minute'
 	$(DET)/lightnas demo-data $(DEMO)/digits
 	@echo '== 3 of 6: 1,200 steps of training, some minutes; after each hundred, $(DEMO)/detector/detections.jpg is what it finds'
@@ -85,7 +86,7 @@ test-pythons:
 		$$bin/pip install --quiet -e '.[test,dask,explore]'; \
 		$$bin/python -m pytest $(SIDE_BY_SIDE); \
 		echo "== $$python: detection"; \
-		$$bin/pip install --quiet -e '.[det,test,dask,onnx,emoji,explore]'; \
+		$$bin/pip install --quiet -e '.[det,test,dask,pandas,onnx,openvino,supervision,emoji,explore]'; \
 		$$bin/lightnas setup-det; \
 		$$bin/python -m pytest $(SIDE_BY_SIDE); \
 	done
@@ -169,7 +170,8 @@ report-picture: .venv/ready-test
 explore-picture: .venv/ready-test
 	$(BIN)/python -m benchmarks.explore --picture docs/explore.png
 
-# Built and installed as a user would, then used from a directory where the checkout cannot be imported.
+# Built and installed as a user would, then used from a directory where the checkout cannot be imported: the demo with fewer
+# pictures and steps, whose detector must find digits where torch is not installed. Two to three minutes are its training.
 WHEEL := dist/wheel
 wheel:
 	rm -rf build $(WHEEL)
@@ -182,16 +184,16 @@ wheel:
 	$(WHEEL)/bin/pip install --quiet -c tests/constraints.txt "$$(echo $(WHEEL)/lightnas-*.whl)[det,onnx]"
 	$(WHEEL)/bin/lightnas setup-det
 	$(WHEEL)/bin/pip check
-	cd $(WHEEL) && bin/lightnas demo-data digits --train 20 --val 6 --test 4
-	cd $(WHEEL) && bin/lightnas search --budget-flops 0.02G --budget-layers 13 --max-channels 64 --input-size 64x64 --output small
-	cd $(WHEEL) && bin/lightnas train-det small/structure.txt --data digits --work-dir detector --schedule 1 --width 64 \
-		--input-size 64x64 --workers 0
-	cd $(WHEEL) && bin/lightnas detect detector/latest.pth digits/test/*.jpg --output found
+	cd $(WHEEL) && bin/lightnas search $(DEMO_SEARCH) --output search
+	cd $(WHEEL) && bin/lightnas demo-data digits --train 800 --val 40 --test 40
+	cd $(WHEEL) && bin/lightnas train-det search/structure.txt --data digits --work-dir detector $(DEMO_TRAINING) --iterations 500
+	cd $(WHEEL) && bin/lightnas detect detector digits/test/*.jpg --output found
 	cd $(WHEEL) && bin/lightnas export-det detector --output detector.onnx
 	$(PYTHON) -m venv $(WHEEL)/light
 	$(WHEEL)/light/bin/pip install --quiet -c tests/constraints.txt "$$(echo $(WHEEL)/lightnas-*.whl)[deploy]"
 	! $(WHEEL)/light/bin/python -c 'import torch' 2>/dev/null
-	cd $(WHEEL) && light/bin/lightnas detect detector.onnx digits/test/*.jpg --output found-light --score-thr 0
+	cd $(WHEEL) && light/bin/lightnas detect detector.onnx digits/test/*.jpg --output found-light
+	$(WHEEL)/light/bin/python tests/found_digits.py $(WHEEL)/digits/annotations/instances_test.json $(WHEEL)/found-light/detections.json
 	cd $(WHEEL) && light/bin/lightnas test-det detector.onnx --data digits
 	rm -r $(WHEEL)
 
@@ -212,7 +214,7 @@ wheel:
 .venv-det/ready: setup.cfg pyproject.toml tests/constraints.txt
 	$(PYTHON) -m venv .venv-det
 	@echo '== torch, mmdet and what they need: two minutes where nothing is cached'
-	$(DET)/pip install --quiet -c tests/constraints.txt -e '.[det,test,dask,onnx,emoji,pretrain,explore]'
+	$(DET)/pip install --quiet -c tests/constraints.txt -e '.[det,test,dask,pandas,onnx,openvino,supervision,emoji,pretrain,explore]'
 	$(DET)/lightnas setup-det
 	touch $@
 

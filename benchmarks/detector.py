@@ -30,6 +30,7 @@ from mmcv.cnn import fuse_conv_bn
 
 from lightnas.detection import cpu
 from lightnas.detection.config import read_config
+from lightnas.detection.onnx import count_flops
 from lightnas.detection.training import build_model
 from lightnas.files import data_file
 
@@ -42,28 +43,10 @@ def detector(name):
     return build_model(cfg, CONFIGS[name])
 
 
-def counted_flops(model, side):
-    """FLOPs of the backbone as lightnas counts them: multiply-accumulates of convolutions, 2 an
-    output element of BN."""
-    total = 0
-
-    def count(module, _, output):
-        nonlocal total
-        per_element = (
-            module.in_channels * module.kernel_size[0] ** 2
-            if isinstance(module, torch.nn.Conv2d)
-            else 2
-        )
-        total += output.numel() * per_element
-
-    counted = [
-        m for m in model.backbone.modules() if isinstance(m, torch.nn.Conv2d | torch.nn.BatchNorm2d)
-    ]
-    handles = [module.register_forward_hook(count) for module in counted]
-    infer_backbone(model, torch.zeros(1, 3, side, side))
-    for handle in handles:
-        handle.remove()
-    return total
+def backbone_flops(model, side):
+    """FLOPs of the backbone, of any: those of the detector less those of what follows."""
+    whole, behind = (count_flops(model, (side, side), own).detector for own in (None, 0.0))
+    return whole - behind
 
 
 def train_backbone(model, x):
@@ -242,7 +225,7 @@ def main():
     if arguments.memory_of:
         memory_of(*arguments.memory_of, arguments)
         return
-    flops = {name: counted_flops(detector(name), arguments.side) for name in (OURS, THEIRS)}
+    flops = {name: backbone_flops(detector(name), arguments.side) for name in (OURS, THEIRS)}
     print(", ".join(f"{name} {value / 1e9:.2f} GFLOPs" for name, value in flops.items()))
     pictures = f"{arguments.batch} pictures of {arguments.side} x {arguments.side}"
     print(f"{pictures}, {arguments.device}, median of {arguments.repeats}")

@@ -22,8 +22,9 @@ from lightnas.backbone.boxes import (
     candidates,
     suppressed,
 )
-from lightnas.deploy.metadata import MAX_BOXES, Defaults, Normalisation
+from lightnas.deploy.metadata import Defaults, Normalisation
 from lightnas.errors import InputError, shown
+from lightnas.found.boxes import MAX_BOXES
 
 from .gfocal_head import GFocalHead
 from .prepared import REMEDY

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightnas.errors import InputError
-from lightnas.found.boxes import Wanted, chosen
+from lightnas.found.boxes import Wanted
 from lightnas.found.looking import Find, Progress, check_inputs, look_at
 
 from .building import fitting
@@ -59,15 +59,15 @@ def detect(
 
     Raises:
         InputError: the checkpoint or a picture cannot be read or lies in the output, or that is
-            not empty and was not made by this function.
+            not empty and was not made by this function; or nothing like that can be wanted.
     """
+    asked = Wanted(threshold, classes, most)
     inputs = check_inputs(images, output)
     checkpoint = checkpoint_in(checkpoint)
     with stdout_to_stderr():
         find, known = load_finder(checkpoint, threshold, most, device, trust)
-        wanted = Wanted(threshold, chosen(classes, known), most)
         return look_at(
-            inputs, checkpoint, find, known, wanted, output,
+            inputs, checkpoint, find, known, asked.among(known), output,
             form=form, overwrite=overwrite, progress=progress,
         )  # fmt: skip
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, TypeVar
 import torch
 import torch.distributed as dist
 
-from lightnas.cores import threads_each
+from lightnas.cores import check_device, threads_each
 from lightnas.errors import InputError, WorkError
 
 T = TypeVar("T")
@@ -27,8 +27,9 @@ def choose_device(device: str | None) -> str:
     """``cuda`` where there is one, else ``cpu``.
 
     Raises:
-        InputError: a GPU is asked for and there is none.
+        InputError: a GPU is asked for and there is none, or what is asked for is no device.
     """
+    check_device(device)
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("device cuda: torch sees no GPU here, expected one, or device cpu")
     return device or ("cuda" if torch.cuda.is_available() else "cpu")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lightnas.deploy.latency import Asked, measure_model, pictures_for, row_of
+from lightnas.deploy.latency import Asked, check_size, measure_model, pictures_for, row_of
 from lightnas.errors import InputError
 
 from .config import test_size
@@ -30,7 +30,7 @@ def measure_checkpoint(source: Path, asked: Asked, *, trust: bool = False) -> di
         trust: unpickle a checkpoint whole, whatever code it names.
 
     Returns:
-        as ``deploy.latency.measure_model``.
+        as ``deploy.latency.measure_model``; ``name`` is that of the checkpoint.
 
     Raises:
         InputError: the checkpoint cannot be read, or not be measured so.
@@ -38,21 +38,23 @@ def measure_checkpoint(source: Path, asked: Asked, *, trust: bool = False) -> di
     checkpoint = checkpoint_in(source)
     cfg = config_of_checkpoint(checkpoint, trust)
     size = test_size(cfg)
+    name = str(checkpoint)
+    check_size(asked.input_size or size, name)
     with stdout_to_stderr():
         detector = load_detector(cfg, checkpoint, trust)
         model, metadata = exported(cfg, detector, checkpoint, asked.input_size or size)
     if asked.runtime not in (None, "torch"):
-        return measure_model(model, metadata, str(source), asked)
+        return measure_model(model, metadata, name, asked)
     if asked.input_size not in (None, size) or asked.batch not in (None, 1):
         raise InputError(
-            f"batch and input_size are given for {source} with torch, expected one picture of "
+            f"batch and input_size are given for {name} with torch, expected one picture of "
             f"{size[0]}x{size[1]}, as it is tested; or another runtime"
         )
     if asked.threads:
         torch.set_num_threads(asked.threads)
     find, _ = load_finder(checkpoint, threshold=1.0, device=asked.device, trust=trust)
-    pictures = pictures_for(metadata, str(source), asked)
+    pictures = pictures_for(metadata, name, asked)
     pixels = np.ascontiguousarray(pictures[0].transpose(1, 2, 0))
-    row = row_of(metadata, str(source), pictures, lambda: find(pixels))
+    row = row_of(metadata, name, pictures, lambda: find(pixels))
     device = asked.device or ("cuda" if torch.cuda.is_available() else "cpu")
     return row | {"runtime": "torch", "device": device}

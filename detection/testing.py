@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from lightnas.errors import InputError, printable
 from lightnas.found.evaluation import SCORE, Evaluation, evaluate_dataset
 from lightnas.found.measuring import result_of
 from lightnas.found.objects import Detections
-from lightnas.runs.training_run import CONFIG, TrainingRun
+from lightnas.runs.training_run import CONFIG, TrainingRun, is_work_dir
 
 from .boxes import boxes_alone
 from .building import detector_of, fitting, number_of_classes
@@ -108,12 +109,12 @@ def find_checkpoint(
         InputError: there is no such file, a config stands alone, or is not allowed.
     """
     for path in (source, checkpoint):
-        if path is not None and not path.exists():
+        if path is not None and not os.path.exists(path):
             raise InputError(
                 f"{path} does not exist, expected a work directory, a config or a checkpoint"
             )
-    if source.is_dir():
-        if not (source / CONFIG).is_file():
+    if os.path.isdir(source):
+        if not is_work_dir(source):
             raise InputError(
                 f"{source} holds no {CONFIG}, expected the work directory of a training run"
             )
@@ -139,7 +140,7 @@ def checkpoint_in(source: Path) -> Path:
     Raises:
         InputError: as ``find_checkpoint``.
     """
-    return find_checkpoint(source)[1] if source.is_dir() else source
+    return find_checkpoint(source)[1] if os.path.isdir(source) else source
 
 
 def load_detector(cfg: Config, checkpoint: Path, trust: bool = False) -> Any:

@@ -1,8 +1,23 @@
-"""The cores of this machine that this process may use, and how processes share them."""
+"""What this machine computes with: the cores that this process may use, how processes share them, and
+what a device is called."""
 
 from __future__ import annotations
 
 import os
+
+from .errors import InputError, shown
+
+DEVICES = ("cpu", "cuda")
+
+
+def check_device(device: object) -> None:
+    """Refuse what is no device; None, whichever there is, is fine.
+
+    Raises:
+        InputError: it is another word, or no word.
+    """
+    if device is not None and not (isinstance(device, str) and device in DEVICES):
+        raise InputError(f"device is {shown(device)}, expected {' or '.join(DEVICES)}")
 
 
 def cores() -> int:

@@ -3,6 +3,7 @@ measured it."""
 
 import configparser
 import re
+import sys
 from importlib.util import module_from_spec, spec_from_file_location
 
 import pytest
@@ -152,6 +153,46 @@ def test_the_gallery_shows_what_was_made(hooks, tmp_path, monkeypatch):
     assert shown.count("<iframe") == 1
     assert shown.index("outputs/gallery/search") < shown.index("(reports/search.html)")
     assert shown.index("<iframe") < shown.index("outputs/gallery/front")
+
+
+# What packages are called that tests do without, where pip calls them otherwise.
+PACKAGES = {
+    "PIL": "pillow", "cv2": "opencv-python-headless", "faster_coco_eval": "faster-coco-eval",
+    "sklearn": "scikit-learn",
+}  # fmt: skip
+# timm brings it along.
+BROUGHT = {"torchvision"}
+
+
+def extras_of(target):
+    """The extras that a target of the Makefile installs."""
+    recipe = (ROOT / "Makefile").read_text().split(f"\n{target}:", 1)[1].split("\n\n")[0]
+    return re.search(r"-e '\.\[([\w,]+)\]'", recipe)[1].split(",")
+
+
+def test_make_test_installs_what_tests_would_be_skipped_without():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    asked = "\n".join(
+        setup["options.extras_require"][extra] for extra in extras_of(".venv-det/ready")
+    )
+    there = {re.split(r"[\s>=<\[]", line)[0] for line in asked.splitlines() if line}
+    pinned = {
+        line.split("==")[0].lower()
+        for line in (ROOT / "tests/constraints.txt").read_text().splitlines()
+    }
+    skipping = {
+        name.split(".")[0]
+        for path in (ROOT / "tests").rglob("*.py")
+        for name in re.findall(r'importorskip\("([\w.]+)"', path.read_text())
+    }
+    runtimes = {"onnxruntime", "openvino"}
+    needed = {
+        PACKAGES.get(name, name)
+        for name in skipping | runtimes
+        if name not in {*sys.stdlib_module_names, "lightnas"} | BROUGHT
+    }
+    assert len(needed) > 10 and needed <= there and needed | BROUGHT <= pinned
 
 
 def test_names_of_the_package_are_in_the_reference():

@@ -73,7 +73,8 @@ def detect(
     nothing else of the training is needed.
 
     IMAGE is a picture, a video, a folder (with all folders in it), a .txt file with a path a line,
-    or a quoted pattern such as 'photos/**/*.jpg'. What cannot be read is named and left out.
+    or a quoted pattern such as 'photos/**/*.jpg'. What cannot be read is named and left out, and the
+    exit status is 1; where nothing can be read, it is 2 and nothing is written.
     """
     quiet_threads()
     run = _detect_with(checkpoint, given.pop("trust_checkpoint"))

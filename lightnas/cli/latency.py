@@ -64,11 +64,12 @@ machine_options = several(
 
 
 def _measured(text: str, what: str) -> Named | Path:
-    """A detector's file, else structures."""
+    """A detector's file or the directory of its training, else structures."""
     from ..outputs import CHECKPOINT_SUFFIX, is_network
+    from ..runs.training_run import is_work_dir
 
     path = Path(text)
-    if is_network(path) or path.suffix.lower() == CHECKPOINT_SUFFIX:
+    if is_network(path) or path.suffix.lower() == CHECKPOINT_SUFFIX or is_work_dir(path):
         return path
     return named_structures(text, what)
 
@@ -157,7 +158,7 @@ def profile(
 @click.argument(
     "measured",
     nargs=-1,
-    metavar="[STRUCTURE|CHECKPOINT|ONNX]...",
+    metavar="[STRUCTURE|WORK_DIR|CHECKPOINT|ONNX]...",
     type=MEASURED,
     shell_complete=STRUCTURE_NAMES,
 )
@@ -198,9 +199,10 @@ def latency(
 ) -> None:
     """Measure whole backbones, or detectors, on this machine.
 
-    With --latency-table it says how far the table is off. A CHECKPOINT (.pth) of train-det or an
-    ONNX file of export-det is measured from the pixels of a picture to boxes, decoding and
-    suppression included.
+    With --latency-table it says how far the table is off. A CHECKPOINT (.pth) of train-det, the best
+    one of its WORK_DIR, or an ONNX file of export-det is measured from the pixels of a picture to
+    boxes, decoding and suppression included; of WORK_DIR/structure.txt, as of a search's directory,
+    the backbone alone.
     """
     files = [one for one in measured if isinstance(one, Path)]
     structures = [one for one in measured if isinstance(one, Named)]
@@ -262,7 +264,10 @@ def _latency_of(
     """Measure whole detectors by their files."""
     for name, value in useless.items():
         if value:
-            raise InputError(f"{name} goes with structures, expected none beside {files[0]}")
+            detector = f"the detector of {files[0]}"
+            if files[0].is_dir():
+                detector += f" (its backbone alone is {files[0] / 'structure.txt'})"
+            raise InputError(f"{name} goes with structures, expected none beside {detector}")
     quiet_threads()
     from ..deploy.latency import Asked, measure_file
     from ..latency.runtimes import cpu_name

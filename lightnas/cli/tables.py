@@ -166,8 +166,9 @@ def print_latencies(content: dict[str, Any]) -> None:
         _print_detector_latencies(content)
         return
     runtime = f", {content['runtime']}" if "runtime" in content else ""
+    what = _with(content.get("detector")) or ", backbones alone"
     table = Grid(
-        f"{content['device']} at {content['input_size']}{_with(content.get('detector'))}{runtime}",
+        f"{content['device']} at {content['input_size']}{what}{runtime}",
         "",
         "FLOPs",
         "measured",
@@ -197,10 +198,14 @@ def _print_detector_latencies(content: dict[str, Any]) -> None:
         f"{content['device']}, from the pixels of a picture to boxes", "", "runtime", "precision", "at",
         "batch", "FLOPs", "measured", "interquartile range",
     )  # fmt: skip
+    names = [Path(row["name"]).name for row in content["detectors"]]
     for row in content["detectors"]:
+        name = Path(row["name"]).name
+        if names.count(name) > 1:
+            name = row["name"]
         flops = "-" if row["flops"] is None else format_count(row["flops"], 4)
         table.add_row(
-            Path(row["name"]).name, row["runtime"], row["precision"], row["input_size"], str(row["batch"]), flops,
+            name, row["runtime"], row["precision"], row["input_size"], str(row["batch"]), flops,
             format_seconds(row["seconds"]), f"{100 * row['spread']:.0f} %",
         )  # fmt: skip
     table.show()

@@ -141,23 +141,59 @@ def read_picture(path: str | Path) -> NDArray[np.uint8]:
     return _read(path, lambda file, picture: _decoded(picture, _described(picture, file)))
 
 
+def pixels_in(picture: Image.Image) -> NDArray[np.uint8]:
+    """The pixels of a picture of Pillow, as ``read_picture`` gives those of its file: RGB, upright,
+    (H, W, 3). Of several frames the one that it stands at.
+
+    Raises:
+        PictureError: it is damaged, closed, too large or of a kind that is not read.
+    """
+    with _refusing("picture"):
+        _refuse_size(*picture.size)  # before it is decoded
+        _load(picture)
+        return _decoded(picture, _described(picture), in_memory=True)
+
+
 def _read(path: str | Path, use: Callable[[IO[bytes], Image.Image], Result]) -> Result:
     """What ``use`` makes of an open picture that is of a kind and size that are read."""
+    with _refusing(path), _open(path) as file, _opened(file, path) as picture:
+        return use(file, picture)
+
+
+def _load(picture: Image.Image) -> None:
+    """Have the pixels of a picture in memory. TIFFs are turned then, and have no mark any more; Pillow
+    takes height for width where it maps a turned one from its file, so it is kept from that."""
+    if not isinstance(picture, TiffImagePlugin.TiffImageFile):
+        picture.load()
+        return
+    name, picture.filename = picture.filename, ""
     try:
-        with _quiet(), _open(path) as file, Image.open(file, formats=FORMATS) as picture:
-            return use(file, picture)
+        picture.load()
+    finally:
+        picture.filename = name
+
+
+@contextmanager
+def _refusing(source: str | Path) -> Iterator[None]:
+    """Around reading: what Pillow raises becomes one line that names the source.
+
+    Raises:
+        PictureError: that line.
+    """
+    try:
+        with _quiet():
+            yield
+        return
     except _Refusal as error:
         why = str(error)
     except FileNotFoundError:
         why = "is missing"
-    except UnidentifiedImageError:
-        why = _unidentified(path)
     except Image.DecompressionBombError:
         why = f"has {TOO_LARGE}"
     except READ_ERRORS as error:
         why = f"cannot be decoded ({_reason(error)})"
     raise PictureError(
-        f"{path} {why}, expected a whole picture: {', '.join(FORMATS)}; 8 or 16 bits", why
+        f"{source} {why}, expected a whole picture: {', '.join(FORMATS)}; 8 or 16 bits", why
     )
 
 
@@ -174,6 +210,13 @@ def _open(path: str | Path) -> IO[bytes]:
     if not stat.S_ISREG(mode):  # reading from a pipe would wait for ever
         raise _Refusal("is a folder" if stat.S_ISDIR(mode) else "is no file")
     return open(path, "rb")
+
+
+def _opened(file: IO[bytes], path: str | Path) -> Image.Image:
+    try:
+        return Image.open(file, formats=FORMATS)
+    except UnidentifiedImageError as error:
+        raise _Refusal(_unidentified(path)) from error
 
 
 def _unidentified(path: str | Path) -> str:
@@ -193,30 +236,35 @@ def _reason(error: BaseException) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())[:60]
 
 
-def _described(picture: Image.Image, file: IO[bytes]) -> Header:
-    """The header of an open picture, of which nothing has been decoded.
+def _described(picture: Image.Image, file: IO[bytes] | None = None) -> Header:
+    """The header of a picture: one that is open, of which nothing has been decoded; or without a
+    ``file``, one that is in memory.
 
     Raises:
         _Refusal: it is too large, or of a kind that is not read.
     """
     stored = picture.size
-    if isinstance(picture, TiffImagePlugin.TiffImageFile):  # its size is the shown one
+    if file and isinstance(picture, TiffImagePlugin.TiffImageFile):  # its size is the shown one
         stored = (int(picture.tag_v2[WIDTH]), int(picture.tag_v2[LENGTH]))
-    if min(stored) < 1:
-        raise _Refusal(f"is {stored[0]} x {stored[1]} large")
-    if stored[0] * stored[1] > MAX_PIXELS:
-        raise _Refusal(f"is {stored[0]} x {stored[1]}, {TOO_LARGE}")
+    _refuse_size(*stored)
     _refuse_mode(picture)
     orientation = _orientation(picture, file)
     shown = stored[::-1] if orientation >= 5 else stored
     return Header(stored, shown, orientation, picture.mode)
 
 
+def _refuse_size(width: int, height: int) -> None:
+    if min(width, height) < 1:
+        raise _Refusal(f"is {width} x {height} large")
+    if width * height > MAX_PIXELS:
+        raise _Refusal(f"is {width} x {height}, {TOO_LARGE}")
+
+
 def _refuse_mode(picture: Image.Image) -> None:
     mode = picture.mode
     if mode == "F":
         raise _Refusal("holds floating-point values, whose range is not known")
-    if mode == "I" and picture.format == "TIFF":
+    if mode == "I" and picture.format in ("TIFF", None):
         raise _Refusal("holds 32-bit or signed whole numbers")
     if mode in ("LAB", "HSV"):
         raise _Refusal(f"holds {mode} colours")
@@ -259,11 +307,11 @@ def _checksums_hold(file: IO[bytes]) -> bool:
     return True
 
 
-def _orientation(picture: Image.Image, file: IO[bytes]) -> int:
+def _orientation(picture: Image.Image, file: IO[bytes] | None) -> int:
     """The orientation mark, 1 where there is none or none that can be understood: a picture is
     shown as stored then, as by every viewer."""
     read: Callable[[], Image.Exif] = picture.getexif
-    if isinstance(picture, PngImagePlugin.PngImageFile) and not _has_late_mark(file):
+    if file and isinstance(picture, PngImagePlugin.PngImageFile) and not _has_late_mark(file):
         # Its own would decode the whole picture to look for a mark behind the pixels.
         read = partial(Image.Image.getexif, picture)
     with suppress(*READ_ERRORS):
@@ -284,10 +332,12 @@ def _has_late_mark(file: IO[bytes]) -> bool:
     return not {b"eXIf", b"iTXt", b"tEXt", b"zTXt"}.isdisjoint(late)
 
 
-def _decoded(picture: Image.Image, described: Header) -> NDArray[np.uint8]:
-    picture.load()
+def _decoded(
+    picture: Image.Image, described: Header, *, in_memory: bool = False
+) -> NDArray[np.uint8]:
     # Pillow turns TIFFs as it loads them.
-    turned = picture.format == "TIFF"
+    turned = picture.format == "TIFF" and not in_memory
+    picture.load()
     if picture.size != (described.shown if turned else described.stored):
         raise _Refusal(f"decodes to {picture.size}, its header says {described.stored}")
     width, height = described.shown

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..found.boxes import Wanted, chosen
+from ..found.boxes import Wanted
 from ..found.looking import Progress, check_inputs, look_at
 from .detector import finder
 from .network import open_network
@@ -30,13 +30,13 @@ def detect(
 
     Raises:
         InputError: the file or a picture cannot be read or lies in the output, or that is not
-            empty and was not made by ``detect``.
+            empty and was not made by ``detect``; or nothing like that can be wanted.
     """
+    asked = Wanted(threshold, classes, most)
     inputs = check_inputs(images, output)
     network = open_network(detector, device)
     known = network.metadata.classes
-    wanted = Wanted(threshold, chosen(classes, known), most)
     return look_at(
-        inputs, detector, finder(network, threshold, most), known, wanted, output,
+        inputs, detector, finder(network, threshold, most), known, asked.among(known), output,
         form=form, overwrite=overwrite, progress=progress,
     )  # fmt: skip

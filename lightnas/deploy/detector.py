@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from os import PathLike, fspath
@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from ..data.reading import read_picture
-from ..errors import InputError, require
-from ..found.boxes import Wanted, by_class, chosen
+from ..data.reading import pixels_in, read_picture
+from ..errors import InputError, require, shown
+from ..found.boxes import Wanted, by_class
 from ..found.looking import Find
 from ..outputs import is_network
 from .network import Network, open_network
@@ -81,7 +82,7 @@ class Detector:
         source: str | PathLike[str],
         *,
         threshold: float = 0.3,
-        classes: Sequence[str] | None = None,
+        classes: Collection[str] | None = None,
         most: int | None = None,
         device: str | None = None,
         trust: bool = False,
@@ -96,13 +97,22 @@ class Detector:
             trust: unpickle a checkpoint whole, whatever code it names.
 
         Raises:
-            InputError: it cannot be read, or a class is none of its own.
+            InputError: it cannot be read, a class is none of its own, or an argument is of another kind
+                or outside its range.
         """
-        path = Path(fspath(source))
+        wanted = Wanted(threshold, classes, most)
+        if not isinstance(trust, bool):
+            raise InputError(f"trust is {shown(trust)}, expected True or False")
+        path = _path(source)
+        if path is None:
+            raise InputError(
+                f"source is {shown(source)}, expected the path of an ONNX file, a work directory or a "
+                "checkpoint"
+            )
         self._find, self.classes = find_in(
             path, threshold=threshold, most=most, device=device, trust=trust
         )
-        self._wanted = Wanted(threshold, chosen(classes, self.classes), most)
+        self._wanted = wanted.among(self.classes)
 
     def __call__(self, picture: Any) -> Detections:
         """What is in a picture.
@@ -167,14 +177,23 @@ def pixels_of(picture: Any) -> NDArray[np.uint8]:
         PictureError: the file cannot be read.
         InputError: it is none of them.
     """
-    if isinstance(picture, str | PathLike):
-        return read_picture(Path(fspath(picture)))
-    if hasattr(picture, "convert"):
-        picture = np.asarray(picture.convert("RGB"))
-    array = np.asarray(picture)
+    path = _path(picture)
+    if path is not None:
+        return read_picture(path)
+    if isinstance(picture, Image.Image):
+        return pixels_in(picture)
+    expected = "expected a path, a picture of Pillow, or RGB pixels: uint8, (height, width, 3)"
+    try:
+        array = np.asarray(picture)
+    # Rows of several lengths, or a tensor of a GPU.
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise InputError(f"picture is {shown(picture)}, {expected}") from error
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
-        raise InputError(
-            f"picture is {array.dtype} of shape {array.shape}, expected a path, a picture of Pillow, or "
-            "RGB pixels: uint8, (height, width, 3)"
-        )
+        raise InputError(f"picture is {array.dtype} of shape {array.shape}, {expected}")
     return array
+
+
+def _path(value: object) -> Path | None:
+    """What is a path, or its text; None for anything else, an empty text included."""
+    text = fspath(value) if isinstance(value, str | PathLike) else None
+    return Path(text) if isinstance(text, str) and text else None

@@ -14,13 +14,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cores import check_device
 from ..errors import InputError
-from ..latency.runtimes import ONNXRUNTIME, TORCH, default_threads, gpu_there, opened
+from ..latency.runtimes import (
+    ONNXRUNTIME,
+    TORCH,
+    check_pictures,
+    default_threads,
+    gpu_there,
+    opened,
+)
 from ..latency.speed import steadiest
 from ..units import format_size
 from .contents import read_model
 from .metadata import Metadata
 from .network import IMAGE, settings_arrays
+from .resize import MOST_PIXELS, MOST_SIDE, too_large
 from .speed import side_by_side
 
 
@@ -71,6 +80,7 @@ def measure_model(content: bytes, metadata: Metadata, source: str, asked: Asked)
     Raises:
         InputError: it cannot be run so.
     """
+    check_device(asked.device)
     runtime = asked.runtime or ONNXRUNTIME
     threads = default_threads() if asked.threads is None else asked.threads
     device = asked.device or ("cuda" if gpu_there(runtime) else "cpu")
@@ -101,7 +111,7 @@ def pictures_for(metadata: Metadata, source: str, asked: Asked) -> NDArray[np.ui
     """Pictures of noise, RGB (N, 3, H, W), always the same.
 
     Raises:
-        InputError: there are more at once than the file takes.
+        InputError: there are more at once, or larger ones, than the file takes.
     """
     batch = asked.batch or 1
     if batch > metadata.max_batch:
@@ -109,4 +119,19 @@ def pictures_for(metadata: Metadata, source: str, asked: Asked) -> NDArray[np.ui
             f"batch is {batch}, expected at most {metadata.max_batch}, what {source} takes"
         )
     height, width = asked.input_size or metadata.flops.input_size
+    check_size((height, width), source)
+    check_pictures((height, width), batch)
     return np.random.default_rng(0).integers(0, 256, (batch, 3, height, width), np.uint8)
+
+
+def check_size(size: tuple[int, int], source: str) -> None:
+    """Refuse pictures of a size (height, width) that no detector is given.
+
+    Raises:
+        InputError: they are that large.
+    """
+    if too_large(*size):
+        raise InputError(
+            f"input_size is {format_size(size)}, expected sides of at most {MOST_SIDE} and at most "
+            f"{MOST_PIXELS} pixels, what {source} takes"
+        )

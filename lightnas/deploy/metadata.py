@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ..documents import Amount, Count, Document, Real, check
+from ..found.boxes import MAX_BOXES
 from ..json_file import json_text, parse_json
 from .resize import ResizeRule
 from .wire import text_field
@@ -20,7 +21,7 @@ KEY, HASH_KEY = "lightnas", "lightnas_sha256"
 FORMAT = 1
 # Of ONNX's ModelProto and StringStringEntryProto.
 METADATA_PROPS, ENTRY_KEY, ENTRY_VALUE = 14, 1, 2
-MAX_CLASSES, MAX_BOXES, MAX_BATCH = 10_000, 1_000_000, 64
+MAX_CLASSES, MAX_BATCH = 10_000, 64
 
 Channels = Annotated[list[Real], Field(min_length=3, max_length=3)]
 Size = Annotated[list[Count], Field(min_length=2, max_length=2)]

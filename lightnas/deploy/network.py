@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cores import check_device
 from ..errors import InputError, out_of_memory, require, shown
 from ..latency.runtimes import ONNXRUNTIME, PROVIDERS, default_threads, gpu_there, said
 from .contents import read_model
 from .metadata import Metadata
-from .resize import MOST_PIXELS, MOST_SIDE
+from .resize import MOST_PIXELS, MOST_SIDE, too_large
 
 IMAGE = "image"
 OUTPUTS = ("boxes", "scores", "labels", "pictures")
@@ -108,7 +109,7 @@ class Network:
                 f"{self.source}: was given {n} pictures at once, expected at most "
                 f"{self.metadata.max_batch}"
             )
-        if max(height, width) > MOST_SIDE or height * width > MOST_PIXELS:
+        if too_large(height, width):
             raise InputError(
                 f"{self.source}: was given a picture of {width} x {height}, expected sides of at most "
                 f"{MOST_SIDE} and {MOST_PIXELS} pixels"
@@ -130,6 +131,7 @@ def open_network(path: Path, device: str | None = None) -> Network:
 
 
 def _provider(device: str | None) -> str:
+    check_device(device)
     there = gpu_there(ONNXRUNTIME)
     if device == "cuda" and not there:
         raise InputError(

@@ -22,6 +22,11 @@ MOST_PIXELS, MOST_SIDE = 2**23, 4096  # of a picture that is given to a detector
 Side = Annotated[int, Field(ge=1, le=MOST_SIDE)]
 
 
+def too_large(height: int, width: int) -> bool:
+    """Whether a picture is larger than any that a detector is given."""
+    return max(height, width) > MOST_SIDE or height * width > MOST_PIXELS
+
+
 class ResizeRule(Document):
     """Which size a picture gets.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -15,15 +16,42 @@ from ..data.pictures import Box
 from ..errors import InputError, nearest, shown
 from .objects import Detections, Labelled
 
+MAX_BOXES = 1_000_000  # of a picture
+
 
 @dataclass(frozen=True)
 class Wanted:
     """Which of the found boxes are kept: those of at least ``threshold``, of ``classes`` (None: of
-    all), and of these the ``most`` best a picture (None: as many as the detector gives)."""
+    all), and of these the ``most`` best a picture (None: as many as the detector gives).
+
+    Raises:
+        InputError: a threshold outside 0 ... 1, fewer than 1 or more than MAX_BOXES boxes, or classes
+            that are no names.
+    """
 
     threshold: float = 0.3
-    classes: Sequence[str] | None = None
+    classes: Collection[str] | None = None
     most: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check what was asked for: in Python nothing has looked at it yet."""
+        threshold, classes, most = self.threshold, self.classes, self.most
+        if not (_is(Real, threshold) and 0 <= threshold <= 1):
+            raise InputError(f"threshold is {shown(threshold)}, expected a number from 0 to 1")
+        if most is not None and not (_is(Integral, most) and 1 <= most <= MAX_BOXES):
+            raise InputError(
+                f"most is {shown(most)}, expected a whole number from 1 to {MAX_BOXES}"
+            )
+        if classes is not None and not _are_names(classes):
+            raise InputError(f"classes is {shown(classes)}, expected a list of names, or None")
+
+    def among(self, known: Sequence[str]) -> Wanted:
+        """Likewise, with the classes that are meant of those that a detector tells apart: ``chosen``.
+
+        Raises:
+            InputError: the first that it does not know.
+        """
+        return replace(self, classes=chosen(self.classes, known))
 
     def of(self, found: Sequence[NDArray[Any]], known: Sequence[str]) -> list[Box]:
         """The boxes kept, best first, of those that a detector found: of each of its classes (n, 5)."""
@@ -33,7 +61,20 @@ class Wanted:
         ]
 
 
-def chosen(classes: Sequence[str] | None, known: Sequence[str]) -> list[str] | None:
+def _is(kind: type, value: object) -> bool:
+    """Whether it is a number of that kind; True and False are none."""
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _are_names(classes: object) -> bool:
+    return (
+        isinstance(classes, Collection)
+        and not isinstance(classes, str | bytes | Mapping)
+        and all(isinstance(name, str) for name in classes)
+    )
+
+
+def chosen(classes: Collection[str] | None, known: Sequence[str]) -> list[str] | None:
     """The classes meant by names, or by several names with commas between; None for all.
 
     Raises:

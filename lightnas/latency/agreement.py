@@ -14,7 +14,7 @@ from ..search.space_file import parse_space
 from ..units import format_size, parse_size
 from .plan import random_structures
 from .profile import OnProgress
-from .runtimes import TORCH
+from .runtimes import TORCH, check_pictures
 from .table import LatencyTable
 from .table_file import read_table_document
 
@@ -48,8 +48,9 @@ def measure_structures(
 
     Raises:
         InputError: a structure needs an operation that the table does not have, or there is a
-            detector beside a table of none, or of another.
+            detector beside a table of none, or of another; or the pictures are too large.
     """
+    check_pictures(input_size, machine.batch)
     if table and detector and table.detector != str(detector):
         held = table.detector or "backbones alone"
         raise InputError(

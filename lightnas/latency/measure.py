@@ -24,6 +24,7 @@ from .. import __version__
 from ..backbone.net import CnnNet, ConvBN, Focus, activated
 from ..backbone.onnx import traced
 from ..backbone.whole import Boxes, Head, Neck, WholeNet
+from ..cores import check_device
 from ..errors import InputError
 from ..network.blocks import DEPTHWISE, Conv
 from ..network.detector import GROUPS, LATERALS, LEVELS, Detector
@@ -81,6 +82,7 @@ class Machine:
         """
         runtime = runtime or TORCH
         check_runtime(runtime)
+        check_device(device)
         found = "cuda" if _sees_gpu(runtime) else "cpu"
         machine = cls(device or found, precision or "fp32", batch or 1, threads, runtime)
         machine.begin()

@@ -23,7 +23,7 @@ from ..search.space_file import parse_space, read_space_document
 from ..units import format_size, parse_size
 from .fit import Measured, Network, head_document, table_document
 from .plan import CANDIDATES, largest_flops, plan, random_structures
-from .runtimes import TORCH
+from .runtimes import TORCH, check_pictures
 from .speed import noise
 from .table import LatencyTable, Op
 from .table_file import TABLE, load_table, read_table_document
@@ -81,7 +81,7 @@ def profile_table(
 
     Raises:
         InputError: the file is there, was measured otherwise or cannot be written; the space cannot
-            be read.
+            be read; the pictures are too large to be measured.
         WorkError: the whole networks have nothing to do with their operations. What was measured is
             saved.
     """
@@ -95,6 +95,7 @@ def profile_table(
             f"output {path} exists, expected a new file, resume=True or overwrite=True"
         )
     chosen = parse_space(document, where, max_channels)
+    check_pictures(input_size, machine.batch)
     if detector:
         machine.check_detector(detector, input_size)
     most = most_flops or largest_flops(input_size)

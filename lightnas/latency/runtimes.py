@@ -14,13 +14,17 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
+from ..cores import check_device
 from ..errors import InputError, nearest, out_of_memory, require, shown
+from ..units import format_size
 
 TORCH, ONNXRUNTIME, OPENVINO = "torch", "onnxruntime", "openvino"
 RUNTIMES = (TORCH, ONNXRUNTIME, OPENVINO)
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 # What to install for each.
 EXTRAS = {TORCH: "torch", ONNXRUNTIME: "onnx", OPENVINO: "openvino"}
+# Pixels of the pictures that a network is given at once: 1.6 GB of numbers in fp32.
+MOST_AT_ONCE = 2**27
 
 Feed = Mapping[str, NDArray[Any]]
 
@@ -48,6 +52,20 @@ def check_runtime(runtime: str) -> None:
     require(f"runtime {runtime}", EXTRAS[runtime], runtime)
 
 
+def check_pictures(input_size: tuple[int, int], batch: int) -> None:
+    """Refuse more pixels at once than any network is deployed for.
+
+    Raises:
+        InputError: there are so many.
+    """
+    height, width = input_size
+    if batch * height * width > MOST_AT_ONCE:
+        raise InputError(
+            f"input_size is {format_size(input_size)} and batch {batch}, expected at most "
+            f"{MOST_AT_ONCE} pixels at once"
+        )
+
+
 def opened(
     content: bytes, runtime: str, *, device: str = "cpu", threads: int = 0, source: str = "network"
 ) -> Opened:
@@ -65,10 +83,10 @@ def opened(
         InputError: the runtime is not installed, sees no such device or cannot run the model.
     """
     check_runtime(runtime)
+    check_device(device)
     try:
-        if runtime == ONNXRUNTIME:
-            return _onnxruntime(content, device, threads)
-        return _openvino(content, device, threads)
+        open_in = _onnxruntime if runtime == ONNXRUNTIME else _openvino
+        network = open_in(content, device, threads)
     except InputError:
         raise
     except Exception as error:  # either has classes of its own for every fault
@@ -77,6 +95,18 @@ def opened(
         raise InputError(
             f"{source}: {runtime} cannot open it ({said(error)}), expected a network that it can run"
         ) from error
+
+    def run(feed: Feed) -> Sequence[NDArray[Any]]:
+        try:
+            return network.run(feed)
+        except Exception as error:  # as above
+            if out_of_memory(error):
+                raise
+            raise InputError(
+                f"{source}: {runtime} cannot run it ({said(error)}), expected a network of such inputs"
+            ) from error
+
+    return Opened(network.inputs, run)
 
 
 def _onnxruntime(content: bytes, device: str, threads: int) -> Opened:

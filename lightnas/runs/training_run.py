@@ -160,6 +160,12 @@ class DataFile(Document):
     mistakes: list[str]
 
 
+def is_work_dir(path: Path) -> bool:
+    """Whether a path is the work directory of a training."""
+    # path.is_file would raise for a name that is too long.
+    return os.path.isfile(path / CONFIG)
+
+
 class TrainingRun(OutputDir):
     """One work directory, held by one run at a time."""
 

@@ -1,16 +1,21 @@
 """``lightnas.deploy.Detector``: pictures of every kind in, arrays out."""
 
 import sys
+from fractions import Fraction
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 Image = pytest.importorskip("PIL.Image")
 
 from lightnas.deploy import Detector  # noqa: E402
+from lightnas.deploy.detecting import detect  # noqa: E402
 from lightnas.errors import InputError  # noqa: E402
 
 from .made_up import CLASSES, write  # noqa: E402
@@ -57,6 +62,26 @@ def test_thresholds_and_classes(file):
         Detector(file, classes=["cet"])
 
 
+@pytest.mark.parametrize("mark", range(1, 9))
+def test_pictures_of_pillow_are_upright(file, tmp_path, mark):
+    """As a file that a camera marked as turned is."""
+    turned = Image.fromarray(red(60, 40))
+    turned.getexif()[0x0112] = mark
+    turned.save(tmp_path / "a.png", exif=turned.getexif())
+    detector = Detector(file)
+    expected = [[0, 0, 40, 60] if mark > 4 else [0, 0, 60, 40]]
+    for picture in (turned, Image.open(tmp_path / "a.png"), tmp_path / "a.png"):
+        np.testing.assert_allclose(detector(picture).boxes, expected, atol=1e-4)
+
+
+def test_pictures_of_pillow_of_16_bits(file, tmp_path):
+    """The upper 8 bits count, as in a file; floating-point values are refused, as there."""
+    deep = Image.fromarray(np.full((40, 60), 51_400, np.uint16))
+    assert Detector(file)(deep).scores == pytest.approx([(51_400 >> 8) / 255])
+    with pytest.raises(InputError, match=r"^picture holds floating-point values"):
+        Detector(file)(Image.new("F", (9, 9)))
+
+
 @pytest.mark.parametrize(
     "bad", [np.zeros((4, 4)), np.zeros((4, 4, 4), np.uint8), np.zeros((0, 4, 3), np.uint8), 5]
 )
@@ -96,3 +121,79 @@ def test_no_gpu(file):
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         with pytest.raises(InputError, match="device cuda: onnxruntime sees no GPU"):
             Detector(file, device="cuda")
+
+
+# What people give by mistake: of any kind, to any argument.
+ANYTHING = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=9), st.binary(max_size=9),
+    st.complex_numbers(), st.fractions(), st.lists(st.integers() | st.text(max_size=3), max_size=3),
+    st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+    st.sampled_from(["cpu", "gpu", "CUDA", "cat", ["cat", 5], [b"cat"], {"cat"}, ("dog", "cat"), object(), 10**400,
+                     Path("a"), type]),
+    st.sampled_from([np.zeros(3), np.array(0.5), np.array(["cat"]), np.bool_(True), np.float32(0.5),
+                     np.int64(3), np.float64("nan"), np.zeros((0, 4, 3), np.uint8)]),
+)  # fmt: skip
+
+
+def plainly_good(name, value):
+    """Whether an argument is one that the signature allows, said in another way than the code does."""
+    is_bool = isinstance(value, bool | np.bool_)
+    if name == "threshold":
+        kinds = (int, float, Fraction, np.floating, np.integer)
+        return isinstance(value, kinds) and not is_bool and value >= 0 and value <= 1
+    if name == "most":
+        return value is None or (
+            isinstance(value, int | np.integer) and not is_bool and value in range(1, 10**6 + 1)
+        )
+    if name == "device":
+        return value is None or (isinstance(value, str) and value in ("cpu", "cuda"))
+    if name == "trust":
+        return value is True or value is False
+    listed = isinstance(value, list | tuple | set) or (
+        isinstance(value, np.ndarray) and value.ndim > 0
+    )
+    return value is None or (
+        listed and all(isinstance(one, str) and one in CLASSES for one in value)
+    )
+
+
+@given(name=st.sampled_from(["threshold", "classes", "most", "device", "trust"]), value=ANYTHING)
+def test_every_argument_is_taken_or_refused_by_its_name(file, name, value):
+    try:
+        found = Detector(file, **{name: value})(red(9, 9))
+    except InputError as error:
+        said = str(error)
+        known = name == "device" and isinstance(value, str) and value == "cuda"
+        assert known or not plainly_good(name, value), said
+        assert said.startswith(f"{name} ") and "\n" not in said and len(said) < 400, said
+    else:
+        assert plainly_good(name, value) and len(found) <= 1
+
+
+@given(value=ANYTHING)
+def test_every_source_and_picture_is_taken_or_refused_in_one_line(file, value):
+    with pytest.raises(InputError) as refusal:
+        Detector(file)(value)
+    if not isinstance(value, str | Path) or value == "":
+        assert str(refusal.value).startswith("picture is ") and "\n" not in str(refusal.value)
+        with pytest.raises(InputError, match=r"^source is .*, expected the path of"):
+            Detector(value)
+
+
+def test_names_that_no_file_can_have(file):
+    pytest.importorskip("mmdet")
+    for name in ("x" * 300, "x" * 300 + ".onnx", "a\0.onnx", "a\0", "gone", ""):
+        for use in (Detector, Detector(file)):
+            with pytest.raises(InputError):
+                use(name)
+
+
+@given(value=ANYTHING)
+def test_functions_that_keep_boxes_refuse_the_same(file, tmp_path_factory, value):
+    """``detect`` of Python asks before it opens anything."""
+    output = tmp_path_factory.mktemp("found") / "o"
+    for name in ("threshold", "most"):
+        if not plainly_good(name, value):
+            with pytest.raises(InputError, match=rf"^{name} is "):
+                detect(Path("gone.onnx"), ["gone.png"], output, **{name: value})
+    assert not output.exists()

@@ -1,5 +1,7 @@
 """ONNX files of strangers: run only where they hold what export-det writes, refused in one line."""
 
+import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -189,6 +191,28 @@ def test_messages_of_protobuf():
     for bad in (b"\x0a\x05hi", b"\x08", b"\x00\x01", b"\x0b", b"\x08" + b"\xff" * 10):
         with pytest.raises(ValueError, match=r"it ends|field|number"):
             list(fields(memoryview(bad)))
+
+
+def test_pictures_that_cannot_be_read_among_others(good, tmp_path, capfd):
+    """The others are looked at, what cannot be read is named, and the exit status is 1."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.new("RGB", (9, 9), (200, 0, 0)).save(photos / "a.png")
+    (photos / "b.png").write_bytes(b"no picture")
+    Image.new("RGB", (9, 9)).save(photos / "c.png")
+    output = tmp_path / "found"
+    arguments = ["detect", good, photos, photos / "gone.png", "--output", output, "--json"]
+    assert main(list(map(str, arguments))) == 1
+    out, err = capfd.readouterr()
+    found = json.loads(out)["images"]
+    assert found == json.loads((output / "detections.json").read_text())
+    assert {Path(one["image"]).name for one in found if "error" in one} == {"b.png", "gone.png"}
+    assert [len(one["detections"]) for one in found if "error" not in one] == [1, 0]
+    assert err.splitlines()[-1].startswith("lightnas: 2 of the pictures and videos left out: ")
+    for name in ("b.png", "gone.png"):
+        assert f"left out: {photos / name} " in err and not (output / name).exists()
+    assert main(["detect", "--help"]) == 0
+    assert "exit status is 1" in " ".join(capfd.readouterr().out.split())
 
 
 def test_the_command_line_says_it_in_one_line(good, tmp_path, capfd):

@@ -5,6 +5,8 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -15,7 +17,7 @@ from lightnas.errors import InputError
 from lightnas.latency.speed import Speed
 
 from ..conftest import refused, run
-from .made_up import metadata, write
+from .made_up import metadata, model, write
 
 
 @pytest.fixture
@@ -78,6 +80,9 @@ def test_openvino_runs_it_too(file, steady):
         (("--detector", "gflv2"), "--detector goes with structures"),
         (("--random", "3"), "--random goes with structures"),
         (("--batch", "5"), "--batch is 5, expected at most 4"),
+        (("--input-size", "5000x32"), "--input-size is 5000x32, expected sides of at most 4096"),
+        (("--input-size", "4096x2080"), "--input-size is 4096x2080, expected sides of at most"),
+        (("--input-size", "65536x65536"), "--input-size is 65536x65536, expected sides of"),
         (("maedet-s",), "maedet-s is a structure beside the detector"),
         (("none.onnx",), "none.onnx: cannot be read"),
     ],
@@ -107,3 +112,46 @@ def test_a_batch_beyond_the_file_names_it(file):
         InputError, match=r"batch is 5, expected at most 4, what .*detector\.onnx takes"
     ):
         measure_file(file, Asked(batch=5))
+
+
+@given(
+    side=st.integers(1, 65_536),
+    other=st.integers(1, 65_536),
+    batch=st.integers(1, 99),
+    turned=st.booleans(),
+)
+@example(4097, 1, 1, False)
+@example(4096, 2048, 1, False)
+@example(4096, 2049, 1, True)
+def test_pictures_are_those_that_the_file_takes_or_none_are_made(side, other, batch, turned):
+    size = (side, other)[:: -1 if turned else 1]
+    asked = Asked(batch=batch, input_size=size)
+    fits = batch <= 4 and max(size) <= 4096 and side * other <= 2**23
+    if fits and batch * side * other < 2**20:
+        assert latency.pictures_for(metadata(), "a", asked).shape == (batch, 3, *size)
+    elif not fits:
+        with pytest.raises(InputError, match=r"^(batch|input_size) is .*, expected .* a takes$"):
+            latency.pictures_for(metadata(), "a", asked)
+
+
+def test_many_large_pictures_at_once():
+    """Each of them and their number is what the file takes, but not all together."""
+    with pytest.raises(InputError, match="and batch 17, expected at most 134217728 pixels at once"):
+        latency.pictures_for(metadata(max_batch=64), "a", Asked(batch=17, input_size=(4096, 2048)))
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_a_network_that_cannot_be_run_on_such_pictures(tmp_path, capsys, runtime):
+    """Its batch is fixed, which its metadata do not say."""
+    pytest.importorskip(runtime)
+    proto = model()
+    proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    path = write(tmp_path / "x.onnx", proto)
+    said = refused(capsys, "latency", path, "--batch", "2", "--device", "cpu", "--runtime", runtime)
+    assert f"{path}: {runtime} cannot run it (" in said
+
+
+@pytest.mark.parametrize("device", ["gpu", "CUDA", "", 0, True, ["cpu"]])
+def test_what_is_no_device(file, device):
+    with pytest.raises(InputError, match=r"^device is .*, expected cpu or cuda$"):
+        measure_file(file, Asked(device=device))

@@ -4,6 +4,13 @@ from functools import partial
 
 import pytest
 
+from lightnas.errors import InputError
+from lightnas.latency.agreement import measure_structures
+from lightnas.latency.runtimes import check_pictures
+
+from ..conftest import refused
+from .tables import PROFILE
+
 
 def on_a_clock(measure, monkeypatch, clock):
     """The timer on a clock of ours."""
@@ -47,3 +54,26 @@ def test_a_coarse_clock_gives_no_time_of_0(measure, monkeypatch):
 
     on_a_clock(measure, monkeypatch, lambda: 0.01 * (runs // 1000))
     assert measure.Machine().measured(run, [()]).median == pytest.approx(1e-5)
+
+
+@pytest.mark.parametrize(
+    ("size", "batch"), [((65_536, 65_536), 1), ((2**13, 2**14), 2), ((1, 65_536), 2**11 + 1)]
+)
+def test_more_pixels_than_any_network_is_given_at_once(measure, size, batch):
+    machine = measure.Machine(batch=batch)
+    for asked in (partial(check_pictures, batch=batch), partial(measure_structures, [], machine)):
+        with pytest.raises(
+            InputError, match=rf"^input_size is .* and batch {batch}, .* 134217728 pixels at once$"
+        ):
+            asked(size)
+    check_pictures((size[0], size[1] // batch // 32), batch)
+
+
+def test_such_pictures_on_the_command_line(capsys, folder, quick):
+    large = ("--input-size", "65536x65536")
+    for arguments in (("latency", "maedet-s"), (*PROFILE, "--output", "new.json")):
+        said = refused(capsys, *arguments, *large)
+        assert said.startswith(
+            "lightnas: --input-size is 65536x65536 and batch 1, expected at most"
+        )
+    assert not (folder / "new.json").exists()

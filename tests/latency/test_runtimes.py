@@ -139,6 +139,11 @@ def test_what_is_no_runtime_or_is_not_there_is_refused(capsys, folder, measure):
     pytest.importorskip("onnxruntime")
     with pytest.raises(InputError, match="cannot open it"):
         opened(b"no network", "onnxruntime")
+    for device in ("gpu", "CUDA", 0, ["cpu"]):
+        with pytest.raises(InputError, match=r"^device is .*, expected cpu or cuda$"):
+            opened(b"no network", "onnxruntime", device=device)
+        with pytest.raises(InputError, match=r"^device is .*, expected cpu or cuda$"):
+            measure.Machine.here(device)
     try:
         check_runtime(OPENVINO)
     except InputError as error:

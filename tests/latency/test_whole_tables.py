@@ -104,6 +104,16 @@ def test_profile_search_and_latency_of_a_whole_detector(capsys, folder, steady):
     again = [*PROFILE, "--output", "own.json", "--resume"]
     assert "detector is 'gflv2:64' there and None here" in refused(capsys, *again)
     assert "is complete" in run(capsys, *again, "--detector", "gflv2:64")
+    del written["neck_and_head"]["candidates"]  # as tables of before have it
+    (folder / "own.json").write_text(json.dumps(written))
+    assert json.loads(run(capsys, *arguments))["structures"][0]["table"] == row["table"]
+    older = [*search_whole, "--budget-latency", "9s", "--output", "r3"]
+    assert json.loads(run(capsys, *older))["latency"] == found["latency"]
+    assert "is complete" in run(capsys, *again, "--detector", "gflv2:64")
+    written["neck_and_head"]["candidates"] = "many"
+    (folder / "own.json").write_text(json.dumps(written))
+    said = refused(capsys, *older[:-1], "r4")
+    assert "own.json: neck_and_head.candidates is 'many'" in said
     del written["neck_and_head"]
     (folder / "own.json").write_text(json.dumps(written))
     said = refused(capsys, *search_whole, "--budget-latency", "9s", "--output", "r2")
