@@ -26,7 +26,6 @@ from lightnas.deploy.metadata import MAX_BOXES, Defaults, Normalisation
 from lightnas.errors import InputError, shown
 
 from .gfocal_head import GFocalHead
-from .prepared import REMEDY
 
 HEADS = ("GFocalHead", "GFLHead")
 
@@ -110,9 +109,7 @@ def check_head(detector: Any, source: str) -> Defaults:
     head = getattr(detector, "bbox_head", None)
     kind = type(head).__name__
     if head is None or kind not in HEADS or head.num_base_priors != 1:
-        raise InputError(
-            f"{source}: its head is {kind}, expected one of {', '.join(HEADS)}{REMEDY}"
-        )
+        raise InputError(f"{source}: its head is {kind}, expected one of {', '.join(HEADS)}")
     test = head.test_cfg
     suppression = dict(test.nms)
     threshold = suppression.pop("iou_threshold", None)
@@ -120,7 +117,7 @@ def check_head(detector: Any, source: str) -> Defaults:
     if threshold is None or set(kept) - {"split_thr"}:
         raise InputError(
             f"{source}: its test_cfg.nms is {shown(dict(test.nms))}, expected type 'nms' and an "
-            f"iou_threshold{REMEDY}"
+            "iou_threshold"
         )
     most = test.get("max_per_img", -1)
     return Defaults(

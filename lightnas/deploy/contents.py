@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import InputError, shown
+from ..files import Kind
 from .metadata import (
     ENTRY_KEY,
     ENTRY_VALUE,
@@ -73,6 +74,18 @@ def read_model(path: Path) -> tuple[bytes, Metadata]:
         raise InputError(
             f"{path}: is no ONNX file, or a damaged one ({shown(str(error))[1:-1]}), {EXPECTED}"
         ) from error
+
+
+def _is_exported(path: Path) -> bool:
+    """Whether a file is a detector that ``export-det`` wrote, to the byte."""
+    try:
+        read_model(path)
+    except InputError:
+        return False
+    return True
+
+
+EXPORTED = Kind("detector from pixels to boxes", _is_exported)
 
 
 def _read(path: Path) -> bytes:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..data.coco import CocoSplit, DataOptions, check_split, settle
 from ..data.export import check_output
@@ -21,7 +21,12 @@ from ..found.truth import Truth, read_truth
 from ..latency.speed import Speed
 from .detector import finder
 from .network import Network, open_network
-from .speed import side_by_side
+from .resize import as_given
+from .sample import pictures_of, spread_out
+from .speed import ROUNDS, WARM_UP, steadily
+from .steps import Steps
+
+TIMED = 4  # pictures that are timed
 
 
 def measure(
@@ -109,19 +114,51 @@ class Measured:
 
 
 def side_by_side_with(
-    network: Network, other: Network, precision: str, split: CocoSplit
+    network: Network,
+    other: Network,
+    precision: str,
+    split: CocoSplit,
+    name: str,
+    steps: Steps | None = None,
 ) -> dict[str, Measured]:
-    """AP of a detector in fp32 and in another precision, and how long each takes for a picture.
+    """AP of a detector in fp32 and in another precision, and how long each takes for a picture of the
+    split, from its pixels to boxes.
+
+    Args:
+        name: of the split.
+        steps: told of each picture that is looked at, and of each round that is timed.
 
     Raises:
         InputError: the data cannot be read, or do not fit.
     """
-    networks = {"fp32": network, precision: other}
-    aps = {
-        name: measure_network(one, Path(one.source), replace(split), "val")["ap"]
-        for name, one in networks.items()
-    }
-    width, height = network.metadata.resize.size(*network.metadata.resize.scale)
-    picture = np.zeros((1, 3, height, width), np.uint8)
-    speeds = side_by_side({name: partial(one, picture) for name, one in networks.items()})
-    return {name: Measured(aps[name], speeds[name]) for name in networks}
+    networks, steps = {"fp32": network, precision: other}, steps or Steps()
+    aps = {key: _ap(one, split, name, steps) for key, one in networks.items()}
+    paths = spread_out(pictures_of(split, "expected the pictures of the data"), TIMED)
+    pictures = [as_given(read_picture(path), network.metadata.resize) for path in paths]
+    steps.expect(len(networks) * (WARM_UP + ROUNDS))
+    speeds = steadily({key: _looking(one, pictures, steps) for key, one in networks.items()})
+    return {key: Measured(aps[key], speeds[key].of_each(len(pictures))) for key in networks}
+
+
+def _ap(network: Network, split: CocoSplit, name: str, steps: Steps) -> float | None:
+    def step(done: int, total: int) -> None:
+        if done == 1:
+            steps.expect(total)
+        steps.step()
+
+    source = Path(network.source)
+    ap: float | None = measure_network(network, source, replace(split), name, progress=step)["ap"]
+    return ap
+
+
+def _looking(
+    network: Network, pictures: Sequence[NDArray[np.uint8]], steps: Steps
+) -> Callable[[], None]:
+    """Looks at all of some pictures, one after the other."""
+
+    def look() -> None:
+        for picture in pictures:
+            network(picture)
+        steps.step()
+
+    return look
