@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from lightnas import __version__
 from lightnas.backbone.onnx import OPSET
+from lightnas.data.coco import DataOptions
 from lightnas.deploy.agreement import agreement
 from lightnas.deploy.contents import EXPORTED
 from lightnas.deploy.metadata import (
@@ -40,7 +41,7 @@ from .compared import compare
 from .config import structure_of, test_size
 from .decoding import BoxOutputs, check_head
 from .embedded import config_of_checkpoint
-from .export_data import calibration, measured_split, pictures_for
+from .export_data import Source, calibration, measured_split, pictures_for
 from .flops import count_flops
 from .output import stdout_to_stderr
 from .prepared import prepared
@@ -78,6 +79,8 @@ def export_detector(
     precision: str = "fp32",
     max_ap_loss: float | None = None,
     data: Path | None = None,
+    layout: str | None = None,
+    reading: DataOptions | None = None,
     input_size: tuple[int, int] | None = None,
     trust: bool = False,
     overwrite: bool = False,
@@ -100,7 +103,9 @@ def export_detector(
             compared with fp32, once that is as mmdet is, and AP and seconds of both are measured on
             val, or on test where there is no val.
         max_ap_loss: by which AP may fall with another precision; None: 0.01.
-        data: a folder with those splits; by default the run's own. Others are not looked at.
+        data, layout: a folder with those splits, as for ``data.layouts.find_data``; by default the
+            run's own. Others are not looked at.
+        reading: how the split that AP is measured on is to be read.
         input_size: height and width that it is traced at; by default those that the detector is
             tested at.
         overwrite: replace a file that lightnas did not write.
@@ -117,16 +122,25 @@ def export_detector(
         WorkError: onnxruntime and mmdet find something else, or AP falls by more.
     """
     check_asked(path, input_size)
-    _check_precision(precision, max_ap_loss, pictures, data)
+    if precision not in PRECISIONS:
+        raise InputError(f"precision is {precision}, {nearest(precision, PRECISIONS)}")
+    if max_ap_loss is not None and not 0 <= max_ap_loss <= 1:
+        raise InputError(f"max_ap_loss is {shown(max_ap_loss)}, expected a number from 0 to 1")
+    if precision == "fp32":
+        _check_full(pictures, data, {"max_ap_loss": max_ap_loss} | asdict(reading or DataOptions()))
+    if layout is not None and data is None:
+        raise InputError("layout is given without a folder that has it, expected data='DIR' too")
     checkpoint = checkpoint_in(checkpoint)
     cfg, detector = loaded(checkpoint, path, EXPORTED, trust, overwrite)
     with advised(RAW):
         check_decoded(detector, checkpoint)
         prepared(cfg, str(checkpoint))
     steps = Steps(progress)
-    looked_at = pictures_for(pictures, data, cfg, checkpoint, path)
-    name, split = (None, None) if precision == "fp32" else measured_split(data, cfg, checkpoint)
-    to_calibrate = calibration(data, cfg, checkpoint) if precision == "int8" else []
+    skip_bad = reading is not None and reading.skip_bad_images
+    source = Source(cfg, checkpoint, data, layout, skip_bad)
+    looked_at = pictures_for(pictures, source, path)
+    name, split = (None, None) if precision == "fp32" else measured_split(source)
+    to_calibrate = calibration(source) if precision == "int8" else []
     model, metadata = exported(cfg, detector, checkpoint, input_size or test_size(cfg))
     full = Network(model, metadata, str(path), "cpu")
     metadata.compared = compare(full, detector, looked_at, steps)
@@ -134,7 +148,7 @@ def export_detector(
     if name is not None and split is not None:
         model = lowered(model, metadata, precision, to_calibrate, steps)
         other = Network(model, metadata, str(path), "cpu")
-        measured = side_by_side_with(full, other, precision, split, name, steps)
+        measured = side_by_side_with(full, other, precision, split, name, reading, steps)
         _refuse_loss(measured, precision, MAX_AP_LOSS if max_ap_loss is None else max_ap_loss)
         metadata.precision, metadata.ap_split = precision, name
         metadata.ap = {key: row.ap for key, row in measured.items()}
@@ -158,20 +172,16 @@ def check_asked(path: Path, input_size: tuple[int, int] | None) -> None:
         check_size(input_size, "input_size")
 
 
-def _check_precision(
-    precision: str, max_ap_loss: float | None, pictures: Sequence[str | Path], data: Path | None
+def _check_full(
+    pictures: Sequence[str | Path], data: Path | None, useless: Mapping[str, object]
 ) -> None:
-    if precision not in PRECISIONS:
-        raise InputError(f"precision is {precision}, {nearest(precision, PRECISIONS)}")
-    if max_ap_loss is not None and not 0 <= max_ap_loss <= 1:
-        raise InputError(f"max_ap_loss is {shown(max_ap_loss)}, expected a number from 0 to 1")
-    if precision != "fp32":
-        return
+    """Refuse what means nothing in fp32, where no AP is measured."""
     expected = "expected precision='int8' or precision='fp16' with it"
-    if max_ap_loss is not None:
-        raise InputError(
-            f"max_ap_loss is given with precision='fp32', which loses nothing, {expected}"
-        )
+    for name, value in useless.items():
+        if value is not None and value is not False:
+            raise InputError(
+                f"{name} is given with precision='fp32', of which no AP is measured, {expected}"
+            )
     if data is not None and pictures:
         raise InputError(
             f"data is given beside pictures='{pictures[0]}', on which fp32 is compared, {expected}, or "

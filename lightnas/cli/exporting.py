@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import InputError, require
-from .detector_options import quiet_threads, trust_checkpoint
+from .detector_options import (
+    READING,
+    layout_option,
+    quiet_threads,
+    reading_options,
+    trust_checkpoint,
+)
 from .options import PATH, PROBABILITY, SIZE, json_option, option_name, overwrite_file
 from .pages import example, option
 from .saying import say, say_json
@@ -56,6 +62,8 @@ if TYPE_CHECKING:
     help="Where train and val are.",
     show_default="the run's",
 )
+@layout_option
+@reading_options
 @option(
     "--raw",
     is_flag=True,
@@ -110,11 +118,13 @@ def export_det(
             said = f"{output}: onnxruntime and torch differ by {difference:.1e} at most"
             say(said, err=is_stream(output))
         return
+    from ..data.coco import DataOptions
     from .tables import measuring_lines
 
+    reading = DataOptions(**{name: given.pop(name) for name in READING})
     with measuring_lines() as show:
         written = export_detector(
-            checkpoint, output,
+            checkpoint, output, reading=reading,
             input_size=input_size, trust=trust_checkpoint, overwrite=overwrite, progress=show, **given,
         )  # fmt: skip
     _show(written, output, as_json)
@@ -123,7 +133,7 @@ def export_det(
 def _check_raw(given: dict[str, Any]) -> None:
     """Refuse options that mean nothing for raw outputs."""
     for name, value in given.items():
-        if value not in (None, (), "fp32"):
+        if not (value is None or value is False or value in ((), "fp32")):
             told = f"{option_name(name)} {value}" if name == "precision" else option_name(name)
             raise InputError(
                 f"--raw with {told}, expected one of them: raw outputs are fp32, and compared with "
@@ -153,6 +163,8 @@ def _show(written: Exported, output: Path, as_json: bool) -> None:
                 f"{found.missed}, {lowered} alone {found.extra},"
             )
         say(f"{output}: {said} on {found.pictures} pictures", err=is_stream(output))
+    for line in next(iter(measured.values())).skipped if measured else ():
+        say(f"left out: {line}", err=True)
     if told := noise((row.speed.spread for row in measured.values()), "a smaller OMP_NUM_THREADS"):
         say(told, err=True)
 

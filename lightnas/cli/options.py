@@ -165,15 +165,18 @@ def in_options(run: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return run(*args, **kwargs)
         except (InputError, WorkError) as error:
-            said = re.sub(r"^\w+(?= )", lambda word: options.get(word[0], word[0]), str(error))
-            said = re.sub(r"\b(\w+)=True\b", lambda set_: options.get(set_[1], set_[0]), said)
-            said = re.sub(
-                r"\b(\w+)=(?:'([^']+)'|([0-9][\w.+-]*\b))", lambda set_: _given(set_, options), said
-            )
-            error.args = (said,)
+            error.args = (in_words_of(options, str(error)),)
             raise
 
     return told
+
+
+def in_words_of(options: dict[str, str], message: str) -> str:
+    """A message about arguments in the words of a command's ``options``, by their arguments."""
+    said = re.sub(r"^\w+(?= )", lambda word: options.get(word[0], word[0]), message)
+    said = re.sub(r"\b(\w+)=True\b", lambda set_: options.get(set_[1], set_[0]), said)
+    given = r"\b(\w+)=(?:'([^']+)'|([0-9][\w.+-]*\b))"
+    return re.sub(given, lambda set_: _given(set_, options), said)
 
 
 def _given(set_: re.Match[str], options: dict[str, str]) -> str:

@@ -9,10 +9,34 @@ from typing import TypeVar
 import numpy as np
 
 from ..data.layouts.content import content_of
+from ..data.reading import PictureError, read_picture
 from ..data.split import CocoSplit
 from ..errors import InputError
 
 Picked = TypeVar("Picked")
+
+
+def some_of(split: CocoSplit, most: int, remedy: str, skip_bad: bool = False) -> list[Path]:
+    """At most so many of the pictures of a split; with ``skip_bad`` without those that cannot be read.
+
+    Raises:
+        InputError: there are none.
+    """
+    chosen = spread_out(pictures_of(split, remedy), most)
+    kept = list(filter(_reads, chosen)) if skip_bad else chosen
+    if not kept:
+        raise InputError(
+            f"{split.annotations}: {chosen[0]} and {len(chosen) - 1} more cannot be read, {remedy}"
+        )
+    return kept
+
+
+def _reads(path: Path) -> bool:
+    try:
+        read_picture(path)
+    except PictureError:
+        return False
+    return True
 
 
 def pictures_of(split: CocoSplit, remedy: str) -> list[Path]:

@@ -22,7 +22,7 @@ from ..latency.speed import Speed
 from .detector import finder
 from .network import Network, open_network
 from .resize import as_given
-from .sample import pictures_of, spread_out
+from .sample import some_of
 from .speed import ROUNDS, WARM_UP, steadily
 from .steps import Steps
 
@@ -107,10 +107,12 @@ def detect_split(
 
 @dataclass(frozen=True)
 class Measured:
-    """AP of a detector (None where there is no object), and seconds of one picture."""
+    """AP of a detector (None where there is no object), seconds of one picture, and what was left out of
+    the data, in words."""
 
     ap: float | None
     speed: Speed
+    skipped: Sequence[str] = ()
 
 
 def side_by_side_with(
@@ -119,6 +121,7 @@ def side_by_side_with(
     precision: str,
     split: CocoSplit,
     name: str,
+    data: DataOptions | None = None,
     steps: Steps | None = None,
 ) -> dict[str, Measured]:
     """AP of a detector in fp32 and in another precision, and how long each takes for a picture of the
@@ -126,29 +129,36 @@ def side_by_side_with(
 
     Args:
         name: of the split.
+        data: how it is to be read.
         steps: told of each picture that is looked at, and of each round that is timed.
 
     Raises:
         InputError: the data cannot be read, or do not fit.
     """
     networks, steps = {"fp32": network, precision: other}, steps or Steps()
-    aps = {key: _ap(one, split, name, steps) for key, one in networks.items()}
-    paths = spread_out(pictures_of(split, "expected the pictures of the data"), TIMED)
+    found = {key: _tested(one, split, name, data, steps) for key, one in networks.items()}
+    skip_bad = data is not None and data.skip_bad_images
+    paths = some_of(split, TIMED, "expected pictures that can be", skip_bad)
     pictures = [as_given(read_picture(path), network.metadata.resize) for path in paths]
     steps.expect(len(networks) * (WARM_UP + ROUNDS))
     speeds = steadily({key: _looking(one, pictures, steps) for key, one in networks.items()})
-    return {key: Measured(aps[key], speeds[key].of_each(len(pictures))) for key in networks}
+    return {
+        key: Measured(result["ap"], speeds[key].of_each(len(pictures)), result["skipped"])
+        for key, result in found.items()
+    }
 
 
-def _ap(network: Network, split: CocoSplit, name: str, steps: Steps) -> float | None:
+def _tested(
+    network: Network, split: CocoSplit, name: str, data: DataOptions | None, steps: Steps
+) -> dict[str, Any]:
     def step(done: int, total: int) -> None:
         if done == 1:
             steps.expect(total)
         steps.step()
 
-    source = Path(network.source)
-    ap: float | None = measure_network(network, source, replace(split), name, progress=step)["ap"]
-    return ap
+    return measure_network(
+        network, Path(network.source), replace(split), name, data=data, progress=step
+    )
 
 
 def _looking(

@@ -1,6 +1,7 @@
 """export-det: one ONNX file from pictures to boxes, which finds what mmdet finds, or no file."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -17,7 +18,7 @@ from lightnas.data.reading import read_picture
 from lightnas.deploy import Detector
 from lightnas.deploy.contents import OPERATORS, read_model
 from lightnas.deploy.network import open_network
-from lightnas.deploy.resize import ResizeRule
+from lightnas.deploy.resize import ResizeRule, as_given
 from lightnas.deploy.testing import Measured
 from lightnas.detection import compared, export_detector
 from lightnas.detection import onnx as ours
@@ -214,6 +215,93 @@ def test_fewer_bits(capfd, checkpoint, file, digits, tmp_path, precision, monkey
     low, full = (Detector(one, threshold=0.0)(picture) for one in (output, file))
     assert len(low) == len(full) == 5
     assert np.abs(low.scores - full.scores).max() < 0.1
+    found = said.compared  # of this file, not of fp32
+    assert found.against == "fp32" and said.ap_split == "val"
+    differ = (
+        f"{precision} and fp32 differ by {found.pixels:.1e} pixels and {found.scores:.1e} in score"
+    )
+    assert differ in out and f"fp32 alone finds {found.missed}" in out and "mmdet" not in out
+    networks = open_network(file), open_network(output)
+    counts = [0, 0]
+    for path in sorted((digits / "train").iterdir())[:1]:
+        given = as_given(read_picture(path), networks[0].metadata.resize)
+        counts = [len(network(given).scores) for network in networks]
+    assert found.pictures == 8 and found.boxes + found.missed >= counts[0] > 0
+    assert 0 < found.pixels < 100 and 0 < found.scores < 0.1
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Measured without the time that it takes."""
+    monkeypatch.setattr("lightnas.deploy.precision.CALIBRATION", 2)
+    monkeypatch.setattr(
+        "lightnas.deploy.testing.steadily",
+        lambda runs: {name: [run(), Speed(0.4, 0.3, 0.5)][1] for name, run in runs.items()},
+    )
+
+
+def test_numbers_and_progress(capfd, checkpoint, tmp_path, quick, monkeypatch):
+    monkeypatch.setattr("lightnas.cli.tables.LINE_EVERY", 0)
+    output = tmp_path / "d.onnx"
+    given = ("--precision", "int8", "--max-ap-loss", 1, "--json")
+    out, err = run(capfd, "export-det", checkpoint, "--output", output, *given)
+    found = json.loads(out)
+    assert found["precisions"].keys() == {"fp32", "int8"} and found["split"] == "val"
+    assert found["precisions"]["int8"]["seconds"] == pytest.approx(0.1)  # of each of four pictures
+    assert found["bytes"] == output.stat().st_size and found["precision"] == "int8"
+    assert found["compared"] == read_model(output)[1].compared.model_dump()
+    assert "measured 1 of 8" in err and "2 of 2 measurements stayed noisy" in err
+    assert "--threads" not in err
+    out, _ = run(capfd, "export-det", checkpoint, "--output", output, "--json")  # its own file
+    found = json.loads(out)
+    assert found["precision"] == "fp32" and "precisions" not in found
+    assert found["compared"]["against"] == "mmdet" and "missed" not in found["compared"]
+
+
+@pytest.mark.parametrize(
+    ("splits", "measured"),
+    [(("train", "val"), "val"), (("train", "test"), "test"), (("train",), "val")],
+)
+def test_the_splits_that_are_needed(capfd, checkpoint, digits, tmp_path, quick, splits, measured):
+    """Of a folder whose others are damaged or not there; fp16 needs no train."""
+    data = tmp_path / "data"
+    (data / "annotations").mkdir(parents=True)
+    for name in splits:
+        (data / name).symlink_to(digits / name)
+        (data / "annotations" / f"instances_{name}.json").symlink_to(
+            digits / "annotations" / f"instances_{name}.json"
+        )
+    if measured == "val" and len(splits) == 2:
+        (data / "test").mkdir()
+        (data / "annotations/instances_test.json").write_text("{")
+    given = ("--data", data, "--max-ap-loss", 1)
+    for precision in ("int8", "fp16") if len(splits) == 2 else ("int8",):
+        output = tmp_path / f"{precision}.onnx"
+        arguments = ("export-det", checkpoint, "--output", output, "--precision", precision)
+        out, _ = run(capfd, *arguments, *given)
+        assert f"AP ({measured})" in out and read_model(output)[1].ap_split == measured
+    (data / "annotations" / "instances_train.json").unlink()
+    if len(splits) == 2:
+        run(capfd, *arguments, *given)
+        _, err = run(capfd, *arguments[:-1], "int8", *given, status=2)
+        assert (
+            "names no train data that are there, expected pictures to calibrate with: --data" in err
+        )
+
+
+def test_bad_pictures_are_left_out_where_that_is_asked_for(
+    capfd, checkpoint, digits, tmp_path, quick
+):
+    data = tmp_path / "data"
+    shutil.copytree(digits, data)
+    for name in ("train/000001.jpg", "val/000001.jpg"):
+        (data / name).write_bytes(b"no picture")
+    given = ("--precision", "int8", "--data", data, "--max-ap-loss", 1)
+    arguments = ("export-det", checkpoint, "--output", tmp_path / "d.onnx", *given)
+    _, err = run(capfd, *arguments, status=2)
+    assert "000001.jpg" in err
+    _, err = run(capfd, *arguments, "--skip-bad-images")
+    assert "left out: " in err and "000001.jpg" in err
 
 
 def test_a_loss_of_ap_is_refused(capfd, checkpoint, tmp_path, monkeypatch):
