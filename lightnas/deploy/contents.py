@@ -98,6 +98,8 @@ def _read(path: Path) -> bytes:
         with open(path, "rb") as file:
             # Memory for as many bytes as are asked for is taken at once.
             content = file.read(min(os.fstat(file.fileno()).st_size, MAX_BYTES) + 1)
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}), {EXPECTED}") from error
     except ValueError as error:
