@@ -25,10 +25,12 @@ def side_by_side(
 
 
 def steadily(
-    runs: Mapping[str, Callable[[], object]], attempts: int = ATTEMPTS
+    runs: Mapping[str, Callable[[], object]], rounds: int = ROUNDS, attempts: int = ATTEMPTS
 ) -> dict[str, Speed]:
     """``side_by_side``, again while one of them is noisy, so often at most; all rows are of one attempt,
     since they are compared."""
-    return steadiest(
-        lambda: side_by_side(runs), attempts, lambda row: max(one.spread for one in row.values())
-    )
+
+    def worst(row: Mapping[str, Speed]) -> float:
+        return max(speed.spread for speed in row.values())
+
+    return steadiest(lambda: side_by_side(runs, rounds), attempts, worst)

@@ -23,10 +23,10 @@ from .detector import finder
 from .network import Network, open_network
 from .resize import as_given
 from .sample import some_of
-from .speed import ROUNDS, WARM_UP, steadily
+from .speed import WARM_UP, steadily
 from .steps import Steps
 
-TIMED = 4  # pictures that are timed
+TIMED, TIMED_ROUNDS = 4, 10  # pictures that are timed, one after the other, and how often
 
 
 def measure(
@@ -140,8 +140,9 @@ def side_by_side_with(
     skip_bad = data is not None and data.skip_bad_images
     paths = some_of(split, TIMED, "expected pictures that can be", skip_bad)
     pictures = [as_given(read_picture(path), network.metadata.resize) for path in paths]
-    steps.expect(len(networks) * (WARM_UP + ROUNDS))
-    speeds = steadily({key: _looking(one, pictures, steps) for key, one in networks.items()})
+    steps.expect(len(networks) * (WARM_UP + TIMED_ROUNDS))
+    looks = {key: _looking(one, pictures, steps) for key, one in networks.items()}
+    speeds = steadily(looks, TIMED_ROUNDS)
     return {
         key: Measured(result["ap"], speeds[key].of_each(len(pictures)), result["skipped"])
         for key, result in found.items()

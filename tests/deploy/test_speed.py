@@ -36,6 +36,6 @@ def test_again_while_one_of_them_is_noisy(monkeypatch):
     ):
         left = [dict(zip("ab", pair, strict=True)) for pair in attempts]
         rows = list(left)
-        monkeypatch.setattr(speed, "side_by_side", lambda runs, left=left: left.pop(0))
+        monkeypatch.setattr(speed, "side_by_side", lambda runs, rounds, left=left: left.pop(0))
         assert steadily({}) is rows[best] and not left
     assert noisy.of_each(2) == Speed(0.5, 0.5, 0.65) and noisy.of_each(2).noisy

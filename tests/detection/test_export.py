@@ -236,7 +236,7 @@ def quick(monkeypatch):
     monkeypatch.setattr("lightnas.deploy.precision.CALIBRATION", 2)
     monkeypatch.setattr(
         "lightnas.deploy.testing.steadily",
-        lambda runs: {name: [run(), Speed(0.4, 0.3, 0.5)][1] for name, run in runs.items()},
+        lambda runs, _: {name: [run(), Speed(0.4, 0.3, 0.5)][1] for name, run in runs.items()},
     )
 
 
@@ -367,6 +367,8 @@ def test_no_pictures_to_compare_on(capfd, checkpoint, tmp_path, digits):
     assert not (tmp_path / "d.onnx").exists()
     out, _ = run(capfd, *arguments, "--pictures", digits / "test")
     assert "onnxruntime and mmdet differ by" in out and "on 4 pictures" in out
+    out, _ = run(capfd, *arguments, "--data", digits)
+    assert "on 6 pictures" in out  # of val
 
 
 def test_a_file_that_differs_is_not_written(capfd, checkpoint, tmp_path, monkeypatch):
