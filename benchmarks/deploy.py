@@ -28,15 +28,16 @@ from lightnas.deploy.metadata import Compared, Metadata
 from lightnas.deploy.network import IMAGE, Network, settings_arrays
 from lightnas.deploy.precision import lowered
 from lightnas.deploy.resize import resized
+from lightnas.deploy.sample import pictures_of
 from lightnas.deploy.speed import side_by_side
 from lightnas.detection import export_detector
-from lightnas.detection.compared import pictures_of
 from lightnas.detection.config import build_config, data_of
 from lightnas.detection.decoding import BoxOutputs, check_head
 from lightnas.detection.detecting import load_finder
 from lightnas.detection.embedded import config_of_checkpoint
 from lightnas.detection.finding import Finder
-from lightnas.detection.onnx import count_flops, traced
+from lightnas.detection.flops import count_flops
+from lightnas.detection.onnx import traced
 from lightnas.detection.options import TrainOptions
 from lightnas.detection.prepared import prepared
 from lightnas.detection.testing import checkpoint_in
@@ -98,11 +99,12 @@ def demo(work_dir):
     with tempfile.TemporaryDirectory() as folder:
         paths = {name: Path(folder) / f"{name}.onnx" for name in ("fp32", "int8")}
         for name, path in paths.items():
-            export_detector(work_dir, path, precision=name, max_ap_loss=1)
+            loss = None if name == "fp32" else 1
+            export_detector(work_dir, path, precision=name, max_ap_loss=loss)
         (model, metadata), (small, said) = map(read_model, paths.values())
     checkpoint = checkpoint_in(work_dir)
     split = data_of(config_of_checkpoint(checkpoint, False), checkpoint.parent)["val"]
-    pixels = read_picture(pictures_of(split, checkpoint)[0])
+    pixels = read_picture(pictures_of(split, "expected those of the run")[0])
     pixels = resized(pixels, metadata.resize.size(pixels.shape[1], pixels.shape[0]))
     aps = {"eager": said.ap["fp32"], **said.ap}
     find, _ = load_finder(checkpoint, THRESHOLD, device="cpu")

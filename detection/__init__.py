@@ -43,9 +43,10 @@ Of mmdet:
     samples      pictures that are looked at again and again
     finding      a detector behind its test pipeline
     training, testing, detecting, onnx    ``train``, ``measure``, ``detect``, ``export_detector``
+    onnx_raw, export_data    ``export_raw``; which pictures an export looks at
     initial, heads               beginning from the weights of any structure
     prepared, decoding, compared           what of an exported detector is in the graph, and around it
-    latency      seconds of a checkpoint's detector
+    latency, flops    seconds of a checkpoint's detector; its FLOPs
     classifier   which weights belong to the classes
     work_dir     a ``runs.training_run`` whose config is one of mmdet's
     boxes, measured    what mmdet's detectors return; AP in mmdet's data sets
@@ -71,7 +72,8 @@ from .madnas import MadNas, load_structure  # noqa: E402
 from .measured import MeasuredCoco  # noqa: E402
 from .mixing import MosaicCrop, SometimesMixUp  # noqa: E402
 from .muon import MuonAdamW  # noqa: E402
-from .onnx import export_detector, export_raw  # noqa: E402
+from .onnx import export_detector  # noqa: E402
+from .onnx_raw import export_raw  # noqa: E402
 from .options import Start, TrainOptions  # noqa: E402
 from .overfitting import MeasureTrain, StopEarly  # noqa: E402
 from .rounds import BeginRound, Rounds  # noqa: E402

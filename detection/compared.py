@@ -8,27 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmcv import Config
 from mmdet.datasets import PIPELINES
 from numpy.typing import NDArray
 
-from lightnas.data.coco import CocoSplit
-from lightnas.data.inputs import find_inputs, is_video
-from lightnas.data.layouts import find_data
-from lightnas.data.layouts.content import content_of
-from lightnas.data.reading import read_picture
+from lightnas.deploy.agreement import overlaps
 from lightnas.deploy.metadata import Compared
 from lightnas.deploy.network import Network, Raw
 from lightnas.deploy.resize import resized
-from lightnas.errors import InputError, WorkError
+from lightnas.deploy.steps import Steps
+from lightnas.errors import WorkError
 
-from .config import data_of
 from .finding import Finder
 
-PICTURES, ENOUGH = 8, 20  # pictures looked at; boxes of all of them
+ENOUGH = 20  # boxes of all pictures
 PIXELS, SCORES = 0.01, 1e-4  # how far a box and a score may be off
 GREY = 1  # levels that a resized pixel may be off: OpenCV's own builds differ by so much
-REMEDY = "expected pictures to compare it on: pictures='FOLDER'"
 
 
 @dataclass(frozen=True)
@@ -42,58 +36,11 @@ class Boxes:
     most: int
 
 
-def pictures_for(
-    given: Sequence[str | Path], cfg: Config, checkpoint: Path, output: Path
-) -> list[tuple[Path, NDArray[np.uint8]]]:
-    """Pictures to compare on, RGB (H, W, 3): some of those given, else of the checkpoint's val split.
-
-    Raises:
-        InputError: there are none, or one cannot be read.
-    """
-    paths = [path for path in find_inputs(given, output) if not is_video(path)] if given else []
-    if not given:
-        splits = data_of(cfg, checkpoint.parent)
-        split = splits.get("val") or splits.get("test")
-        paths = [] if split is None else pictures_of(split, checkpoint)
-    if not paths:
-        raise InputError(f"{checkpoint}: no picture is there, {REMEDY}")
-    spread = np.unique(np.linspace(0, len(paths) - 1, PICTURES).astype(int))
-    return [(paths[i], read_picture(paths[i])) for i in spread]
-
-
-def splits_for(data: Path | None, cfg: Config, checkpoint: Path) -> dict[str, CocoSplit]:
-    """The train and val split of a folder, or those of a checkpoint's own config.
-
-    Raises:
-        InputError: one of them is not there.
-    """
-    splits = data_of(cfg, checkpoint.parent) if data is None else find_data(data).splits
-    for name in ("train", "val"):
-        if name not in splits or (data is None and not splits[name].annotations.is_file()):
-            where = data or f"{checkpoint}: its config"
-            raise InputError(f"{where} names no {name} data that are there, expected data='DIR'")
-    return splits
-
-
-def pictures_of(split: CocoSplit, checkpoint: Path) -> list[Path]:
-    """The pictures of a split that are there.
-
-    Raises:
-        InputError: there are none.
-    """
-    try:
-        images = content_of(split)["images"]
-        paths = [split.images / image["file_name"] for image in images]
-    except (InputError, KeyError, TypeError) as error:
-        raise InputError(f"{checkpoint}: its data cannot be read ({error}), {REMEDY}") from error
-    there = [path for path in paths if path.is_file()]
-    if not there:
-        raise InputError(f"{checkpoint}: the pictures of its data are gone, {REMEDY}")
-    return there
-
-
 def compare(
-    network: Network, detector: Any, pictures: Sequence[tuple[Path, NDArray[np.uint8]]]
+    network: Network,
+    detector: Any,
+    pictures: Sequence[tuple[Path, NDArray[np.uint8]]],
+    steps: Steps | None = None,
 ) -> Compared:
     """Look at pictures with onnxruntime and with mmdet: at the detector's own limits, and, where
     that gives few boxes, at all scores. Boxes are compared in pixels of the resized picture.
@@ -101,18 +48,22 @@ def compare(
     Args:
         detector: as ``testing.load_detector`` gives it; evaluated on the CPU.
         pictures: RGB (H, W, 3), and where each comes from.
+        steps: told of each look.
 
     Raises:
         WorkError: they find something else.
     """
+    steps = steps or Steps()
     found = Compared(pictures=len(pictures), boxes=0, pixels=0.0, scores=0.0)
     settings = detector.bbox_head.test_cfg
     own = settings.score_thr
     try:
         for threshold in (own, 0.0):
             settings.score_thr = threshold
+            steps.expect(len(pictures))
             for path, pixels in pictures:
                 _compare_one(network, detector, path, pixels, threshold, found)
+                steps.step()
             if found.boxes >= ENOUGH:
                 break
     finally:
@@ -244,14 +195,6 @@ def _is_close(
             return True
     by = [corners for corners, of in excused if of == label]
     return bool(by) and bool((overlaps(mine.corners[i], np.array(by)) > iou_threshold).any())
-
-
-def overlaps(box: NDArray[Any], boxes: NDArray[Any]) -> NDArray[np.float64]:
-    """IoU of one box (4,) with boxes (N, 4), corners: (N,)."""
-    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
-    inside = np.maximum(high - low, 0).prod(axis=1).astype(float)
-    union = (box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) - inside
-    return np.asarray(np.divide(inside, union, out=np.zeros_like(inside), where=union > 0))
 
 
 def _compare_batch(network: Network, picture: tuple[Path, NDArray[np.uint8]]) -> None:

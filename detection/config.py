@@ -378,9 +378,11 @@ def data_classes(cfg: Config) -> tuple[str, ...]:
     return tuple(innermost_dataset(cfg.data.train).get("classes") or ())
 
 
-def data_of(cfg: Config, work_dir: Path | None = None) -> dict[str, CocoSplit]:
+def data_of(
+    cfg: Config, work_dir: Path | None = None, wanted: Sequence[str] = SPLITS
+) -> dict[str, CocoSplit]:
     """The data that a config names; ``work_dir`` is where the run lies now, for a config that comes
-    from no file in it.
+    from no file in it. Splits that are not ``wanted`` are not looked at.
 
     Raises:
         InputError: the data that a run is linked to are gone, or it names a pipe, a device or a
@@ -388,7 +390,7 @@ def data_of(cfg: Config, work_dir: Path | None = None) -> dict[str, CocoSplit]:
     """
     found = {}
     for name, part in datasets_of(cfg).items():
-        if isinstance(part.get("ann_file"), str):
+        if name in wanted and isinstance(part.get("ann_file"), str):
             root = Path(part.get("data_root") or "")
             file = _beside(cfg, root / part.ann_file, work_dir)
             if file.is_symlink() and not file.exists():

@@ -27,7 +27,6 @@ from lightnas.errors import InputError, shown
 from lightnas.found.boxes import MAX_BOXES
 
 from .gfocal_head import GFocalHead
-from .prepared import REMEDY
 
 HEADS = ("GFocalHead", "GFLHead")
 
@@ -111,9 +110,7 @@ def check_head(detector: Any, source: str) -> Defaults:
     head = getattr(detector, "bbox_head", None)
     kind = type(head).__name__
     if head is None or kind not in HEADS or head.num_base_priors != 1:
-        raise InputError(
-            f"{source}: its head is {kind}, expected one of {', '.join(HEADS)}{REMEDY}"
-        )
+        raise InputError(f"{source}: its head is {kind}, expected one of {', '.join(HEADS)}")
     test = head.test_cfg
     suppression = dict(test.nms)
     threshold = suppression.pop("iou_threshold", None)
@@ -121,7 +118,7 @@ def check_head(detector: Any, source: str) -> Defaults:
     if threshold is None or set(kept) - {"split_thr"}:
         raise InputError(
             f"{source}: its test_cfg.nms is {shown(dict(test.nms))}, expected type 'nms' and an "
-            f"iou_threshold{REMEDY}"
+            "iou_threshold"
         )
     most = test.get("max_per_img", -1)
     return Defaults(

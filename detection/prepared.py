@@ -10,7 +10,6 @@ from lightnas.deploy.metadata import Normalisation
 from lightnas.deploy.resize import ResizeRule
 from lightnas.errors import InputError, shown
 
-REMEDY = "; raw=True writes the raw outputs of any detector"
 BETWEEN = ("RandomFlip", "ImageToTensor", "DefaultFormatBundle", "Collect")
 
 
@@ -83,4 +82,4 @@ def _padding(step: Any, source: str) -> dict[str, Any]:
 
 
 def _refusal(source: str, said: str) -> InputError:
-    return InputError(f"{source}: its test pipeline {said}{REMEDY}")
+    return InputError(f"{source}: its test pipeline {said}")

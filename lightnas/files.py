@@ -28,12 +28,13 @@ class Kind(NamedTuple):
 
     Attributes:
         name: what messages call it.
-        recognised: whether the file at a path is one that lightnas wrote.
+        recognised: whether the file at a path is one that lightnas wrote; None where nothing in such
+            a file says so.
         of_run: its name in the directory of a run, where it may be made again.
     """
 
     name: str
-    recognised: Callable[[Path], bool]
+    recognised: Callable[[Path], bool] | None
     of_run: str = ""
 
 

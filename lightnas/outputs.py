@@ -23,7 +23,7 @@ MARKER = ".lightnas.json"
 
 
 # Nothing tells a network that lightnas wrote from one of another program.
-NETWORK = Kind("network", lambda path: False)
+NETWORK = Kind("network", None)
 NETWORK_SUFFIX = ".onnx"
 CHECKPOINT_SUFFIX = ".pth"
 
@@ -69,7 +69,14 @@ def check_file(
         raise InputError(
             f"output {path} is a file of the {marker['kind']} in {path.parent}, expected another one"
         )
-    if not overwrite and not kind.recognised(path):
+    if overwrite:
+        return
+    if kind.recognised is None:
+        raise InputError(
+            f"output {path} exists, and nothing in a {kind.name} says who wrote it, "
+            "expected a new file, or overwrite=True"
+        )
+    if not kind.recognised(path):
         raise InputError(
             f"output {path} exists and is no {kind.name} that lightnas wrote, "
             "expected a new file, or overwrite=True"
@@ -90,6 +97,8 @@ def check_apart(
     """
     where = os.path.realpath(output)
     for path in inputs:
+        if b"\0" in os.fsencode(path):  # no file has such a name; whoever reads it says so
+            continue
         read = os.path.realpath(path)
         if read == where or _same_file(read, where):
             raise InputError(

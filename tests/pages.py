@@ -57,8 +57,8 @@ def followed(page: Path, more: dict[str, str], skipped: tuple[str, ...] = ()) ->
 
     Args:
         page: the page.
-        more: options that are put behind those of a command, by its name, to make it small;
-            ``--resume`` goes on as the run began, without any.
+        more: options that are put behind those of a command, by its name or by words that it has,
+            to make it small; ``--resume`` goes on as the run began, without any.
         skipped: commands that are left out, and with ``profile`` those that read its table.
 
     Returns:
@@ -74,7 +74,8 @@ def followed(page: Path, more: dict[str, str], skipped: tuple[str, ...] = ()) ->
         for words in commands(block) if is_shell(block) and not saved else ():
             no_table = "profile" in skipped and "--latency-table" in words
             if words[0] not in skipped and not no_table:
-                small = [] if "--resume" in words else more.get(words[0], "").split()
+                fitting = [more[key] for key in more if {*key.split()} <= {*words}]
+                small = [] if "--resume" in words else " ".join(fitting).split()
                 assert main([*words, *small]) == 0, " ".join(words)
                 ran.append(words[0])
     return ran

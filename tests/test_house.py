@@ -223,3 +223,20 @@ def test_words_are_typed_once(words, most, may):
 
 def test_every_resource_has_its_figure():
     assert tuple(RESOURCES) == Cost._fields
+
+
+def test_no_input_error_is_wrapped_in_another():
+    """It is a ValueError, so what catches those around it lets it pass first."""
+    for name, tree in MODULES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Try) and any(map(_raises_ours, node.body)):
+                for handler in node.handlers:
+                    caught = ast.unparse(handler.type) if handler.type else "Exception"
+                    if "InputError" in caught or "InputError)" in ast.unparse(handler.body[0]):
+                        break
+                    assert not re.search(r"\b(ValueError|Exception)\b", caught), (name, node.lineno)
+
+
+def _raises_ours(statement):
+    raised = (node.exc for node in ast.walk(statement) if isinstance(node, ast.Raise) and node.exc)
+    return any(re.match("InputError|PictureError|_refusal", ast.unparse(one)) for one in raised)

@@ -168,3 +168,16 @@ def test_pages_and_structures(capsys, copied):
     assert "lightnas wrote" in refused(capsys, "report", "search")
     assert main(["report", "search", "--overwrite"]) == 0
     assert main([*EXPORT, "mine.txt", "--overwrite"]) == 0
+
+
+def test_an_input_whose_name_no_file_has(tmp_path):
+    check_apart(tmp_path / "d", [tmp_path / "a\0"])
+
+
+def test_kinds_that_nothing_tells(tmp_path):
+    path, kind = tmp_path / "file", Kind("blob", None)
+    check_file(path, kind)
+    path.write_text("x")
+    with pytest.raises(InputError, match="exists, and nothing in a blob says who wrote it"):
+        check_file(path, kind)
+    check_file(path, kind, overwrite=True)

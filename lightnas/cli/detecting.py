@@ -1,4 +1,4 @@
-"""``detect`` and ``export-det``: what is done with a trained detector."""
+"""``detect``: what a trained detector finds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..errors import InputError, WorkError, require
+from ..errors import WorkError, require
 from .detector_options import (
     device,
     exported,
@@ -18,9 +18,9 @@ from .detector_options import (
     score_threshold,
     trust_checkpoint,
 )
-from .options import PATH, SIZE, json_option, overwrite_file
+from .options import PATH, json_option
 from .pages import example, option
-from .saying import say, say_json
+from .saying import say_json
 
 
 @click.command(epilog=example("detect best.pth street.jpg --output found"))
@@ -108,103 +108,3 @@ def _detect_with(checkpoint: Path, trust: bool) -> Callable[..., list[dict[str, 
     from lightnas.detection import detect as detect_in_torch
 
     return partial(detect_in_torch, trust=trust)
-
-
-@click.command("export-det", epilog=example("export-det best.pth --output detector.onnx"))
-@click.argument("checkpoint", metavar="WORK_DIR|CHECKPOINT", type=PATH)
-@option(
-    "--output",
-    metavar="FILE",
-    type=PATH,
-    required=True,
-    help="Written whole, once torch and onnxruntime agree.",
-)
-@option(
-    "--pictures",
-    metavar="PATH",
-    type=PATH,
-    multiple=True,
-    help="What it is compared on: pictures, folders; may be given several times.",
-    show_default="some of val",
-)
-@option(
-    "--precision",
-    type=click.Choice(["fp32", "fp16", "int8"]),
-    default="fp32",
-    show_default=True,
-    help="int8 is calibrated on train; AP and speed are measured on val, beside fp32.",
-)
-@option(
-    "--max-ap-loss",
-    metavar="P",
-    type=click.FloatRange(0, 1),
-    default=0.01,
-    show_default=True,
-    help="Of --precision: nothing is written where AP falls by more.",
-)
-@option(
-    "--data",
-    metavar="DIR",
-    type=PATH,
-    help="Train and val of --precision.",
-    show_default="the run's",
-)
-@option(
-    "--raw",
-    is_flag=True,
-    help="Up to the raw outputs of the head: a normalised picture in, no boxes.",
-)
-@option(
-    "--input-size",
-    metavar="HxW",
-    type=SIZE,
-    help="Size that it is traced at; others work too.",
-    show_default="the test size",
-)
-@trust_checkpoint
-@overwrite_file
-def export_det(
-    checkpoint: Path,
-    output: Path,
-    raw: bool,
-    input_size: tuple[int, int] | None,
-    trust_checkpoint: bool,
-    overwrite: bool,
-    **given: Any,
-) -> None:
-    """Write a trained detector as one ONNX file.
-
-    A picture in, boxes out.
-
-    `lightnas detect FILE.onnx` and `lightnas.deploy` run it without torch and mmdet. It is compared
-    with what mmdet finds before it is written.
-    """
-    quiet_threads()
-    from ..install.doctor import preflight
-
-    require("export-det", "onnx", "onnx", "onnxruntime")
-    preflight()
-    from lightnas.detection import export_detector, export_raw
-
-    from ..files import is_stream
-
-    if raw:
-        if given["precision"] != "fp32":
-            raise InputError(f"--raw with --precision {given['precision']}, expected one of them")
-        difference = export_raw(checkpoint, output, input_size, trust_checkpoint, overwrite)
-        said = f"{output}: onnxruntime and torch differ by {difference:.1e} at most"
-    else:
-        written = export_detector(
-            checkpoint, output,
-            input_size=input_size, trust=trust_checkpoint, overwrite=overwrite, **given,
-        )  # fmt: skip
-        found = written.compared
-        if written.measured:
-            from .tables import print_precisions
-
-            print_precisions(written.measured)
-        said = (
-            f"{output}: onnxruntime and mmdet differ by {found.pixels:.1e} pixels and {found.scores:.1e} "
-            f"in score at most, in {found.boxes} boxes on {found.pictures} pictures"
-        )
-    say(said, err=is_stream(output))

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ..errors import InputError
-from .options import PATH, Command, several
+from .options import PATH, PROBABILITY, Command, several
 from .pages import option
 from .saying import say_json
 
@@ -117,9 +117,8 @@ overwrite_directory = option("--overwrite", is_flag=True, help="Replace what is 
 
 def score_threshold(text: str) -> Callable[[Command], Command]:
     """``--score-thr``, and what it decides."""
-    probability = click.FloatRange(0, 1)
     return option(
-        "--score-thr", metavar="P", type=probability, default=0.3, show_default=True, help=text
+        "--score-thr", metavar="P", type=PROBABILITY, default=0.3, show_default=True, help=text
     )
 
 

@@ -25,10 +25,11 @@ from ..command_line import command_line
 from ..errors import InputError, WorkError, nearest, out_of_memory, printable, shown
 from .data import data
 from .demo_data import demo_data
-from .detecting import detect, export_det
+from .detecting import detect
 from .doctor import doctor, setup_det
 from .evaluation import test_det
 from .explore import explore
+from .exporting import export_det
 from .front import pareto
 from .latency import latency, profile
 from .options import import_option, in_options

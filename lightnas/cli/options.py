@@ -7,6 +7,7 @@ expected.
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,20 @@ class NamedPath(click.Path):
 
 
 PATH = NamedPath(path_type=Path)
+
+
+class Number(click.FloatRange):
+    """A finite number within limits: click lets nan through, which is neither below nor above any."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """As click asks."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number.", param, ctx)
+        return number
+
+
+PROBABILITY = Number(0, 1)
 
 
 class Parsed(click.ParamType):
@@ -139,7 +154,8 @@ def in_options(run: Callable[..., Any]) -> Callable[..., Any]:
     """A command that tells the library's errors, which name arguments, in the words of its options.
 
     ``device is tpu, expected ...`` becomes ``--device is tpu, expected ...``, and ``resume=True``
-    becomes ``--resume``, ``boxes='shown'`` becomes ``--boxes shown``.
+    becomes ``--resume``, ``boxes='shown'`` becomes ``--boxes shown``, ``batch=2`` becomes
+    ``--batch 2``.
     """
 
     @functools.wraps(run)
@@ -149,17 +165,22 @@ def in_options(run: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return run(*args, **kwargs)
         except (InputError, WorkError) as error:
-            said = re.sub(r"^\w+(?= )", lambda word: options.get(word[0], word[0]), str(error))
-            said = re.sub(r"\b(\w+)=True\b", lambda set_: options.get(set_[1], set_[0]), said)
-            said = re.sub(r"\b(\w+)='([^']+)'", lambda set_: _given(set_, options), said)
-            error.args = (said,)
+            error.args = (in_words_of(options, str(error)),)
             raise
 
     return told
 
 
+def in_words_of(options: dict[str, str], message: str) -> str:
+    """A message about arguments in the words of a command's ``options``, by their arguments."""
+    said = re.sub(r"^\w+(?= )", lambda word: options.get(word[0], word[0]), message)
+    said = re.sub(r"\b(\w+)=True\b", lambda set_: options.get(set_[1], set_[0]), said)
+    given = r"\b(\w+)=(?:'([^']+)'|([0-9][\w.+-]*\b))"
+    return re.sub(given, lambda set_: _given(set_, options), said)
+
+
 def _given(set_: re.Match[str], options: dict[str, str]) -> str:
-    return f"{options[set_[1]]} {set_[2]}" if set_[1] in options else set_[0]
+    return f"{options[set_[1]]} {set_[2] or set_[3]}" if set_[1] in options else set_[0]
 
 
 def budget_options(row: bool = False) -> Callable[[Command], Command]:

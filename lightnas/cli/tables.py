@@ -142,21 +142,19 @@ def _bar_of(time: ProgressColumn) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bars.update(task, completed=done, total=total, visible=True)
 
 
-def print_precisions(measured: Mapping[str, Measured]) -> None:
-    """AP and seconds of a detector in fp32 and in another precision, on stderr: the result is a
-    file."""
+def print_precisions(measured: Mapping[str, Measured], split: str, err: bool = False) -> None:
+    """AP on a split and seconds of a detector in fp32 and in another precision, on stdout or on
+    stderr."""
     first = next(iter(measured.values()))
     table = Grid(
-        "", "precision", "AP (val)", "ms a picture", "interquartile range", "times as fast"
+        "", "precision", f"AP ({split})", "ms a picture", "interquartile range", "times as fast"
     )
     for name, row in measured.items():
         table.add_row(
             name, "-" if row.ap is None else f"{row.ap:.4f}", f"{1e3 * row.speed.median:.2f}",
             f"{100 * row.speed.spread:.0f} %", f"{first.speed.median / row.speed.median:.2f}",
         )  # fmt: skip
-    table.show(err=True)
-    if any(row.speed.noisy for row in measured.values()):
-        say("the seconds are noisy: half of the runs lie more than 10 % apart", err=True)
+    table.show(err)
 
 
 def print_latencies(content: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from .detector_options import (
     share_options,
     trust_checkpoint,
 )
-from .options import PAIR, PATH, SIZE, begin_options, json_option, option_name
+from .options import PAIR, PATH, PROBABILITY, SIZE, begin_options, json_option, option_name
 from .pages import STRUCTURE_NAMES, example, option
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ if TYPE_CHECKING:
 @option(
     "--flip",
     metavar="P",
-    type=click.FloatRange(0, 1),
+    type=PROBABILITY,
     help="Mirror so many pictures; 0 for digits.",
     show_default="0.5",
 )

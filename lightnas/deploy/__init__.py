@@ -11,7 +11,8 @@ Needs onnxruntime, numpy and Pillow. ``lightnas export-det`` writes the file (ro
     network                the file, opened and run
     contents, wire         what may be in it, read before onnxruntime does
     metadata, resize       what it says of itself; how pictures are brought to its size
-    precision, speed       fewer bits; seconds, side by side
+    precision, agreement   fewer bits; how far boxes are from those of fp32
+    speed, sample, steps   seconds, side by side; some of many pictures; how far a work is
     latency                seconds of one file, in any runtime
 """
 

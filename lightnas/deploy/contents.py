@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import InputError, shown
+from ..files import Kind
 from .metadata import (
     ENTRY_KEY,
     ENTRY_VALUE,
@@ -75,6 +76,18 @@ def read_model(path: Path) -> tuple[bytes, Metadata]:
         ) from error
 
 
+def _is_exported(path: Path) -> bool:
+    """Whether a file is a detector that ``export-det`` wrote, to the byte."""
+    try:
+        read_model(path)
+    except InputError:
+        return False
+    return True
+
+
+EXPORTED = Kind("detector from pixels to boxes", _is_exported)
+
+
 def _read(path: Path) -> bytes:
     try:
         mode = os.stat(path).st_mode
@@ -85,6 +98,8 @@ def _read(path: Path) -> bytes:
         with open(path, "rb") as file:
             # Memory for as many bytes as are asked for is taken at once.
             content = file.read(min(os.fstat(file.fileno()).st_size, MAX_BYTES) + 1)
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}), {EXPECTED}") from error
     except ValueError as error:

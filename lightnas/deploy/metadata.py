@@ -55,13 +55,22 @@ class Defaults(Document):
 
 
 class Compared(Document):
-    """How the file was compared with mmdet before it was written: pictures, boxes, and the largest
-    differences of corners (pixels) and scores."""
+    """How the file was compared before it was written: pictures, boxes that both found, and the largest
+    differences of their corners (pixels) and scores.
+
+    Attributes:
+        against: ``mmdet``, of a file in fp32; ``fp32``, of one in another precision, which finds other
+            boxes than mmdet.
+        missed, extra: of the latter, boxes that fp32 alone found, and that the file alone found.
+    """
 
     pictures: Count
     boxes: Count
     pixels: Amount
     scores: Amount
+    against: str = "mmdet"
+    missed: Count | None = None
+    extra: Count | None = None
 
 
 class Metadata(Document):
@@ -71,7 +80,7 @@ class Metadata(Document):
         precision: ``fp32``, ``fp16`` or ``int8``.
         structure: the blocks of the backbone, None where it is none of ours.
         max_batch: pictures that may be given to the graph at once.
-        ap: AP on the val split by precision, where it was lowered.
+        ap: AP by precision, where it was lowered, on the split ``ap_split``: ``val`` or ``test``.
         versions: of the packages that wrote it.
     """
 
@@ -87,6 +96,7 @@ class Metadata(Document):
     compared: Compared
     versions: dict[str, str]
     ap: dict[str, Real | None] | None = None
+    ap_split: str | None = None
 
 
 def with_metadata(model: bytes, metadata: Metadata) -> bytes:

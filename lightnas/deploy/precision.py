@@ -21,7 +21,9 @@ from ..data.reading import read_picture
 from ..errors import InputError, nearest
 from .metadata import Metadata
 from .network import IMAGE
-from .resize import resized
+from .resize import as_given
+from .sample import spread_out
+from .steps import Steps
 
 PRECISIONS = ("fp32", "fp16", "int8")
 CALIBRATION = 64  # pictures whose activations are looked at
@@ -32,12 +34,19 @@ KEPT = ("/gfl_cls/", "/gfl_reg/", "/reg_conf/")
 QUANTISED = ["Conv", "Add", "Relu", "AveragePool"]
 
 
-def lowered(model: bytes, metadata: Metadata, precision: str, pictures: Sequence[Path]) -> bytes:
+def lowered(
+    model: bytes,
+    metadata: Metadata,
+    precision: str,
+    pictures: Sequence[Path],
+    steps: Steps | None = None,
+) -> bytes:
     """A model of ``export-det`` in another precision.
 
     Args:
         model: in fp32, without our metadata.
-        pictures: of the training data; some of them are looked at for int8.
+        pictures: of the training data; some of them are looked at for int8, none for fp16.
+        steps: told of each that is looked at.
 
     Raises:
         InputError: there is no such precision, or a picture cannot be read.
@@ -50,7 +59,8 @@ def lowered(model: bytes, metadata: Metadata, precision: str, pictures: Sequence
         plain = _folded(model, Path(folder))
         if precision == "fp16":
             return _halved(plain)
-        return _quantised(plain, metadata, pictures, Path(folder))
+        given = _given(pictures, metadata, steps or Steps())
+        return _quantised(plain, _Calibration(given), Path(folder))
 
 
 def _folded(model: bytes, folder: Path) -> Path:
@@ -66,7 +76,7 @@ def _folded(model: bytes, folder: Path) -> Path:
     return path
 
 
-def _quantised(path: Path, metadata: Metadata, pictures: Sequence[Path], folder: Path) -> bytes:
+def _quantised(path: Path, pictures: _Calibration, folder: Path) -> bytes:
     import onnx
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
@@ -81,7 +91,7 @@ def _quantised(path: Path, metadata: Metadata, pictures: Sequence[Path], folder:
     ]
     # Weights of 7 bits: on CPUs without VNNI sums of two products of 8 bits would not fit.
     quantize_static(
-        path, folder / "int8.onnx", _Calibration(_given(pictures, metadata)),
+        path, folder / "int8.onnx", pictures,
         quant_format=QuantFormat.QDQ, per_channel=True, reduce_range=True,
         activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
         op_types_to_quantize=QUANTISED, nodes_to_quantize=names,
@@ -114,12 +124,15 @@ def _bytes(model: Any) -> bytes:
     return model.SerializeToString(deterministic=True)  # type: ignore[no-any-return]
 
 
-def _given(pictures: Sequence[Path], metadata: Metadata) -> Iterator[NDArray[np.uint8]]:
+def _given(
+    pictures: Sequence[Path], metadata: Metadata, steps: Steps
+) -> Iterator[NDArray[np.uint8]]:
     """Some of the pictures as the graph takes them, (1, 3, H, W)."""
-    for i in np.unique(np.linspace(0, len(pictures) - 1, CALIBRATION).astype(int)):
-        pixels = read_picture(pictures[i])
-        size = metadata.resize.size(pixels.shape[1], pixels.shape[0])
-        yield np.ascontiguousarray(resized(pixels, size).transpose(2, 0, 1)[None])
+    chosen = spread_out(pictures, CALIBRATION)
+    steps.expect(len(chosen))
+    for path in chosen:
+        yield as_given(read_picture(path), metadata.resize)
+        steps.step()
 
 
 class _Calibration:

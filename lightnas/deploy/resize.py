@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..documents import Document
+from ..errors import InputError
+from ..units import MIN_SIDE, format_size
 
 BITS = 11  # of a weight
 STRIP = 2**20  # numbers that are worked on at once: what a cache holds
@@ -48,6 +50,25 @@ class ResizeRule(Document):
             min(self.scale) / min(width, height),
         )
         return max(1, int(width * factor + 0.5)), max(1, int(height * factor + 0.5))
+
+
+def check_size(size: tuple[int, int], what: str) -> None:
+    """Refuse a height and width that no detector is given; ``what`` opens the error message.
+
+    Raises:
+        InputError: a side is out of bounds, or both together are.
+    """
+    if not all(MIN_SIDE <= side <= MOST_SIDE for side in size) or size[0] * size[1] > MOST_PIXELS:
+        raise InputError(
+            f"{what} is {format_size(size)}, expected HxW such as 800x1280, no side below {MIN_SIDE} or "
+            f"above {MOST_SIDE}, and at most {MOST_PIXELS} pixels"
+        )
+
+
+def as_given(pixels: NDArray[np.uint8], rule: ResizeRule) -> NDArray[np.uint8]:
+    """Pixels (H, W, 3) as a detector takes them: a batch of one, (1, 3, height, width)."""
+    size = rule.size(pixels.shape[1], pixels.shape[0])
+    return np.ascontiguousarray(resized(pixels, size).transpose(2, 0, 1)[None])
 
 
 def resized(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from ..latency.speed import Speed
+from ..latency.speed import ATTEMPTS, Speed, steadiest
 
 WARM_UP, ROUNDS = 3, 30
 
@@ -22,3 +22,15 @@ def side_by_side(
             if number >= WARM_UP:
                 seconds[name].append(time.perf_counter() - begun)
     return {name: Speed.of(row) for name, row in seconds.items()}
+
+
+def steadily(
+    runs: Mapping[str, Callable[[], object]], rounds: int = ROUNDS, attempts: int = ATTEMPTS
+) -> dict[str, Speed]:
+    """``side_by_side``, again while one of them is noisy, so often at most; all rows are of one attempt,
+    since they are compared."""
+
+    def worst(row: Mapping[str, Speed]) -> float:
+        return max(speed.spread for speed in row.values())
+
+    return steadiest(lambda: side_by_side(runs, rounds), attempts, worst)

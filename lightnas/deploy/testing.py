@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..data.coco import CocoSplit, DataOptions, check_split, settle
 from ..data.export import check_output
@@ -21,7 +21,12 @@ from ..found.truth import Truth, read_truth
 from ..latency.speed import Speed
 from .detector import finder
 from .network import Network, open_network
-from .speed import side_by_side
+from .resize import as_given
+from .sample import some_of
+from .speed import WARM_UP, steadily
+from .steps import Steps
+
+TIMED, TIMED_ROUNDS = 4, 10  # pictures that are timed, one after the other, and how often
 
 
 def measure(
@@ -102,26 +107,69 @@ def detect_split(
 
 @dataclass(frozen=True)
 class Measured:
-    """AP of a detector (None where there is no object), and seconds of one picture."""
+    """AP of a detector (None where there is no object), seconds of one picture, and what was left out of
+    the data, in words."""
 
     ap: float | None
     speed: Speed
+    skipped: Sequence[str] = ()
 
 
 def side_by_side_with(
-    network: Network, other: Network, precision: str, split: CocoSplit
+    network: Network,
+    other: Network,
+    precision: str,
+    split: CocoSplit,
+    name: str,
+    data: DataOptions | None = None,
+    steps: Steps | None = None,
 ) -> dict[str, Measured]:
-    """AP of a detector in fp32 and in another precision, and how long each takes for a picture.
+    """AP of a detector in fp32 and in another precision, and how long each takes for a picture of the
+    split, from its pixels to boxes.
+
+    Args:
+        name: of the split.
+        data: how it is to be read.
+        steps: told of each picture that is looked at, and of each round that is timed.
 
     Raises:
         InputError: the data cannot be read, or do not fit.
     """
-    networks = {"fp32": network, precision: other}
-    aps = {
-        name: measure_network(one, Path(one.source), replace(split), "val")["ap"]
-        for name, one in networks.items()
+    networks, steps = {"fp32": network, precision: other}, steps or Steps()
+    found = {key: _tested(one, split, name, data, steps) for key, one in networks.items()}
+    skip_bad = data is not None and data.skip_bad_images
+    paths = some_of(split, TIMED, "expected pictures that can be", skip_bad)
+    pictures = [as_given(read_picture(path), network.metadata.resize) for path in paths]
+    steps.expect(len(networks) * (WARM_UP + TIMED_ROUNDS))
+    looks = {key: _looking(one, pictures, steps) for key, one in networks.items()}
+    speeds = steadily(looks, TIMED_ROUNDS)
+    return {
+        key: Measured(result["ap"], speeds[key].of_each(len(pictures)), result["skipped"])
+        for key, result in found.items()
     }
-    width, height = network.metadata.resize.size(*network.metadata.resize.scale)
-    picture = np.zeros((1, 3, height, width), np.uint8)
-    speeds = side_by_side({name: partial(one, picture) for name, one in networks.items()})
-    return {name: Measured(aps[name], speeds[name]) for name in networks}
+
+
+def _tested(
+    network: Network, split: CocoSplit, name: str, data: DataOptions | None, steps: Steps
+) -> dict[str, Any]:
+    def step(done: int, total: int) -> None:
+        if done == 1:
+            steps.expect(total)
+        steps.step()
+
+    return measure_network(
+        network, Path(network.source), replace(split), name, data=data, progress=step
+    )
+
+
+def _looking(
+    network: Network, pictures: Sequence[NDArray[np.uint8]], steps: Steps
+) -> Callable[[], None]:
+    """Looks at all of some pictures, one after the other."""
+
+    def look() -> None:
+        for picture in pictures:
+            network(picture)
+        steps.step()
+
+    return look

@@ -16,6 +16,8 @@ from PIL import Image
 
 from ..data.reading import PictureError
 
+# Of a file that is no video FFmpeg would write a line of its own beside ours; it asks at its first one.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 # Container, codec: what OpenCV's own build of FFmpeg writes, and what needs none.
 FORMS = ((".mp4", "mp4v"), (".avi", "MJPG"))
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from ..errors import InputError
+from ..errors import InputError, installs
 from .operators import BUILD, operators
 from .setup_det import COMMAND
 
@@ -38,13 +38,15 @@ class Need:
     """A package, and how to get one of the versions that work, which setup.cfg has.
 
     ``names`` are the distributions that provide it, any of them; the first is the one that
-    setup.cfg names. ``blocks``: training cannot do without it.
+    setup.cfg names. ``blocks``: training cannot do without it. ``missing``: how to get it where there
+    is none at all, by default ``mend`` too.
     """
 
     name: str
     names: Sequence[str]
     mend: str
     blocks: bool = True
+    missing: str = ""
 
     @property
     def fits(self) -> SpecifierSet:
@@ -70,7 +72,7 @@ class Finding:
 
 # In the order in which the commands that mend them have to be run.
 NEEDS = (
-    Need("torch", ("torch",), "pip install torch"),
+    Need("torch", ("torch",), "pip install torch", missing=installs("det")),
     Need("numpy", ("numpy",), "pip install --upgrade numpy"),
     Need("opencv", OPENCV, "pip install opencv-python-headless"),
     Need("pillow", ("pillow",), "pip install --upgrade pillow"),
@@ -170,7 +172,8 @@ def _package(need: Need) -> Finding:
             continue
         fits = need.fits.contains(found.split("+")[0])
         return Finding(need.name, found, need.expected, "" if fits else need.mend, need.blocks)
-    return Finding(need.name, "not installed", need.expected, need.mend, need.blocks)
+    mend = need.missing or need.mend
+    return Finding(need.name, "not installed", need.expected, mend, need.blocks)
 
 
 def _two_mmcvs() -> list[Finding]:

@@ -101,7 +101,7 @@ def samples(folder):
             {"name": f"maedet-m {i}", "flops": 83_581_000_000, "seconds": 0.1234, "spread": 0.08,
              "table": 0.1235, "off": 0.0123}
             for i in range(3)], "rank_correlation": 0.98765, "median_error": 0.0321},),
-        "print_precisions": ({name: SimpleNamespace(ap=0.8481, speed=speed) for name in ("fp32", "int8")},),
+        "print_precisions": ({name: SimpleNamespace(ap=0.8481, speed=speed) for name in ("fp32", "int8")}, "val"),
         "print_detection": (precisions | {"checkpoint": "outputs/maedet-m-det/best_bbox_mAP_epoch_73.pth",
                                           "split": "test", "images": 40_670, "carried": 0.987,
                                           "skipped": ["0001.jpg is damaged"], "last": "w/latest.pth"},),

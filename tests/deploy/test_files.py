@@ -236,3 +236,15 @@ def test_the_command_line_says_it_in_one_line(good, tmp_path, capfd):
         err = capfd.readouterr().err
         assert err.count("\n") == 1 and words in err, err
     assert not (tmp_path / "found").exists()
+
+
+def test_a_folder_of_that_name(tmp_path):
+    path = tmp_path / "d.onnx"
+    path.mkdir()
+    with pytest.raises(InputError) as refusal:
+        read_model(path)
+    assert (
+        str(refusal.value) == f"{path}: is a folder, expected an ONNX file of lightnas export-det"
+    )
+    with pytest.raises(InputError, match="is no name of a file"):
+        read_model(tmp_path / "a\0.onnx")

@@ -1,6 +1,7 @@
 """export-det: one ONNX file from pictures to boxes, which finds what mmdet finds, or no file."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -13,10 +14,11 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 from lightnas.cli.main import main
+from lightnas.data.reading import read_picture
 from lightnas.deploy import Detector
 from lightnas.deploy.contents import OPERATORS, read_model
 from lightnas.deploy.network import open_network
-from lightnas.deploy.resize import ResizeRule
+from lightnas.deploy.resize import ResizeRule, as_given
 from lightnas.deploy.testing import Measured
 from lightnas.detection import compared, export_detector
 from lightnas.detection import onnx as ours
@@ -24,7 +26,8 @@ from lightnas.detection.compared import Boxes, differences
 from lightnas.detection.decoding import BoxOutputs, check_head
 from lightnas.detection.embedded import config_of_checkpoint
 from lightnas.detection.finding import Finder
-from lightnas.detection.onnx import count_flops, traced
+from lightnas.detection.flops import count_flops
+from lightnas.detection.onnx import traced
 from lightnas.detection.prepared import prepared
 from lightnas.detection.testing import load_detector
 from lightnas.errors import InputError, WorkError
@@ -163,7 +166,7 @@ def test_few_candidates_and_both_heads(checkpoint, digits, kind, places):
     model.cfg, model.CLASSES = cfg, tuple("0123456789")
     network = _network(cfg, model)
     picture = digits / "train" / "000001.jpg"
-    found = compared.compare(network, model, [(picture, compared.read_picture(picture))])
+    found = compared.compare(network, model, [(picture, read_picture(picture))])
     assert found.boxes >= 10
 
 
@@ -190,7 +193,7 @@ def test_colours_and_padding_of_other_pipelines(checkpoint, digits):
     cfg.data.test.pipeline[1].transforms = [steps[i] for i in (0, 2, 4, 5)]
     network = _network(cfg, model)
     assert network.metadata.normalisation.order == "BGR"
-    looked_at = [(picture, compared.read_picture(picture)[:83, :61])]
+    looked_at = [(picture, read_picture(picture)[:83, :61])]
     assert compared.compare(network, model, looked_at).boxes > 0
 
 
@@ -203,8 +206,8 @@ def test_fewer_bits(capfd, checkpoint, file, digits, tmp_path, precision, monkey
     monkeypatch.setattr("lightnas.deploy.precision.CALIBRATION", 4)
     output = tmp_path / "low.onnx"
     arguments = ("--precision", precision, "--max-ap-loss", 1)
-    _, err = run(capfd, "export-det", checkpoint, "--output", output, *arguments)
-    assert "fp32" in err and precision in err and "AP (val)" in err
+    out, _ = run(capfd, "export-det", checkpoint, "--output", output, *arguments)
+    assert "fp32" in out and precision in out and "AP (val)" in out
     _, said = read_model(output)
     assert said.precision == precision and said.ap.keys() == {"fp32", precision}
     assert output.stat().st_size < 0.9 * file.stat().st_size
@@ -212,6 +215,93 @@ def test_fewer_bits(capfd, checkpoint, file, digits, tmp_path, precision, monkey
     low, full = (Detector(one, threshold=0.0)(picture) for one in (output, file))
     assert len(low) == len(full) == 5
     assert np.abs(low.scores - full.scores).max() < 0.1
+    found = said.compared  # of this file, not of fp32
+    assert found.against == "fp32" and said.ap_split == "val"
+    differ = (
+        f"{precision} and fp32 differ by {found.pixels:.1e} pixels and {found.scores:.1e} in score"
+    )
+    assert differ in out and f"fp32 alone finds {found.missed}" in out and "mmdet" not in out
+    networks = open_network(file), open_network(output)
+    counts = [0, 0]
+    for path in sorted((digits / "train").iterdir())[:1]:
+        given = as_given(read_picture(path), networks[0].metadata.resize)
+        counts = [len(network(given).scores) for network in networks]
+    assert found.pictures == 8 and found.boxes + found.missed >= counts[0] > 0
+    assert 0 < found.pixels < 100 and 0 < found.scores < 0.1
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Measured without the time that it takes."""
+    monkeypatch.setattr("lightnas.deploy.precision.CALIBRATION", 2)
+    monkeypatch.setattr(
+        "lightnas.deploy.testing.steadily",
+        lambda runs, _: {name: [run(), Speed(0.4, 0.3, 0.5)][1] for name, run in runs.items()},
+    )
+
+
+def test_numbers_and_progress(capfd, checkpoint, tmp_path, quick, monkeypatch):
+    monkeypatch.setattr("lightnas.cli.tables.LINE_EVERY", 0)
+    output = tmp_path / "d.onnx"
+    given = ("--precision", "int8", "--max-ap-loss", 1, "--json")
+    out, err = run(capfd, "export-det", checkpoint, "--output", output, *given)
+    found = json.loads(out)
+    assert found["precisions"].keys() == {"fp32", "int8"} and found["split"] == "val"
+    assert found["precisions"]["int8"]["seconds"] == pytest.approx(0.1)  # of each of four pictures
+    assert found["bytes"] == output.stat().st_size and found["precision"] == "int8"
+    assert found["compared"] == read_model(output)[1].compared.model_dump()
+    assert "measured 1 of 8" in err and "2 of 2 measurements stayed noisy" in err
+    assert "--threads" not in err
+    out, _ = run(capfd, "export-det", checkpoint, "--output", output, "--json")  # its own file
+    found = json.loads(out)
+    assert found["precision"] == "fp32" and "precisions" not in found
+    assert found["compared"]["against"] == "mmdet" and "missed" not in found["compared"]
+
+
+@pytest.mark.parametrize(
+    ("splits", "measured"),
+    [(("train", "val"), "val"), (("train", "test"), "test"), (("train",), "val")],
+)
+def test_the_splits_that_are_needed(capfd, checkpoint, digits, tmp_path, quick, splits, measured):
+    """Of a folder whose others are damaged or not there; fp16 needs no train."""
+    data = tmp_path / "data"
+    (data / "annotations").mkdir(parents=True)
+    for name in splits:
+        (data / name).symlink_to(digits / name)
+        (data / "annotations" / f"instances_{name}.json").symlink_to(
+            digits / "annotations" / f"instances_{name}.json"
+        )
+    if measured == "val" and len(splits) == 2:
+        (data / "test").mkdir()
+        (data / "annotations/instances_test.json").write_text("{")
+    given = ("--data", data, "--max-ap-loss", 1)
+    for precision in ("int8", "fp16") if len(splits) == 2 else ("int8",):
+        output = tmp_path / f"{precision}.onnx"
+        arguments = ("export-det", checkpoint, "--output", output, "--precision", precision)
+        out, _ = run(capfd, *arguments, *given)
+        assert f"AP ({measured})" in out and read_model(output)[1].ap_split == measured
+    (data / "annotations" / "instances_train.json").unlink()
+    if len(splits) == 2:
+        run(capfd, *arguments, *given)
+        _, err = run(capfd, *arguments[:-1], "int8", *given, status=2)
+        assert (
+            "names no train data that are there, expected pictures to calibrate with: --data" in err
+        )
+
+
+def test_bad_pictures_are_left_out_where_that_is_asked_for(
+    capfd, checkpoint, digits, tmp_path, quick
+):
+    data = tmp_path / "data"
+    shutil.copytree(digits, data)
+    for name in ("train/000001.jpg", "val/000001.jpg"):
+        (data / name).write_bytes(b"no picture")
+    given = ("--precision", "int8", "--data", data, "--max-ap-loss", 1)
+    arguments = ("export-det", checkpoint, "--output", tmp_path / "d.onnx", *given)
+    _, err = run(capfd, *arguments, status=2)
+    assert "000001.jpg" in err
+    _, err = run(capfd, *arguments, "--skip-bad-images")
+    assert "left out: " in err and "000001.jpg" in err
 
 
 def test_a_loss_of_ap_is_refused(capfd, checkpoint, tmp_path, monkeypatch):
@@ -253,16 +343,16 @@ def test_pipelines_that_are_not_repeated(checkpoint, change, words):
     change(cfg.data.test.pipeline[1])
     with pytest.raises(InputError, match=words) as refusal:
         prepared(cfg, "x.pth")
-    assert "raw=True" in str(refusal.value)
+    assert "raw" not in str(refusal.value)  # which export-det alone has
 
 
 def test_heads_that_are_not_decoded(detector):
     check_head(detector, "x")
     detector.bbox_head.test_cfg.nms = {"type": "soft_nms", "iou_threshold": 0.5}
-    with pytest.raises(InputError, match=r"test_cfg.nms .* raw=True"):
+    with pytest.raises(InputError, match=r"test_cfg.nms "):
         check_head(detector, "x")
     detector.bbox_head = torch.nn.Identity()
-    with pytest.raises(InputError, match=r"its head is Identity, expected .*GFocalHead.* raw=True"):
+    with pytest.raises(InputError, match=r"its head is Identity, expected .*GFocalHead"):
         check_head(detector, "x")
 
 
@@ -277,6 +367,8 @@ def test_no_pictures_to_compare_on(capfd, checkpoint, tmp_path, digits):
     assert not (tmp_path / "d.onnx").exists()
     out, _ = run(capfd, *arguments, "--pictures", digits / "test")
     assert "onnxruntime and mmdet differ by" in out and "on 4 pictures" in out
+    out, _ = run(capfd, *arguments, "--data", digits)
+    assert "on 6 pictures" in out  # of val
 
 
 def test_a_file_that_differs_is_not_written(capfd, checkpoint, tmp_path, monkeypatch):

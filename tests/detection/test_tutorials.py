@@ -9,7 +9,7 @@ SMALL = {
     "demo-data": "--train 20 --val 6 --test 4",
     "search": "--budget-flops 10M --budget-layers 16 --max-channels 64 --input-size 64x64",
     "train-det": "--schedule 1 --width 64 --input-size 64x64 --workers 0",
-    "export-det": "--max-ap-loss 1",
+    "export-det --precision": "--max-ap-loss 1",
 }
 
 

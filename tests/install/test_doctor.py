@@ -49,6 +49,7 @@ def test_all_is_well(installed, capsys):
         ("mmdet", "3.3.0", "pip install mmdet==2.28.2"),
         ("torch", "1.13.1", "pip install torch"),
         ("torch", "2.1.0rc1", "pip install torch"),
+        ("torch", None, "pip install '.[det]' in a checkout of lightnas"),
         ("opencv-python", None, "pip install opencv-python-headless"),
     ],
 )
