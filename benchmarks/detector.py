@@ -30,7 +30,7 @@ from mmcv.cnn import fuse_conv_bn
 
 from lightnas.detection import cpu
 from lightnas.detection.config import read_config
-from lightnas.detection.onnx import count_flops
+from lightnas.detection.flops import count_flops
 from lightnas.detection.training import build_model
 from lightnas.files import data_file
 

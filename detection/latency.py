@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from lightnas.deploy.latency import Asked, check_size, measure_model, pictures_for, row_of
+from lightnas.deploy.latency import Asked, measure_model, pictures_for, row_of
+from lightnas.deploy.resize import check_size
 from lightnas.errors import InputError
 
 from .config import test_size
@@ -39,7 +40,7 @@ def measure_checkpoint(source: Path, asked: Asked, *, trust: bool = False) -> di
     cfg = config_of_checkpoint(checkpoint, trust)
     size = test_size(cfg)
     name = str(checkpoint)
-    check_size(asked.input_size or size, name)
+    check_size(asked.input_size or size, "input_size")
     with stdout_to_stderr():
         detector = load_detector(cfg, checkpoint, trust)
         model, metadata = exported(cfg, detector, checkpoint, asked.input_size or size)

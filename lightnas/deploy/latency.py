@@ -29,7 +29,7 @@ from ..units import format_size
 from .contents import read_model
 from .metadata import Metadata
 from .network import IMAGE, settings_arrays
-from .resize import MOST_PIXELS, MOST_SIDE, too_large
+from .resize import check_size
 from .speed import side_by_side
 
 
@@ -119,19 +119,6 @@ def pictures_for(metadata: Metadata, source: str, asked: Asked) -> NDArray[np.ui
             f"batch is {batch}, expected at most {metadata.max_batch}, what {source} takes"
         )
     height, width = asked.input_size or metadata.flops.input_size
-    check_size((height, width), source)
+    check_size((height, width), "input_size")
     check_pictures((height, width), batch)
     return np.random.default_rng(0).integers(0, 256, (batch, 3, height, width), np.uint8)
-
-
-def check_size(size: tuple[int, int], source: str) -> None:
-    """Refuse pictures of a size (height, width) that no detector is given.
-
-    Raises:
-        InputError: they are that large.
-    """
-    if too_large(*size):
-        raise InputError(
-            f"input_size is {format_size(size)}, expected sides of at most {MOST_SIDE} and at most "
-            f"{MOST_PIXELS} pixels, what {source} takes"
-        )

@@ -58,7 +58,7 @@ def check_size(size: tuple[int, int], what: str) -> None:
     Raises:
         InputError: a side is out of bounds, or both together are.
     """
-    if not all(MIN_SIDE <= side <= MOST_SIDE for side in size) or size[0] * size[1] > MOST_PIXELS:
+    if min(size) < MIN_SIDE or too_large(*size):
         raise InputError(
             f"{what} is {format_size(size)}, expected HxW such as 800x1280, no side below {MIN_SIDE} or "
             f"above {MOST_SIDE}, and at most {MOST_PIXELS} pixels"

@@ -103,4 +103,4 @@ def test_pictures_that_are_too_large_are_refused_before_the_detector_is_built(
     monkeypatch.setattr("lightnas.detection.latency.load_detector", None)
     for size in ("5000x96", "65536x65536"):
         said = refused(capsys, "latency", work_dir, "--input-size", size, "--runtime", runtime)
-        assert said.startswith(f"lightnas: --input-size is {size}, expected sides of at most 4096")
+        assert said.startswith(f"lightnas: --input-size is {size}, expected HxW")
