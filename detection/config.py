@@ -28,6 +28,7 @@ from .options import (
     WIDTHS,
     TrainOptions,
     check_length,
+    check_pictures,
 )
 from .recipe import SetSize, averaging
 from .settings import (
@@ -117,6 +118,7 @@ def build_config(
     if recipe is not None:
         shape, scale = recipe.input_size, recipe.scale
     if shape or scale:
+        check_pictures(shape or TEST_SIZE, scale or MULTI_SCALE)
         set_scales(cfg, shape or TEST_SIZE, scale or MULTI_SCALE)
     if options.flip is not None:
         set_flip(cfg, options.flip)

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lightnas.data.split import DataOptions
+from lightnas.deploy.resize import MOST_PIXELS, MOST_SIDE, check_size, too_large
 from lightnas.errors import InputError, shown
+from lightnas.units import format_size
 
 MAX_EPOCHS, MAX_ITERATIONS = 10_000, 10**8
 # The schedule that is made for the size of the set.
@@ -126,6 +128,21 @@ def check_length(options: TrainOptions) -> None:
     if options.schedule is not None and not auto:
         raise InputError(
             f"schedule is {shown(str(options.schedule))} and iterations {iterations}, expected one of them"
+        )
+
+
+def check_pictures(size: tuple[int, int], scale: tuple[float, float]) -> None:
+    """Refuse a height and width that the detector could not be given once it is trained, and times of
+    it that are larger.
+
+    Raises:
+        InputError: they are.
+    """
+    check_size(size, "input_size")
+    if too_large(*(round(side * max(scale)) for side in size)):
+        raise InputError(
+            f"multi_scale is up to {max(scale):g} times {format_size(size)}, expected sides of at most "
+            f"{MOST_SIDE} and at most {MOST_PIXELS} pixels"
         )
 
 

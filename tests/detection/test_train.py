@@ -495,6 +495,11 @@ def base(structure, digits, tmp_path, monkeypatch):
         (["--schedule", "5x"], "--schedule is '5x'"),
         (["--width", "65"], "--width is 65"),
         (["--input-size", "9x9"], "--input-size"),
+        (["--input-size", "5000x96"], "--input-size is 5000x96, expected HxW such as"),
+        (
+            ["--input-size", "96x2048", "--multi-scale", "1,2.1"],
+            "--multi-scale is up to 2.1 times 96x2048, expected sides of at most 4096",
+        ),
         (["--multi-scale", "2"], "--multi-scale is '2', expected LO,HI"),
         (["--amp"], "--amp"),
         (["--device", "cuda"], "--device cuda"),
