@@ -46,9 +46,11 @@ def measure_checkpoint(source: Path, asked: Asked, *, trust: bool = False) -> di
         model, metadata = exported(cfg, detector, checkpoint, asked.input_size or size)
     if asked.runtime not in (None, "torch"):
         return measure_model(model, metadata, name, asked)
-    if asked.input_size not in (None, size) or asked.batch not in (None, 1):
+    own = {"input_size": asked.input_size in (None, size), "batch": asked.batch in (None, 1)}
+    if not all(own.values()):
+        option = min(own, key=own.__getitem__)  # the first that is not the detector's own
         raise InputError(
-            f"batch and input_size are given for {name} with torch, expected one picture of "
+            f"{option} is given for {name} with torch, expected one picture of "
             f"{size[0]}x{size[1]}, as it is tested; or another runtime"
         )
     if asked.threads:

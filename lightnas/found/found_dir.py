@@ -88,7 +88,7 @@ class FoundDir(OutputDir):
         if self._form == "yolo":
             more = ["classes.txt", f"{LABELS}/"]
         names = [*self.names, *more, LINES]
-        self.hold(resume=False, overwrite=overwrite, inputs=[checkpoint], kept=inputs, names=names)
+        self.hold(resume=None, overwrite=overwrite, inputs=[checkpoint], kept=inputs, names=names)
         self.clear()
         pictures = [
             name

@@ -90,7 +90,7 @@ class OutputDir:
     def hold(
         self,
         *,
-        resume: bool,
+        resume: bool | None,
         overwrite: bool,
         inputs: Iterable[Path] = (),
         kept: Iterable[Path] = (),
@@ -100,6 +100,7 @@ class OutputDir:
         unfinished.
 
         Args:
+            resume: go on with the run in it; None for a kind that cannot.
             inputs: files that were read; in the directory may be only those that the run made.
             kept: files that are read later too, which an overwritten run may not hold at all.
             names: files that this run makes beside those that every run of its kind makes.
@@ -125,22 +126,24 @@ class OutputDir:
                 for entry in folder.iterdir():
                     if self._is_part(entry, made):
                         _remove(entry)
-            self.continues = resume and not empty
+            self.continues = bool(resume) and not empty
 
-    def _look(self, resume: bool, overwrite: bool) -> tuple[bool, list[str]]:
+    def _look(self, resume: bool | None, overwrite: bool) -> tuple[bool, list[str]]:
         """Whether the directory is empty, but for what a run leaves that was killed before it had a
         config, and the files in it that a run of this kind has made."""
         made = self._begun()
         if all(self._is_leftover(entry, made) for entry in self.path.iterdir()):
             return True, made
         self._check(resume, overwrite)
-        return False, self._made(resume)
+        return False, self._made(bool(resume))
 
-    def _check(self, resume: bool, overwrite: bool) -> None:
+    def _check(self, resume: bool | None, overwrite: bool) -> None:
         """Refuse to begin in a directory that is not empty unless it was asked for."""
         if not (resume or overwrite):
+            ways = "or overwrite=True" if resume is None else "resume=True or overwrite=True"
+            comma = " " if resume is None else ", "
             raise InputError(
-                f"{self.option} {self.path} is not empty, expected a new directory, resume=True or overwrite=True"
+                f"{self.option} {self.path} is not empty, expected a new directory{comma}{ways}"
             )
         if resume and not (self.path / self.config_name).is_file():
             raise InputError(

@@ -253,7 +253,7 @@ def save(result: SearchResult, path: str | Path, *, overwrite: bool = False) -> 
         InputError: the directory is not empty (without overwrite), or cannot be written.
     """
     with SearchRun(Path(path)) as run:
-        run.hold(resume=False, overwrite=overwrite)
+        run.hold(resume=None, overwrite=overwrite)
         run.clear()
         run.log(f"saved: score {result.score!r}, upper bound {result.upper_bound!r}")
         run.finish_search(result)

@@ -104,3 +104,10 @@ def test_pictures_that_are_too_large_are_refused_before_the_detector_is_built(
     for size in ("5000x96", "65536x65536"):
         said = refused(capsys, "latency", work_dir, "--input-size", size, "--runtime", runtime)
         assert said.startswith(f"lightnas: --input-size is {size}, expected HxW")
+
+
+@pytest.mark.parametrize("option", [("--input-size", "64x64"), ("--batch", "2")])
+def test_what_torch_cannot_be_asked_for_is_named(capsys, work_dir, option):
+    line = refused(capsys, "latency", work_dir, *option)
+    assert f"lightnas: {option[0]} is given for {work_dir}" in line
+    assert "--batch and" not in line and "input_size" not in line
