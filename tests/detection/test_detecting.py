@@ -146,6 +146,15 @@ def test_again_and_nothing_else_is_replaced(capfd, checkpoint, photos, tmp_path)
     assert names == {"g.png", "detections.json", "mine.txt"}
 
 
+def test_a_full_folder_is_refused_with_the_ways_that_there_are(capfd, checkpoint, photos):
+    """There is no --resume here."""
+    assert (
+        main(["detect", str(checkpoint), str(photos / "deep/g.png"), "--output", str(photos)]) == 2
+    )
+    line = capfd.readouterr().err.strip()
+    assert line.endswith(f"--output {photos} is not empty, expected a new directory or --overwrite")
+
+
 def test_the_output_below_the_input_is_no_input(capfd, checkpoint, photos):
     for _ in range(2):
         out, _ = run(
