@@ -109,7 +109,10 @@ def _split(given: dict[str, Any]) -> CocoSplit | None:
     from ..data.layouts import find_data
 
     if given["annotations"] is not None:
-        return find_split(given["data"], given["split"], given["annotations"], given["images"])
+        return find_split(
+            given["data"], given["split"], given["annotations"], given["images"],
+            options=("--annotations", "--images"),
+        )  # fmt: skip
     if given["data"] is None:
         return None
     found = find_data(given["data"], [given["split"]], layout=given["layout"])

@@ -21,26 +21,25 @@ def find_split(
     annotations: Path | None = None,
     images: Path | None = None,
     notes: list[str] | None = None,
+    options: tuple[str, str] | None = None,
 ) -> CocoSplit | None:
     """One split: explicit paths, else what ``layouts.find_data`` finds in ``data``; None where there
     is no such split.
 
     Args:
         notes: what was understood on the way is added to it, in words.
+        options: what messages call both paths; None: those of ``train-det``.
 
     Raises:
         InputError: a given path does not exist, or the pictures are nowhere; errors as for
             ``find_data``.
     """
     said = [] if notes is None else notes
+    file, folder = options or (f"--{split}-json", f"--{split}-images")
     if annotations is not None and not annotations.is_file():
-        raise InputError(
-            f"--{split}-json {annotations} is no file, expected a COCO annotation file"
-        )
+        raise InputError(f"{file} {annotations} is no file, expected a COCO annotation file")
     if images is not None and not images.is_dir():
-        raise InputError(
-            f"--{split}-images {images} is no directory, expected the pictures of {split}"
-        )
+        raise InputError(f"{folder} {images} is no directory, expected the pictures of {split}")
     if annotations is not None:
         if images is not None:
             return CocoSplit(annotations, images)

@@ -219,6 +219,8 @@ def test_data_that_a_run_is_linked_to_are_gone(capfd, structure, digits, tmp_pat
 def test_mistakes(capfd, trained, tmp_path):
     line = refused(capfd, "test-det", trained, "--format", "coco")
     assert "--format without --output" in line
+    line = refused(capfd, "test-det", trained, "--annotations", tmp_path / "none.json")
+    assert f"--annotations {tmp_path / 'none.json'} is no file" in line
     (tmp_path / "mine").touch()
     line = refused(capfd, "test-det", trained, "--format", "yolo", "--output", tmp_path)
     assert line.startswith(f"lightnas: --output {tmp_path} is not empty")
