@@ -38,7 +38,7 @@ def read_checkpoint(path: str | Path, trust: bool) -> dict[str, Any]:
             f"{path}: cannot be read ({error.strerror}), expected a checkpoint"
         ) from error
     except pickle.UnpicklingError as error:
-        if "GLOBAL" in str(error):
+        if "GLOBAL" in str(error) and _is_saved(path):
             what = re.search(r"GLOBAL ([\w.]+)", str(error))
             named = f" ({what[1]})" if what else ""
             raise InputError(
@@ -55,6 +55,13 @@ def read_checkpoint(path: str | Path, trust: bool) -> dict[str, Any]:
             f"{path}: is no checkpoint, or a damaged one, expected a file that torch.save wrote"
         ) from error
     return _typed(content, path)
+
+
+def _is_saved(path: str | Path) -> bool:
+    """Whether a file begins as those of torch.save: a zip, or a pickle. Read as a pickle, many a text
+    names something too."""
+    with open(path, "rb") as file:
+        return file.read(2).startswith((b"PK", b"\x80"))
 
 
 def classes_of(content: dict[str, Any], source: str | Path) -> tuple[str, ...]:

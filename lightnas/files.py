@@ -68,15 +68,24 @@ def write_whole(path: Path, content: bytes | Iterable[bytes]) -> None:
     regular file (a pipe, a device, /dev/stdout) is written to, not replaced.
 
     Raises:
-        OSError: nothing has changed.
+        OSError: nothing has changed; it names the file.
     """
-    if is_stream(path):
-        _write_stream(path, content if isinstance(content, bytes) else b"".join(content))
-        return
+    try:
+        if is_stream(path):
+            _write_stream(path, content if isinstance(content, bytes) else b"".join(content))
+        else:
+            _write_beside(path, [content] if isinstance(content, bytes) else content)
+    except OSError as error:
+        if error.filename is None:  # of a full disk, the system says no more than that
+            error.filename = str(path)
+        raise
+
+
+def _write_beside(path: Path, content: Iterable[bytes]) -> None:
     beside = part_of(path)
     try:
         with open(beside, "wb") as file:
-            file.writelines([content] if isinstance(content, bytes) else content)
+            file.writelines(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)

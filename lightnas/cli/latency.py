@@ -268,6 +268,9 @@ def _latency_of(
             if files[0].is_dir():
                 detector += f" (its backbone alone is {files[0] / 'structure.txt'})"
             raise InputError(f"{name} goes with structures, expected none beside {detector}")
+    for path in files:  # before the first is measured
+        if not path.exists():
+            raise InputError(f"{path}: cannot be read (it is missing), expected an ONNX file or a checkpoint")
     quiet_threads()
     from ..deploy.latency import Asked, measure_file
     from ..latency.runtimes import cpu_name

@@ -570,8 +570,14 @@ def test_export_to_a_full_disk_keeps_the_old_file(folder, searched):
         "export-structure", "run", "--output", "x.txt", "--overwrite", preexec_fn=limited(100)
     )
     _, err = process.communicate()
-    assert process.returncode == 1 and err.count("\n") == 1
+    assert process.returncode == 1 and err == "lightnas: x.txt: File too large\n"
     assert (folder / "x.txt").read_text() == "precious"
+
+
+def test_export_to_a_full_device(searched):
+    process = python("export-structure", "run", "--output", "/dev/full")
+    _, err = process.communicate()
+    assert process.returncode == 1 and err == "lightnas: /dev/full: No space left on device\n"
 
 
 def test_stdout_on_a_full_disk(folder):

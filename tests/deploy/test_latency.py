@@ -137,6 +137,15 @@ def test_pictures_are_those_that_the_file_takes_or_none_are_made(side, other, ba
             latency.pictures_for(metadata(), "a", asked)
 
 
+def test_files_that_are_missing_are_missed_before_the_first_is_measured(
+    file, capsys, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("lightnas.deploy.latency.measure_file", None)
+    for name in ("none.onnx", "none.pth"):
+        said = refused(capsys, "latency", file, tmp_path / name)
+        assert said.startswith(f"lightnas: {tmp_path / name}: cannot be read (it is missing)")
+
+
 def test_many_large_pictures_at_once():
     """Each of them and their number is what the file takes, but not all together."""
     with pytest.raises(InputError, match="and batch 17, expected at most 134217728 pixels at once"):

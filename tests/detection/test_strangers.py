@@ -4,14 +4,18 @@ runs."""
 import json
 import os
 import shutil
+import tempfile
 from ast import literal_eval
 
 import pytest
 import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from lightnas.detection.checkpoint import read_checkpoint
 from lightnas.detection.config import plain
 from lightnas.detection.embedded import config_as_written, config_of_literal
+from lightnas.errors import InputError
 
 from .hostile import replaced
 from .test_train import QUICK, call, one_epoch, refused
@@ -78,6 +82,19 @@ def test_meta(capfd, content, picture, tmp_path, meta, message):
         meta = {**content["meta"], **meta}
     line = detect(capfd, saved(tmp_path / "c.pth", {**content, "meta": meta}), picture, tmp_path)
     assert line.startswith(f"lightnas: {tmp_path / 'c.pth'}: ") and message in line
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(st.sampled_from("cGR()\n. osyte_m=[]{}'\"#")))
+@example("custom_imports = dict(imports=['x'])\n")
+def test_a_text_is_no_checkpoint(text):
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write(text)
+        file.flush()
+        with pytest.raises(
+            InputError, match=r"is no checkpoint, or a damaged one, expected a file"
+        ):
+            read_checkpoint(file.name, trust=False)
 
 
 def test_trusted_meta_without_a_backbone(capfd, content, picture, tmp_path):
