@@ -153,7 +153,7 @@ def _show(written: Exported, output: Path, as_json: bool) -> None:
     else:
         if measured:
             print_precisions(measured, str(written.split), err=is_stream(output))
-        differ = f"differ by {found.pixels:.1e} pixels and {found.scores:.1e} in score at most"
+        differ = f"differ by {found.pixels:.2g} pixels and {found.scores:.2g} in score at most"
         if found.against == "mmdet":
             said = f"onnxruntime and mmdet {differ}, in {found.boxes} boxes"
         else:

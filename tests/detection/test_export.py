@@ -218,7 +218,7 @@ def test_fewer_bits(capfd, checkpoint, file, digits, tmp_path, precision, monkey
     found = said.compared  # of this file, not of fp32
     assert found.against == "fp32" and said.ap_split == "val"
     differ = (
-        f"{precision} and fp32 differ by {found.pixels:.1e} pixels and {found.scores:.1e} in score"
+        f"{precision} and fp32 differ by {found.pixels:.2g} pixels and {found.scores:.2g} in score"
     )
     assert differ in out and f"fp32 alone finds {found.missed}" in out and "mmdet" not in out
     networks = open_network(file), open_network(output)
