@@ -270,7 +270,9 @@ def _latency_of(
             raise InputError(f"{name} goes with structures, expected none beside {detector}")
     for path in files:  # before the first is measured
         if not path.exists():
-            raise InputError(f"{path}: cannot be read (it is missing), expected an ONNX file or a checkpoint")
+            raise InputError(
+                f"{path}: cannot be read (it is missing), expected an ONNX file or a checkpoint"
+            )
     quiet_threads()
     from ..deploy.latency import Asked, measure_file
     from ..latency.runtimes import cpu_name
