@@ -18,6 +18,8 @@ from lightnas.detection.told import said_of
 from lightnas.errors import InputError
 from lightnas.files import data_file
 
+from .test_recipe import SETS
+
 SET = SetSize(400, 2000, (400, 60, 300), 192, 192, 35.0)
 OWN = data_file("configs", "detection/gfl_maedet_s.py")
 
@@ -154,17 +156,6 @@ def test_what_is_said_is_what_is_trained(structure, kind, option, said):
 def test_a_rate_that_mmdet_scales_is_said_as_it_is_scaled(structure):
     scaled = ["auto_scale_lr.enable=True", "auto_scale_lr.base_batch_size=2"]
     assert "learning rate of 0.004," in said_of(small(structure, cfg_options=scaled))[3]
-
-
-SETS = st.builds(
-    SetSize,
-    pictures=st.integers(1, 10**5),
-    boxes=st.integers(0, 10**6),
-    class_pictures=st.lists(st.integers(0, 10**5), min_size=1, max_size=9).map(tuple),
-    short=st.integers(1, 2000),
-    long=st.integers(1, 2000),
-    box=st.floats(0, 500),
-)
 
 
 @settings(max_examples=15)
